@@ -1,0 +1,1 @@
+"""What training and serving share: numpy and Pillow only."""

@@ -1,0 +1,200 @@
+"""timm and torchvision models -> bodies: networks without their heads, with weights from the hub or from a file."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ursa.errors import TrainingError, did_you_mean
+
+Colour = tuple[float, ...]
+Body = tuple[nn.Module, Colour, Colour, int]  # body, mean, deviation, picture size
+
+HALF: Colour = (0.5, 0.5, 0.5)
+IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION: Colour = (0.229, 0.224, 0.225)
+
+HEADS = ("classifier", "fc", "head", "heads", "last_linear")  # what timm and torchvision call the part we replace
+
+
+class TimmBody(nn.Module):
+    """A timm model without its classifier: the feature map where it has one, else the pooled vector."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.has_map = False
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures [N, 3, S, S] -> [N, C, h, w] or [N, C]."""
+        maps: Tensor = self.model.forward_features(pictures)
+        return maps if self.has_map else self.model.forward_head(maps, pre_logits=True)
+
+
+def of_timm(name: str, weights: Path | None) -> Body:
+    """A body by its timm name, with the colours and the picture size it was trained with."""
+    import timm
+    from timm.data import resolve_data_config
+
+    if not timm.is_model(name):
+        raise TrainingError(
+            f"no backbone is called {name!r}", fix=did_you_mean(name, ["pixels", *timm.list_models(), *_tagged(name)])
+        )
+    if weights is not None:
+        model = timm.create_model(name, pretrained=False)
+        _fill(model, weights, name)
+    else:
+        _needs_pretrained(name, timm.get_pretrained_cfg(name))
+        model = _from_hub(name, lambda: timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_cached(name)))
+    config = resolve_data_config({}, model=model)
+    size = int(config["input_size"][-1])
+    model.eval().reset_classifier(0)
+    body = TimmBody(model)
+    with torch.inference_mode():
+        shape = model.forward_features(torch.zeros(1, 3, size, size)).shape
+    # Some heads hold layers of their own before the classifier (MobileNetV3): what comes out of those is used instead.
+    body.has_map = len(shape) == 4 and shape[1] == model.num_features == model.head_hidden_size
+    return body, tuple(config["mean"]), tuple(config["std"]), size
+
+
+def of_torchvision(name: str, weights: Path | None) -> Body:
+    """A body by its torchvision name; all of these were trained with ImageNet's colours, most at 224 pixels."""
+    import torchvision
+
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name not in known:
+        raise TrainingError(
+            f"torchvision has no classifier called {name!r}",
+            fix=did_you_mean(f"torchvision:{name}", [f"torchvision:{other}" for other in known]),
+        )
+    extra = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    if weights is not None:
+        model = torchvision.models.get_model(name, weights=None, **extra)
+        _fill(model, weights, f"torchvision:{name}")
+    else:
+        label = f"torchvision:{name}"
+        model = _from_hub(label, lambda: torchvision.models.get_model(name, weights="DEFAULT"))
+    return _without_head(model.eval()), IMAGENET_MEAN, IMAGENET_DEVIATION, 299 if name == "inception_v3" else 224
+
+
+def read_state(weights: Path) -> dict[str, Tensor]:
+    """A safetensors file, or a state dict saved by torch (read without running anything in it) -> name -> tensor."""
+    try:
+        if weights.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(weights))
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except Exception as problem:  # both readers raise many kinds of errors on a file that is none of theirs
+        raise TrainingError(
+            f"cannot read weights from {weights}",
+            found=str(problem).splitlines()[0][:200],
+            fix="name a .safetensors file, or a state dict saved with torch.save(model.state_dict(), file)",
+        ) from problem
+    for inner in ("state_dict", "model"):
+        if isinstance(state, Mapping) and isinstance(state.get(inner), Mapping):
+            state = state[inner]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise TrainingError(
+            f"{weights} holds no state dict", found=type(state).__name__, fix="save model.state_dict(), not the model"
+        )
+    return dict(state)
+
+
+def _fill(model: nn.Module, weights: Path, name: str) -> None:
+    """Load a file into a whole model; only its head may be missing or of another shape."""
+    given, wanted = read_state(weights), model.state_dict()
+    body = [key for key in wanted if key.split(".")[0] not in HEADS and not key.endswith("num_batches_tracked")]
+    extra = [key for key in given if key not in wanted and key.split(".")[0] not in HEADS]
+    missing = [key for key in body if key not in given]
+    shapes = [
+        f"{key} {list(given[key].shape)} instead of {list(wanted[key].shape)}"
+        for key in body
+        if key in given and given[key].shape != wanted[key].shape
+    ]
+    if extra or missing or shapes:
+        differences = [
+            *([f"missing: {', '.join(missing[:3])}"] if missing else []),
+            *([f"not in the network: {', '.join(extra[:3])}"] if extra else []),
+            *([f"shapes: {'; '.join(shapes[:3])}"] if shapes else []),
+        ]
+        raise TrainingError(
+            f"the weights in {weights} are not those of {name}",
+            found="; ".join(differences),
+            fix="name the backbone that they belong to with --backbone, or another file with --weights",
+        )
+    fitting = {key: value for key, value in given.items() if key in wanted and value.shape == wanted[key].shape}
+    model.load_state_dict(fitting, strict=False)
+
+
+def _without_head(model: nn.Module) -> nn.Module:
+    """A torchvision classifier -> its feature extractor."""
+    children = dict(model.named_children())
+    if "features" in children and not {"norm", "permute"} & set(children):
+        body = children["features"]
+        return nn.Sequential(body, nn.ReLU()) if type(model).__name__ == "DenseNet" else body  # DenseNet ends in a norm
+    if "fc" in children:  # ResNet, RegNet, ShuffleNet, GoogLeNet and their kin: feature map, pooling, linear layer
+        kept = {k: v for k, v in children.items() if k not in ("fc", "avgpool", "dropout") and v is not None}
+        if hasattr(model, "transform_input"):
+            model.transform_input = False
+        return nn.Sequential(*kept.values())
+    for head in ("heads", "head", "classifier"):  # transformers: pooled within
+        if head in children:
+            setattr(model, head, nn.Identity())
+            return model
+    raise TrainingError(
+        f"Ursa does not know where the head of {type(model).__name__} is", fix="use the same network under its timm name"
+    )
+
+
+def _from_hub(name: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except (OSError, ConnectionError, RuntimeError) as problem:
+        raise _offline(name, problem) from problem
+
+
+def _offline(name: str, problem: object) -> TrainingError:
+    return TrainingError(
+        f"the weights of {name} are not on this machine, and the hub cannot be reached",
+        found=str(problem).splitlines()[0][:200],
+        fix="copy them here and name the file: --weights FILE; or do without: --backbone pixels (for simple pictures)",
+    )
+
+
+def _tagged(name: str) -> list[str]:
+    import timm
+
+    return timm.list_pretrained(f"{name.split('.')[0]}*") if name.split(".")[0] else []
+
+
+def _needs_pretrained(name: str, config: Any) -> None:
+    if config is None or not config.has_weights:
+        raise TrainingError(
+            f"timm has no trained weights for {name}", fix="choose a name that has a tag, as in resnet34.a1_in1k"
+        )
+
+
+def _cached(name: str) -> dict[str, str]:
+    """Where the hub's copy lies when it was fetched before. Raises TrainingError at once when there is none to be had.
+
+    Left to itself the hub's client tries for most of a minute before it gives up, cached or not.
+    """
+    import huggingface_hub as hub
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    repository = getattr(config, "hf_hub_id", None)
+    if not repository:
+        return {}
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        found = hub.try_to_load_from_cache(repository, file)
+        if isinstance(found, str):
+            return {"file": found}
+    try:
+        hub.utils.get_session().head(hub.constants.ENDPOINT, timeout=10)
+    except Exception as problem:  # whatever the client behind it raises: there is no way to the hub
+        raise _offline(name, problem) from problem
+    return {}

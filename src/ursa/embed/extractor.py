@@ -1,0 +1,74 @@
+"""Pictures -> features: a backbone without its head, as one torch module that also normalises.
+
+Nothing but `Extractor.forward` turns pixels into features, in embedding, training and export alike.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Extractor(nn.Module):
+    """pictures [N, S, S, 3] uint8 -> features [N, D] float32.
+
+    A feature map [N, C, H, W] becomes 2 C features, its mean and its maximum over the picture (as in fast.ai's
+    `AdaptiveConcatPool2d`): on the shared sets the maximum adds 0.5 to 2 points to a linear probe.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, body: nn.Module, mean: Sequence[float], deviation: Sequence[float], size: int) -> None:
+        """mean, deviation: of each colour, of pixels in [0, 1]; size: of the pictures the body was made for, pixels."""
+        super().__init__()
+        self.body = body
+        self.size = size
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("scale", 1 / (torch.tensor(deviation).view(1, 3, 1, 1) * 255))
+        self.precision = torch.float32
+
+    def in_precision(self, precision: torch.dtype) -> "Extractor":
+        """The same extractor computing in another precision (normalisation and pooling stay in float32)."""
+        self.precision = precision
+        self.body.to(dtype=precision, memory_format=torch.channels_last)
+        return self
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures [N, S, S, 3] uint8 -> [N, D] float32."""
+        pixels = pictures.permute(0, 3, 1, 2).float()
+        maps = self.body(((pixels - self.mean) * self.scale).to(self.precision))
+        if maps.ndim == 4:
+            maps = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        return maps.float()  # type: ignore[no-any-return]
+
+
+class OrientedGradients(nn.Module):
+    """The `pixels` backbone: features that were written down, not learned. Needs no weights, suits simple pictures.
+
+    In the manner of HOG (Dalal and Triggs 2005): the strength of edges in `directions` directions, summed over cells of
+    8 x 8 pixels and set in relation to the cells around, beside the mean colour of each cell. As it is made of ordinary
+    convolutions, fine-tuning can go on from there. pictures [N, 3, 64, 64] -> features [N, (directions + 3) * 64].
+    """
+
+    def __init__(self, directions: int = 12, cell: int = 8) -> None:
+        super().__init__()
+        angle = torch.arange(directions) * (2 * torch.pi / directions)
+        across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # Sobel's derivative
+        edges = angle.cos().view(-1, 1, 1) * across + angle.sin().view(-1, 1, 1) * across.T
+        grey = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+        self.edges = nn.Parameter(edges[:, None] * grey.view(1, 3, 1, 1))  # [directions, 3, 3, 3]
+        self.sharpness = directions / 4
+        self.cell = cell
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures [N, 3, H, W], normalised -> [N, D]."""
+        slopes = F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), self.edges)
+        strength = F.relu(slopes)
+        total = strength.pow(2).sum(1, keepdim=True).add(1e-6).sqrt()
+        strength = total * (strength / total).pow(self.sharpness)  # nearly all of it to the nearest directions
+        cells = F.avg_pool2d(strength, self.cell)
+        around = F.avg_pool2d(cells.pow(2).sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
+        colour = F.avg_pool2d(pictures, self.cell)
+        return torch.cat([(cells / (around + 1e-3).sqrt()).flatten(1), colour.flatten(1)], dim=1)

@@ -1,0 +1,1 @@
+"""Prediction and the web app: onnxruntime and Starlette, never torch."""
