@@ -1,1 +1,63 @@
-"""Ursa."""
+"""Ursa: from a folder of pictures to a classifier you can trust.
+
+>>> import ursa
+>>> result = ursa.check("bears")                        # findings, honest accuracy, a report
+>>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
+>>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
+
+Everything is imported when it is first used, so `import ursa` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ursa.core.finding import Finding as Finding
+    from ursa.core.metrics import Metric as Metric
+    from ursa.data.catalog import Catalog as Catalog
+    from ursa.errors import BundleError as BundleError
+    from ursa.errors import DataError as DataError
+    from ursa.errors import TrainingError as TrainingError
+    from ursa.errors import UrsaError as UrsaError
+    from ursa.recipe import Recipe as Recipe
+    from ursa.serve.predictor import Prediction as Prediction
+    from ursa.serve.predictor import Predictor as Predictor
+    from ursa.serve.predictor import load as load
+    from ursa.workflow.check import check as check
+    from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.setup import Options as Options
+    from ursa.workflow.train import train as train
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BundleError": "ursa.errors",
+    "Catalog": "ursa.data.catalog",
+    "DataError": "ursa.errors",
+    "Finding": "ursa.core.finding",
+    "Metric": "ursa.core.metrics",
+    "Options": "ursa.workflow.setup",
+    "Prediction": "ursa.serve.predictor",
+    "Predictor": "ursa.serve.predictor",
+    "Recipe": "ursa.recipe",
+    "TrainingError": "ursa.errors",
+    "UrsaError": "ursa.errors",
+    "check": "ursa.workflow.check",
+    "evaluate": "ursa.workflow.evaluate",
+    "load": "ursa.serve.predictor",
+    "train": "ursa.workflow.train",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ursa' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

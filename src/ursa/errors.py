@@ -1,9 +1,9 @@
 """What Ursa raises when it is misused, or when the data leave no other way. Every error says how to go on.
 
-    UrsaError
-    |-- DataError       pictures, folders, tables, the workspace
-    |-- TrainingError   models, weights, recipes
-    `-- BundleError     exported models
+UrsaError
+|-- DataError       pictures, folders, tables, the workspace
+|-- TrainingError   models, weights, recipes
+`-- BundleError     exported models
 """
 
 import difflib

@@ -12,6 +12,7 @@ A bundle is a folder, or a `.ursa` zip of one, with
 
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from ursa.errors import BundleError, DataError
 FORMAT = 1
 MANIFEST = "bundle.json"
 PARTS = ("model.onnx", "weights.safetensors", "card.md")
+
+COPY_AGAIN = "copy it again, whole"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def read(path: str | Path) -> Bundle:
     document = _checked(files.pop(MANIFEST), path)
     for name, wanted in document["parts"].items():
         if name not in files:
-            raise BundleError(f"the bundle {path} is incomplete", found=f"{name} is missing", fix="copy it again, whole")
+            raise BundleError(f"the bundle {path} is incomplete", found=f"{name} is missing", fix=COPY_AGAIN)
         if hashlib.sha256(files[name]).hexdigest() != wanted:
             raise _changed(path, name)
     return Bundle(
@@ -75,8 +78,10 @@ def _checked(data: bytes, path: Path) -> dict[str, Any]:
         text = data.decode()
         document = json.loads(text)
         version, digest = int(document["format"]), str(document["sha256"])
-    except (ValueError, KeyError, TypeError) as problem:
-        raise BundleError(f"the bundle {path} is damaged", found=f"{MANIFEST} cannot be read", fix="copy it again") from problem
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as problem:
+        raise BundleError(
+            f"the bundle {path} is damaged", found=f"{MANIFEST} cannot be read", fix=COPY_AGAIN
+        ) from problem
     if version > FORMAT:
         raise BundleError(
             f"the bundle {path} was written by a newer Ursa",
@@ -88,10 +93,14 @@ def _checked(data: bytes, path: Path) -> dict[str, Any]:
         raise _changed(path, MANIFEST)
     try:
         Preparation(**document["preparation"])
-        if not document["classes"] or not set(PARTS) <= set(document["parts"]) or float(document["temperature"]) <= 0:
-            raise ValueError("classes, parts or temperature")
+        if not document["classes"] or not set(PARTS) <= set(dict(document["parts"])):
+            raise ValueError("classes or parts")
+        if not 0 < float(document["temperature"]) < math.inf:
+            raise ValueError("temperature")
     except (ValueError, KeyError, TypeError, DataError) as problem:
-        raise BundleError(f"the bundle {path} is damaged", found=f"{MANIFEST}: {problem}", fix="export again") from problem
+        raise BundleError(
+            f"the bundle {path} is damaged", found=f"{MANIFEST}: {problem}", fix="export again"
+        ) from problem
     return dict(document)
 
 
@@ -103,13 +112,13 @@ def _from_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist() if name in (MANIFEST, *PARTS)}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as problem:
+    except Exception as problem:  # on damage, zipfile and each of its decompressors raise errors of their own kinds
         raise BundleError(
-            f"the bundle {path} is damaged, or is not a bundle", found=problem, fix="copy it again, whole"
+            f"the bundle {path} is damaged, or is not a bundle", found=problem, fix=COPY_AGAIN
         ) from problem
 
 
 def _changed(path: Path, part: str) -> BundleError:
     return BundleError(
-        f"the bundle {path} was changed after it was written", found=f"{part} has another hash", fix="copy it again"
+        f"the bundle {path} was changed after it was written", found=f"{part} has another hash", fix=COPY_AGAIN
     )

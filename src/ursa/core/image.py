@@ -5,9 +5,12 @@ scaled (not cut) to 8, an animation is its first frame. What cannot be read whol
 truncated file is never filled up with grey, a bomb never unpacked.
 """
 
+import contextlib
 import io
 import struct
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,30 +42,22 @@ class Picture:
 def read(data: bytes, at_least: int | None = None) -> Picture:
     """The picture in these bytes. Raises DataError that names what is wrong with it.
 
-    at_least: the shorter side in pixels that is enough; a larger JPEG may then come out at 1/2, 1/4 or 1/8 of its
+    at_least: the shorter side in pixels that is enough; a larger JPEG may then come out at 1/8 to 7/8 of its
     size, never below twice this, which is several times faster for photos of 12 megapixels (`benchmarks/decode.py`).
     """
     kind = sniff(data)
     if kind not in DECODERS:
         raise DataError(f"not a picture: {kind}", fix="remove the file, or fetch the picture again")
     try:
-        image = _open(data, kind)
-        if image.width * image.height > MAX_PIXELS:
-            raise DataError(
-                f"too large: {image.width} x {image.height} pixels, the limit is {MAX_PIXELS // 1_000_000} million",
-                fix="make it smaller with any picture editor",
-            )
-        turn = _orientation(image)
-        pixels = _jpeg(data, image, at_least) if image.format == "JPEG" else None
-        if pixels is None:
-            pixels = to_rgb(image)
+        with _quiet():
+            image, turn, pixels = _decoded(data, kind, at_least)
     except DataError:
         raise
     except Image.DecompressionBombError as problem:
         raise DataError("too large: a decompression bomb", found=problem) from problem
     except MemoryError as problem:
         raise DataError("too large: it does not fit into memory") from problem
-    except Exception as problem:  # decoders raise nearly everything on broken input: SyntaxError, KeyError, struct.error
+    except Exception as problem:  # decoders raise nearly everything on broken input: SyntaxError, KeyError, ...
         raise DataError(_reason(problem, data, kind), found=problem) from problem
     width, height = (image.height, image.width) if turn >= 5 else (image.width, image.height)
     return Picture(_upright(pixels, turn), kind, width, height)
@@ -102,6 +97,19 @@ def to_rgb(image: Image.Image) -> Pixels:
         image = Image.new("RGBA", layer.size, "white")
         image.alpha_composite(layer)
     return np.asarray(image.convert("RGB"))
+
+
+def _decoded(data: bytes, kind: str, at_least: int | None) -> tuple[Image.Image, int, Pixels]:
+    """-> the file as Pillow knows it, how it is turned, and its pixels as stored."""
+    image = _open(data, kind)
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(
+            f"too large: {image.width} x {image.height} pixels, the limit is {MAX_PIXELS // 1_000_000} million",
+            fix="make it smaller with any picture editor",
+        )
+    turn = 1 if kind == "TIFF" else _orientation(image)  # Pillow turns a TIFF itself while it loads it
+    pixels = _jpeg(data, image, at_least) if kind == "JPEG" else None
+    return image, turn, to_rgb(image) if pixels is None else pixels
 
 
 def _open(data: bytes, kind: str) -> Image.Image:
@@ -160,9 +168,36 @@ def _from_deep(image: Image.Image) -> Pixels:
 
 def _reason(problem: Exception, data: bytes, kind: str) -> str:
     said = str(problem).lower()
-    if "truncated" in said or "not enough image data" in said or "broken data stream" in said:
+    cut = kind == "WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little")  # less than its header says
+    if cut or "truncated" in said or "not enough image data" in said or "broken data stream" in said:
         return f"truncated: the {kind} file ends too early"
     return f"unreadable: a damaged {kind} file of {len(data):,} bytes"
+
+
+_lock = threading.Lock()
+_readers = 0
+_hush = contextlib.ExitStack()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings, which under the filter "error" would turn a sound picture into a broken one.
+
+    The filters belong to the whole process: the first thread to come sets ours, the last to go puts the old ones back.
+    """
+    global _readers
+    with _lock:
+        if _readers == 0:
+            _hush.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+        _readers += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _readers -= 1
+            if _readers == 0:
+                _hush.close()
 
 
 def _starts(*prefixes: bytes) -> Callable[[bytes], bool]:
@@ -183,9 +218,10 @@ _KINDS: tuple[tuple[str, Callable[[bytes], Any]], ...] = (
     ("AVIF", _brand(b"avif", b"avis")),
     ("HEIC, which needs a decoder that Ursa does not have yet", _brand(b"heic", b"heix", b"mif1", b"msf1", b"hevc")),
     ("JPEG2000", _starts(b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")),
-    ("ICO", _starts(b"\x00\x00\x01\x00", b"\x00\x00\x02\x00")),
+    ("ICO", _starts(b"\x00\x00\x01\x00")),
     ("PPM", lambda head: head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace()),
     ("a PDF document", _starts(b"%PDF")),
+    ("a Photoshop document", _starts(b"8BPS")),
     ("a zip archive", _starts(b"PK\x03\x04")),
     ("gzip-compressed", _starts(b"\x1f\x8b")),
 )

@@ -21,8 +21,8 @@ class Metric:
     method: str
 
     def to_json(self) -> dict[str, Any]:
-        """{"value", "low", "high", "method"}: the form every metric has in Ursa's documents."""
-        return asdict(self)
+        """{"value", "low", "high", "method"}: the form of every metric in documents; value null where there is none."""
+        return {**asdict(self), "value": None if math.isnan(self.value) else self.value}  # JSON has no NaN
 
     def __str__(self) -> str:
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
@@ -83,5 +83,5 @@ def per_class(counts: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, 
 def sign_test(wins: int, losses: int) -> float:
     """Pictures that only the one got right, only the other -> two-sided exact p-value (McNemar's exact test)."""
     n = wins + losses
-    tail = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
-    return min(1.0, 2 * tail)
+    tail: float = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
+    return float(min(1.0, 2 * tail))

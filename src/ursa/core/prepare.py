@@ -5,6 +5,8 @@ beats cropping and squashing (docs/decisions.md, 2026-11-21). Normalisation is t
 (`pictures [N, size, size, 3] uint8` goes in), so nothing outside the model can get it wrong.
 """
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -53,6 +55,13 @@ class Preparation:
     def to_json(self) -> dict[str, Any]:
         """{"size", "fit"}, as a bundle and the store's key keep it."""
         return asdict(self)
+
+
+def stacks(views: Iterable[Pixels], size: int) -> Iterator[Pixels]:
+    """Views [S, S, 3] -> arrays [n, S, S, 3] of at most `size` of them, taken as they come: memory stays flat."""
+    source = iter(views)
+    while some := list(itertools.islice(source, size)):
+        yield np.stack(some)
 
 
 def resize(pixels: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Pixels:

@@ -17,5 +17,6 @@ def number(seed: int, purpose: str, *step: int) -> int:
 
 
 def _words(seed: int, purpose: str, step: tuple[int, ...]) -> list[int]:
-    digest = hashlib.sha256(repr((seed, purpose, step)).encode()).digest()
+    key = (int(seed), purpose, tuple(int(number) for number in step))  # so that numpy's integers are the same seeds
+    digest = hashlib.sha256(repr(key).encode()).digest()
     return [int.from_bytes(digest[i : i + 4], "big") for i in range(0, 16, 4)]

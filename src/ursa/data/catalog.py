@@ -93,6 +93,10 @@ class Catalog:
         """The pictures that a scan could read and that have a label."""
         return self.where(pl.col("problem").is_null() & pl.col("label").is_not_null())
 
+    def labelled(self) -> "Catalog":
+        """The pictures that have a label."""
+        return self.where(pl.col("label").is_not_null())
+
     def where(self, condition: pl.Expr) -> "Catalog":
         """The rows for which a polars expression holds."""
         return replace(self, rows=self.rows.filter(condition))
@@ -107,7 +111,7 @@ class Catalog:
 
     def with_columns(self, **columns: pl.Series | pl.Expr) -> "Catalog":
         """A catalog with these columns replaced."""
-        rows = self.rows.with_columns(**columns).select(SCHEMA.names()).cast(dict(SCHEMA))
+        rows = self.rows.with_columns(**columns).select(SCHEMA.names()).cast(SCHEMA)
         return replace(self, rows=rows)
 
     def write(self, path: Path) -> None:

@@ -6,9 +6,7 @@ Names: `pixels` (needs no weights), a timm name such as `resnet34.a1_in1k`, or `
 
 import hashlib
 import json
-import platform
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +25,6 @@ DEFAULT = "resnet34.a1_in1k"  # 22 million parameters: strong features at 150 pi
 FEATURES = 1  # raised when Extractor computes something else from the same body: old embeddings then do not count
 
 
-
 @dataclass(frozen=True)
 class Backbone:
     """Which network, and where its weights come from."""
@@ -35,13 +32,18 @@ class Backbone:
     name: str = DEFAULT
     weights: Path | None = None  # a safetensors file, or a state dict; None: the library's own, from its hub
 
-    def describe(self, space: workspace.Workspace) -> "Description":
-        """What is to be known without loading it; from the workspace when this backbone was used there before."""
+    def describe(self, space: workspace.Workspace, load: "Callable[[], Extractor] | None" = None) -> "Description":
+        """What is to be known without loading it; from the workspace when this backbone was used there before.
+
+        load: used instead of `self.load` where it has to be loaded once for this, by callers who will keep it.
+        """
         if self.weights is not None and not self.weights.is_file():
             raise DataError(f"there is no file of weights {self.weights}", fix="check the path after --weights")
         source = "hub" if self.weights is None else _sha256(self.weights)
         key = f"{self.name} {source} {_library_version(self.name)}"
-        return Description(**workspace.remember(space.backbones, key, lambda: self._examine(source)))
+        return Description(
+            **workspace.remember(space.backbones, key, lambda: self._examine(source, (load or self.load)()))
+        )
 
     def load(self) -> "Extractor":
         """The extractor with its weights, in float32, ready for evaluation.
@@ -51,21 +53,22 @@ class Backbone:
         import torch
 
         from ursa.embed import bodies
-        from ursa.embed.extractor import Extractor, OrientedGradients
+        from ursa.embed.extractor import Extractor
 
         with torch.random.fork_rng(devices=[]):  # building a network draws initial weights: not from the user's stream
             if self.name == "pixels":
                 if self.weights is not None:
                     raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
-                body, mean, deviation, size = OrientedGradients(), bodies.HALF, bodies.HALF, 64
+                body, mean, deviation, size = bodies.of_pixels()
             elif self.name.startswith("torchvision:"):
-                body, mean, deviation, size = bodies.of_torchvision(self.name.removeprefix("torchvision:"), self.weights)
+                body, mean, deviation, size = bodies.of_torchvision(
+                    self.name.removeprefix("torchvision:"), self.weights
+                )
             else:
                 body, mean, deviation, size = bodies.of_timm(self.name, self.weights)
         return Extractor(body, mean, deviation, size).eval().requires_grad_(False)
 
-    def _examine(self, source: str) -> dict[str, Any]:
-        extractor = self.load()
+    def _examine(self, source: str, extractor: "Extractor") -> dict[str, Any]:
         if source == "hub":
             source = _sha256_of_state(extractor.state_dict())
         size = extractor.size
@@ -89,45 +92,6 @@ class Description:
         """The name of the store that holds its embeddings."""
         seen = json.dumps([self.fingerprint, self.preparation.to_json(), precision], sort_keys=True)
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
-
-
-def fastest_precision(extractor: "Extractor", views: "Tensor") -> str:
-    """"fp32" or "bf16", by trying both on these views [N, S, S, 3]: bf16 must be a tenth faster to be chosen.
-
-    bf16 is 1.2 to 2 times as fast on CPUs with AMX or AVX512-BF16, slower on others and for some small networks; the
-    probe's accuracy moved by less than 0.2 points on each shared set (docs/benchmarks.md).
-    """
-    import copy
-    import time
-
-    import torch
-
-    seconds = {}
-    for name in ("fp32", "bf16"):
-        trial = copy.deepcopy(extractor).in_precision(dtype_of(name))
-        with torch.inference_mode():
-            trial(views)
-            start = time.perf_counter()
-            trial(views)
-            seconds[name] = time.perf_counter() - start
-    return "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
-
-
-def dtype_of(precision: str) -> Any:
-    """"fp32" or "bf16" -> torch.dtype."""
-    import torch
-
-    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-
-
-def machine() -> str:
-    """What a choice made by timing holds for."""
-    try:
-        info = Path("/proc/cpuinfo").read_text()
-        model = next(line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name"))
-    except (OSError, StopIteration):
-        model = platform.processor() or platform.machine()
-    return f"{sys.platform} {model}"
 
 
 def _library_version(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ursa.embed.extractor import OrientedGradients
 from ursa.errors import TrainingError, did_you_mean
 
 Colour = tuple[float, ...]
@@ -24,7 +25,7 @@ class TimmBody(nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model
         self.has_map = False
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -33,15 +34,21 @@ class TimmBody(nn.Module):
         return maps if self.has_map else self.model.forward_head(maps, pre_logits=True)
 
 
+def of_pixels() -> Body:
+    """Features that were written down, not learned."""
+    return OrientedGradients(), HALF, HALF, 64
+
+
 def of_timm(name: str, weights: Path | None) -> Body:
     """A body by its timm name, with the colours and the picture size it was trained with."""
     import timm
-    from timm.data import resolve_data_config
+    from timm.data.config import resolve_data_config
 
     if not timm.is_model(name):
         raise TrainingError(
             f"no backbone is called {name!r}", fix=did_you_mean(name, ["pixels", *timm.list_models(), *_tagged(name)])
         )
+    model: Any
     if weights is not None:
         model = timm.create_model(name, pretrained=False)
         _fill(model, weights, name)
@@ -137,15 +144,14 @@ def _without_head(model: nn.Module) -> nn.Module:
         return nn.Sequential(body, nn.ReLU()) if type(model).__name__ == "DenseNet" else body  # DenseNet ends in a norm
     if "fc" in children:  # ResNet, RegNet, ShuffleNet, GoogLeNet and their kin: feature map, pooling, linear layer
         kept = {k: v for k, v in children.items() if k not in ("fc", "avgpool", "dropout") and v is not None}
-        if hasattr(model, "transform_input"):
-            model.transform_input = False
         return nn.Sequential(*kept.values())
     for head in ("heads", "head", "classifier"):  # transformers: pooled within
         if head in children:
             setattr(model, head, nn.Identity())
             return model
     raise TrainingError(
-        f"Ursa does not know where the head of {type(model).__name__} is", fix="use the same network under its timm name"
+        f"Ursa does not know where the head of {type(model).__name__} is",
+        fix="use the same network under its timm name",
     )
 
 
@@ -194,7 +200,7 @@ def _cached(name: str) -> dict[str, str]:
         if isinstance(found, str):
             return {"file": found}
     try:
-        hub.utils.get_session().head(hub.constants.ENDPOINT, timeout=10)
+        hub.get_session().head(hub.constants.ENDPOINT, timeout=10)
     except Exception as problem:  # whatever the client behind it raises: there is no way to the hub
         raise _offline(name, problem) from problem
     return {}

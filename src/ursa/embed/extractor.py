@@ -32,7 +32,8 @@ class Extractor(nn.Module):
     def in_precision(self, precision: torch.dtype) -> "Extractor":
         """The same extractor computing in another precision (normalisation and pooling stay in float32)."""
         self.precision = precision
-        self.body.to(dtype=precision, memory_format=torch.channels_last)
+        self.body.to(precision)
+        self.body.to(memory_format=torch.channels_last)
         return self
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -120,7 +120,9 @@ class _Problems:
         self.mean = self.share.T @ self.features  # [P, D]
         variance = self.share.T @ self.features**2 - self.mean**2
         spread = np.sqrt(np.clip(variance, 0, None))
-        self.scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)  # constants say nothing
+        self.scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(
+            np.float32
+        )  # constants say nothing
 
     def minimise(self, strength: float, start: F32 | None) -> F32:
         """-> weights [P, D + 1, K] on standardised features, the last row the bias."""

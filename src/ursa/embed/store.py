@@ -93,7 +93,9 @@ class Store:
         places = [self._places.get(bytes.fromhex(key)) for key in keys]
         missing = sum(place is None for place in places)
         if missing:
-            raise DataError(f"{missing} of {len(keys)} pictures have no embedding", fix="run `ursa check` on the folder")
+            raise DataError(
+                f"{missing} of {len(keys)} pictures have no embedding", fix="run `ursa check` on the folder"
+            )
         found = [place for place in places if place is not None]
         width = found[0][0]["vector"].shape[1] if found else 0
         out = np.empty((len(found), width), np.float32)

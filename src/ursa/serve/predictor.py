@@ -1,6 +1,6 @@
 """bundle + picture -> probabilities. No torch: starts in well under a second."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.core import bundle, image
+from ursa.core.bundle import Bundle
 from ursa.core.image import Pixels
 from ursa.core.metrics import softmax
+from ursa.core.prepare import stacks
 from ursa.errors import BundleError, DataError
 
 BATCH = 8  # pictures a run: activations stay in the cache
@@ -29,14 +31,19 @@ class Prediction:
         return {"label": self.label, "probability": self.probability, "probabilities": self.probabilities}
 
 
+def load(path: str | Path) -> "Predictor":
+    """The model in a bundle. Raises BundleError when it is damaged, incomplete or too new."""
+    return Predictor(path)
+
+
 class Predictor:
     """A bundle, ready to predict: `Predictor("bears.ursa")("picture.jpg").label`. Safe to call from several threads."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Raises BundleError when the bundle is damaged, incomplete or too new."""
+    def __init__(self, source: str | Path | Bundle) -> None:
+        """A bundle or its path. Raises BundleError when it is damaged, incomplete or too new."""
         import onnxruntime
 
-        self.bundle = bundle.read(path)
+        self.bundle = source if isinstance(source, Bundle) else bundle.read(source)
         self.labels = self.bundle.labels
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # its warnings are about graph optimisation: nothing a user could act on
@@ -45,13 +52,13 @@ class Predictor:
                 self.bundle.parts["model.onnx"], options, providers=["CPUExecutionProvider"]
             )
         except Exception as problem:  # onnxruntime's own exceptions have no public base
-            raise BundleError(f"onnxruntime cannot load the model in {path}", found=problem, fix="export again") from problem
+            raise BundleError("onnxruntime cannot load the model", found=problem, fix="export it again") from problem
 
     def __call__(self, picture: str | Path | bytes | Pixels) -> Prediction:
         """A file, a file's bytes, or pixels [h, w, 3] uint8 -> Prediction. Raises DataError for no readable picture."""
         return self.predictions([self.view(picture)])[0]
 
-    def predictions(self, views: Sequence[Pixels]) -> list[Prediction]:
+    def predictions(self, views: Iterable[Pixels]) -> list[Prediction]:
         """Views [size, size, 3] -> predictions, in the same order."""
         names = self.labels.names
         return [
@@ -76,11 +83,9 @@ class Predictor:
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Views [N, size, size, 3] uint8 -> [N, K]."""
-        pictures = np.stack(list(views)) if not isinstance(views, np.ndarray) else views
-        rows = [
-            self._session.run(None, {"pictures": pictures[start : start + BATCH]})[0]
-            for start in range(0, len(pictures), BATCH)
-        ]
+        rows = [self._session.run(None, {"pictures": pictures})[0] for pictures in stacks(views, BATCH)]
+        if not rows:
+            return np.empty((0, len(self.labels)), np.float32)
         return softmax(np.concatenate(rows) / np.float32(self.bundle.temperature))
 
 

@@ -1,0 +1,1 @@
+"""Findings from a scanned catalog and its embeddings. No torch."""

@@ -1,0 +1,47 @@
+"""Pictures that occur twice. catalog -> findings, a group of identical files each. Reads, never writes."""
+
+import polars as pl
+
+from ursa.core.finding import Finding
+from ursa.data.catalog import Catalog
+from ursa.embed.store import Embeddings
+
+
+def duplicates(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:
+    """Files with the same bytes: contradictions first, then copies in several splits, then the rest."""
+    found = [_finding(*group) for group in _groups(catalog).iter_rows()]
+    return sorted(found, key=lambda finding: (-finding.score, finding.where))
+
+
+def _groups(catalog: Catalog) -> pl.DataFrame:
+    """ids, labels, splits: of the usable pictures whose bytes occur more than once."""
+    same = catalog.usable().rows.sort("id").group_by("sha256", maintain_order=True)
+    lists = same.agg(pl.col("id"), pl.col("label").unique().sort(), pl.col("split").drop_nulls().unique().sort())
+    return lists.filter(pl.col("id").list.len() > 1).select("id", "label", "split")
+
+
+def _finding(ids: list[str], labels: list[str], splits: list[str]) -> Finding:
+    where, times = tuple(ids), "twice" if len(ids) == 2 else f"{len(ids)} times"
+    if len(labels) > 1:
+        return Finding(
+            kind="same-picture-two-classes",
+            where=where,
+            score=1.0,
+            evidence=f"The same file is there as {' and as '.join(labels)}.",
+            advice="At most one of them can be right: keep that one, remove the others.",
+        )
+    if len(splits) > 1:
+        return Finding(
+            kind="leak",
+            where=where,
+            score=0.9,
+            evidence=f"The same file is in {' and in '.join(splits)}.",
+            advice="Remove it from all but one of them: a model is not tested by what it learned from.",
+        )
+    return Finding(
+        kind="exact-duplicate",
+        where=where,
+        score=0.5,
+        evidence=f"The same file is there {times}, always as {labels[0]}.",
+        advice="Keep one. Until then Ursa keeps the copies on one side of every split.",
+    )

@@ -1,0 +1,29 @@
+"""What `ursa demo` shows at its end."""
+
+from pathlib import Path
+
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.text import Text
+
+from ursa.cli import show as shows
+from ursa.core import image
+from ursa.workflow.demo import Demonstrated
+
+
+def show(result: Demonstrated, to: Path, console: Console) -> None:
+    """Both summaries, some pictures with what the model says of them, and the two commands that come next."""
+    console.rule("check", align="left")
+    shows.checked(result.checked, result.folder, console)
+    console.rule("train", align="left")
+    shows.trained(result.trained, console)
+    console.rule("predict", align="left")
+    cards = []
+    for file, given, said in result.predictions:
+        pixels = image.read(file.read_bytes()).pixels
+        words = Text(f"{said.label}  {100 * said.probability:.1f} %\n(it is a {given})\n")
+        cards.append(Group(shows.picture(pixels, console), words))
+    console.print(Columns(cards, padding=(0, 3)))
+    console.print("Now with pictures of your own, one folder a class:\n")
+    console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n", highlight=False)
+    console.print(f"\nOr look at this model in the browser: ursa serve {to / 'digits.ursa'}", highlight=False)

@@ -1,0 +1,160 @@
+"""Results -> text for people. Everything goes to the console it is given."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ursa.core import metrics
+from ursa.core.finding import Finding
+from ursa.core.metrics import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ursa.core.image import Pixels
+    from ursa.serve.predictor import Prediction
+    from ursa.workflow.check import Checked
+    from ursa.workflow.evaluate import Evaluated
+    from ursa.workflow.train import Trained
+
+LISTED = 5  # findings of a kind on the terminal; the report and --json have more
+
+SHADES = "@%#*+=-:. "  # dark to light, on a light ground
+
+KINDS = {
+    "same-picture-two-classes": ("[red]x[/]", "the same picture under two classes"),
+    "leak": ("[red]x[/]", "the same picture in two splits"),
+    "broken-file": ("[yellow]![/]", "file(s) that cannot be used"),
+    "small-class": ("[yellow]![/]", "class(es) with too few pictures"),
+    "exact-duplicate": ("[blue]i[/]", "exact duplicate(s)"),
+}
+
+
+def checked(result: "Checked", folder: Path, console: Console) -> None:
+    """The summary of `ursa check`."""
+    console.print(f"[bold]{len(result.catalog):,} pictures in {len(result.labels)} classes[/]\n")
+    console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
+    sealed = len(result.catalog.usable()) - int(result.confusion.sum())
+    aside = f" The {sealed:,} test pictures stay sealed." if sealed else ""
+    console.print(f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}")
+    console.print(_mixups(result.confusion, result.labels.names))
+    findings(result.findings, console)
+    _paths(console, ("Report", result.report), ("Next", f"ursa train {folder}"))
+
+
+def trained(result: "Trained", console: Console) -> None:
+    """The summary of `ursa train`."""
+    parts = ", ".join(f"{count:,} {name}" for name, count in result.pictures.items() if count)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("Probe", _percent(result.probe))
+    mark = "[bold green]kept[/]" if result.kept == "fine-tuned" else ""
+    if result.kept == "fine-tuned":
+        table.add_row("Fine-tuned", _percent(result.accuracy), mark)
+    else:
+        table.add_row("Kept", "the probe: fine-tuning did not beat it")
+    table.add_row("Measured on", escape(result.accuracy.method.split(";")[0]))
+    table.add_row("Pictures", parts)
+    console.print(table)
+    console.print(f"\n{escape(result.verdict.evidence)}\n[dim]{escape(result.verdict.advice)}[/]")
+    _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", f"ursa serve {result.bundle}"))
+
+
+def evaluated(result: "Evaluated", console: Console) -> None:
+    """The summary of `ursa evaluate`."""
+    names = result.labels.names
+    counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
+    console.print(f"[bold]{_percent(result.accuracy)}[/] of {result.pictures:,} pictures are right.\n")
+    console.print(_classes(counts, result.confusion, names))
+    console.print(_mixups(result.confusion, names))
+    for id, problem in list(result.problems.items())[:LISTED]:
+        console.print(f"  [yellow]![/] {escape(id)}: {escape(problem)}")
+
+
+def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) -> None:
+    """The table of `ursa predict`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in ("picture", "class", "probability", "next"):
+        table.add_column(head, overflow="fold", justify="right" if head == "probability" else "left")
+    for name, answer in rows:
+        if isinstance(answer, str):
+            table.add_row(escape(name), f"[red]{escape(answer)}[/]")
+            continue
+        second = sorted(answer.probabilities.items(), key=lambda item: -item[1])[1:2]
+        after = "".join(f"[dim]{escape(label)} {100 * p:.1f} %[/]" for label, p in second)
+        table.add_row(escape(name), f"[bold]{escape(answer.label)}[/]", f"{100 * answer.probability:.1f} %", after)
+    console.print(table)
+
+
+def findings(found: Sequence[Finding], console: Console) -> None:
+    """What was found, by kind, the most pressing first."""
+    if not found:
+        console.print("\n[green]No broken files, no duplicates.[/]")
+        return
+    for kind in [*KINDS, *sorted({finding.kind for finding in found} - set(KINDS))]:
+        some = [finding for finding in found if finding.kind == kind]
+        if not some:
+            continue
+        mark, words = KINDS.get(kind, ("-", kind))
+        console.print(f"\n{mark} [bold]{len(some):,} {words}[/]")
+        for finding in some[:LISTED]:
+            where = "" if kind == "small-class" else f"{escape(', '.join(finding.where[:3]))}: "
+            console.print(f"    {where}[dim]{escape(finding.evidence)}[/]")
+        if len(some) > LISTED:
+            console.print(f"    [dim]and {len(some) - LISTED:,} more[/]")
+        console.print(f"    {escape(some[0].advice)}")
+
+
+def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
+    """pixels [h, w, 3] -> the picture in half blocks, two pixels a character; in letters where there is no colour."""
+    from ursa.core.prepare import resize
+
+    small = resize(pixels, columns, columns)
+    text = Text()
+    for upper, lower in zip(small[::2], small[1::2], strict=True):
+        if console.color_system is None:
+            ink = (upper.astype(int) + lower).sum(1) // 6  # 0 to 255
+            text.append("".join(SHADES[level * len(SHADES) // 256] for level in ink))
+        else:
+            for (r, g, b), (x, y, z) in zip(upper, lower, strict=True):
+                text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
+        text.append("\n")
+    return text
+
+
+def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> Table:
+    scores = metrics.per_class(confusion, names)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("class", overflow="fold")
+    table.add_column("pictures", justify="right")
+    table.add_column("recognised", justify="right")
+    table.add_column("95 % interval", style="dim", justify="right")
+    for name, count in counts.items():
+        recall = scores[name]["recall"] if name in scores else None
+        if recall is None or not scores[name]["pictures"]:
+            table.add_row(escape(name), f"{count:,}")
+            continue
+        low, value, high = (f"{100 * recall[key]:.0f}" for key in ("low", "value", "high"))
+        table.add_row(escape(name), f"{count:,}", f"{value} %", f"{low} to {high}")
+    return table
+
+
+def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
+    pairs = [(int(confusion[i, j]), a, b) for i, a in enumerate(names) for j, b in enumerate(names) if i != j]
+    worst = [f"{escape(a)} for {escape(b)} ({n})" for n, a, b in sorted(pairs, key=lambda pair: -pair[0])[:3] if n]
+    return f"Most often mistaken: {', '.join(worst)}." if worst else "None is taken for another class."
+
+
+def _percent(metric: Metric) -> str:
+    return f"{100 * metric.value:.1f} % [dim](95 % interval {100 * metric.low:.1f} to {100 * metric.high:.1f})[/]"
+
+
+def _paths(console: Console, *rows: tuple[str, object]) -> None:
+    console.print()
+    for name, what in rows:
+        console.print(f"[dim]{name + ':':8}[/] {escape(str(what))}", soft_wrap=True, highlight=False)

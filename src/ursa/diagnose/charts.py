@@ -1,0 +1,59 @@
+"""Numbers -> small SVG and HTML charts that need no script and no library."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 48, 28
+
+NAMES = {"train_loss": "training", "valid_loss": "validation", "accuracy": "accuracy"}
+
+
+def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str]) -> str:
+    """One line a key over `epoch`; empty for fewer than two rows. Rows may lack a key."""
+    lines = {key: [(row["epoch"], row[key]) for row in rows if key in row] for key in keys}
+    values = [value for points in lines.values() for _, value in points]
+    if len(rows) < 2 or not values:
+        return ""
+    low, high = min(values), max(values)
+    margin = 0.08 * (high - low) or 0.01
+    low, high, last = low - margin, high + margin, max(row["epoch"] for row in rows)
+
+    def place(epoch: float, value: float) -> tuple[float, float]:
+        x = LEFT + (WIDTH - LEFT - 12) * epoch / last
+        return x, (HEIGHT - BOTTOM) - (HEIGHT - BOTTOM - 8) * (value - low) / (high - low)
+
+    drawn = []
+    for step in range(5):
+        value = low + (high - low) * step / 4
+        _, y = place(0, value)
+        drawn.append(f"<line class=grid x1={LEFT} x2={WIDTH - 12} y1={y:.1f} y2={y:.1f} />")
+        drawn.append(f"<text x={LEFT - 6} y={y + 4:.1f} text-anchor=end>{value:.3f}</text>")
+    for epoch in range(0, int(last) + 1, max(1, int(last) // 10)):
+        x, _ = place(epoch, low)
+        drawn.append(f"<text x={x:.1f} y={HEIGHT - 8} text-anchor=middle>{epoch}</text>")
+    for number, points in enumerate(lines.values()):
+        spots = [place(*point) for point in points]
+        drawn.append(f"<polyline class=line{number} points='{' '.join(f'{x:.1f},{y:.1f}' for x, y in spots)}' />")
+        drawn += [f"<circle class=line{number} cx={x:.1f} cy={y:.1f} r=3.5 />" for x, y in spots]
+    legend = "".join(f"<span class=key{i}>{html.escape(NAMES.get(key, key))}</span>" for i, key in enumerate(keys))
+    legend = f"<p class=legend>{legend}</p>" if len(keys) > 1 else ""
+    svg = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{html.escape(title)}'>{''.join(drawn)}</svg>"
+    return f"<section><h2>{html.escape(title)}</h2>{legend}{svg}</section>"
+
+
+def matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
+    """confusion [K, K] -> a table, rows the given class, columns the predicted one, shaded by the share of the row."""
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    head = "".join(f"<th scope=col><span>{html.escape(name)}</span></th>" for name in names)
+    body = []
+    for i, name in enumerate(names):
+        cells = "".join(
+            f"<td class={'hit' if i == j else 'miss'} style='--s:{share[i, j]:.3f}'>{counts[i, j] or ''}</td>"
+            for j in range(len(names))
+        )
+        body.append(f"<tr><th scope=row>{html.escape(name)}</th>{cells}</tr>")
+    corner = "<th class=corner>given \\ predicted</th>"
+    return f"<div class=scroll><table class=matrix><tr>{corner}{head}</tr>{''.join(body)}</table></div>"

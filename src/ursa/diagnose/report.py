@@ -1,0 +1,186 @@
+"""Findings, numbers and curves -> one self-contained HTML page, readable on a phone, without a script."""
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ursa.core import image, metrics
+from ursa.core.finding import Finding
+from ursa.core.labels import Labels
+from ursa.core.metrics import Metric
+from ursa.core.prepare import Preparation
+from ursa.data.catalog import Catalog
+from ursa.diagnose import charts
+from ursa.diagnose.judged import Judged
+from ursa.errors import DataError
+
+SHOWN = 24  # findings of a kind that the page lists; the command's --json has all
+THUMBNAIL = Preparation(size=96)
+
+KINDS = {
+    "same-picture-two-classes": ("The same picture under two classes", "bad"),
+    "leak": ("The same picture in two splits", "bad"),
+    "broken-file": ("Files that cannot be used", "warn"),
+    "small-class": ("Classes with too few pictures", "warn"),
+    "exact-duplicate": ("Exact duplicates", "note"),
+}
+
+
+def check_page(
+    catalog: Catalog,
+    labels: Labels,
+    findings: Sequence[Finding],
+    accuracy: Metric,
+    confusion: npt.NDArray[np.int64],
+) -> str:
+    """The report of `ursa check`."""
+    broken = catalog.rows["problem"].drop_nulls().len()
+    sections = [
+        _tiles(
+            (
+                "Pictures",
+                f"{len(catalog):,}",
+                f"{broken:,} of them cannot be used" if broken else "all of them readable",
+            ),
+            ("Classes", str(len(labels)), _balance(catalog.counts())),
+            ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
+        ),
+        _classes(catalog.counts(), metrics.per_class(confusion, labels.names)),
+        _confusions(confusion, labels),
+        *(_findings(kind, [f for f in findings if f.kind == kind], catalog) for kind in _order(findings)),
+    ]
+    nothing = "" if findings else "<section><h2>Findings</h2><p>No broken files, no duplicates.</p></section>"
+    return _page(f"{_name(catalog)}: check", [*sections, nothing])
+
+
+def train_page(epochs: Sequence[Mapping[str, float]], verdict: Finding, judged: Judged) -> str:
+    """The report of `ursa train`."""
+    sections = [
+        _tiles(
+            ("Probe", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
+            ("Kept model", f"{100 * judged.accuracy.value:.1f} %", _interval(judged.accuracy)),
+            ("Measured on", f"{len(judged.catalog):,}", judged.method),
+        ),
+        f"<section><h2>Verdict</h2>{_words(verdict)}</section>",
+        charts.curves("Accuracy on the validation part, by epoch (0 is the probe)", epochs, ("accuracy",)),
+        charts.curves("Loss, by epoch", epochs, ("train_loss", "valid_loss")),
+        _confusions(judged.confusion, judged.labels),
+        _mistakes(judged),
+    ]
+    return _page(f"{_name(judged.catalog)}: training", sections)
+
+
+def _page(title: str, sections: Iterable[str]) -> str:
+    style = files("ursa.diagnose").joinpath("report.css").read_text("utf-8")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
+        f"<body><main><h1>{_text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. Pictures stay where they are; "
+        "small copies of some are inside this page.</footer></main></body></html>\n"
+    )
+
+
+def _name(catalog: Catalog) -> str:
+    return catalog.root.resolve().name
+
+
+def _text(words: object) -> str:
+    return html.escape(str(words))
+
+
+def _interval(metric: Metric) -> str:
+    low, high = f"{100 * metric.low:.1f}", f"{100 * metric.high:.1f}"
+    return f"95 % interval {low} to {high} %; {metric.method.split(';')[0]}"
+
+
+def _balance(counts: Mapping[str, int]) -> str:
+    least, most = min(counts.values()), max(counts.values())
+    return f"{least:,} pictures each" if least == most else f"{least:,} to {most:,} pictures each"
+
+
+def _tiles(*tiles: tuple[str, str, str]) -> str:
+    cards = "".join(
+        f"<div class=tile><span class=what>{_text(what)}</span><b>{_text(value)}</b><small>{_text(more)}</small></div>"
+        for what, value, more in tiles
+    )
+    return f"<div class=tiles>{cards}</div>"
+
+
+def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object]]) -> str:
+    most = max(counts.values(), default=1) or 1
+    rows = []
+    for name, count in counts.items():
+        recall = scores[name]["recall"] if name in scores else None
+        said = "" if not isinstance(recall, dict) or not count else f"{100 * recall['value']:.0f} %"
+        bar = f"<span class=bar style='width:{100 * count / most:.1f}%'></span>"
+        rows.append(f"<tr><th>{_text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td><td>{said}</td></tr>")
+    head = "<tr><th>class</th><th></th><th>pictures</th><th>recognised</th></tr>"
+    return f"<section><h2>Classes</h2><table class=classes>{head}{''.join(rows)}</table></section>"
+
+
+def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
+    """The matrix for up to 20 classes, and the pairs most often mistaken for each other."""
+    wrong = [(int(counts[i, j]), i, j) for i in range(len(labels)) for j in range(len(labels)) if i != j]
+    worst = [(n, i, j) for n, i, j in sorted(wrong, key=lambda item: -item[0])[:5] if n]
+    names = [_text(name) for name in labels.names]
+    items = "".join(f"<li><b>{names[i]}</b> taken for <b>{names[j]}</b>: {n}</li>" for n, i, j in worst)
+    said = f"<ul>{items}</ul>" if worst else "<p>No picture was taken for another class.</p>"
+    matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""
+    return f"<section><h2>What is taken for what</h2>{said}{matrix}</section>"
+
+
+def _order(findings: Sequence[Finding]) -> list[str]:
+    kinds = {finding.kind for finding in findings}
+    return [kind for kind in KINDS if kind in kinds] + sorted(kinds - set(KINDS))
+
+
+def _findings(kind: str, findings: Sequence[Finding], catalog: Catalog) -> str:
+    title, tone = KINDS.get(kind, (kind.replace("-", " ").capitalize(), "note"))
+    shown = "".join(_finding(finding, catalog) for finding in findings[:SHOWN])
+    more = f"<p>... and {len(findings) - SHOWN:,} more: see --json.</p>" if len(findings) > SHOWN else ""
+    return (
+        f"<section><h2><i class={tone}></i>{_text(title)} <small>{len(findings):,}</small></h2>{shown}{more}</section>"
+    )
+
+
+def _finding(finding: Finding, catalog: Catalog) -> str:
+    pictured = finding.kind not in ("broken-file", "small-class")
+    thumbs = "".join(_thumbnail(catalog.root / id, id) for id in finding.where[:4]) if pictured else ""
+    where = "<br>".join(f"<code>{_text(id)}</code>" for id in finding.where[:4])
+    more = f"<br>and {len(finding.where) - 4} more" if len(finding.where) > 4 else ""
+    words = f"{_words(finding)}<p class=where>{where}{more}</p>"
+    return f"<article>{f'<div class=thumbs>{thumbs}</div>' if thumbs else ''}<div>{words}</div></article>"
+
+
+def _words(finding: Finding) -> str:
+    return f"<p>{_text(finding.evidence)}</p><p class=advice>{_text(finding.advice)}</p>"
+
+
+def _mistakes(judged: Judged) -> str:
+    rows = judged.top_losses(12)
+    if not rows:
+        return ""
+    cards = "".join(
+        f"<figure>{_thumbnail(judged.catalog.root / id, id)}<figcaption>{_text(given)}, taken for <b>{_text(said)}</b> "
+        f"({100 * sure:.0f} %)<br><code>{_text(id)}</code></figcaption></figure>"
+        for id, given, said, sure in rows
+    )
+    return f"<section><h2>Most confident mistakes</h2><div class=gallery>{cards}</div></section>"
+
+
+def _thumbnail(path: Path, name: str) -> str:
+    try:
+        pixels = image.read(path.read_bytes(), at_least=THUMBNAIL.size).pixels
+    except (OSError, DataError):
+        return "<span class=gone>not readable any more</span>"
+    buffer = io.BytesIO()
+    Image.fromarray(THUMBNAIL.view(pixels)).save(buffer, "JPEG", quality=80)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img width=96 height=96 alt="{_text(name)}" src="data:image/jpeg;base64,{data}">'

@@ -1,0 +1,77 @@
+"""Embeddings and labels -> a fitted probe, remembered under the hash of all that it depends on."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ursa import workspace
+from ursa.core.labels import Labels
+from ursa.data.catalog import Catalog
+from ursa.embed import probe
+from ursa.embed.probe import Head, Probe
+from ursa.embed.store import Embeddings
+from ursa.workspace import Workspace
+
+VERSION = 1  # raised when the probe computes something else from the same embeddings
+
+
+def fitted_probe(
+    catalog: Catalog, labels: Labels, embeddings: Embeddings, space: Workspace, *, seed: int, folds: int
+) -> Probe:
+    """The probe of a usable catalog and its embeddings, row by row; read from the workspace if nothing has changed."""
+    if tuple(catalog.ids) != embeddings.ids:
+        raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
+    path = space.probe(_key(catalog, labels, embeddings, seed, folds))
+    if path.exists():
+        return _load(path)
+    fitted = probe.fit(
+        embeddings.vectors,
+        catalog.targets(labels),
+        len(labels),
+        groups=catalog.copies(),
+        seed=seed,
+        folds=folds,
+    )
+    _save(fitted, path)
+    return fitted
+
+
+def select(catalog: Catalog, embeddings: Embeddings) -> Embeddings:
+    """The embeddings of these pictures, in the order of the catalog."""
+    place = {id: row for row, id in enumerate(embeddings.ids)}
+    rows = [place[id] for id in catalog.ids]
+    return Embeddings(tuple(catalog.ids), embeddings.vectors[rows], embeddings.fingerprint)
+
+
+def _key(catalog: Catalog, labels: Labels, embeddings: Embeddings, seed: int, folds: int) -> str:
+    rows = catalog.rows.select("sha256", "label", "group").rows()
+    said = json.dumps([VERSION, embeddings.fingerprint, list(labels.names), seed, folds, rows])
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def _save(fitted: Probe, path: Path) -> None:
+    from safetensors.numpy import save
+
+    tensors = {
+        "weight": fitted.head.weight,
+        "bias": fitted.head.bias,
+        "probabilities": fitted.probabilities,
+        "folds": fitted.folds,
+        "strength": np.array([fitted.strength]),
+    }
+    with workspace.writing(path) as file:
+        file.write(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+
+
+def _load(path: Path) -> Probe:
+    from safetensors.numpy import load
+
+    tensors = load(path.read_bytes())
+    return Probe(
+        head=Head(tensors["weight"], tensors["bias"]),
+        strength=float(tensors["strength"][0]),
+        probabilities=tensors["probabilities"],
+        folds=tensors["folds"],
+    )

@@ -1,0 +1,1 @@
+"""Learning by gradient descent: torch lives here."""
