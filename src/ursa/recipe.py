@@ -16,7 +16,7 @@ class Recipe:
     valid: float = 0.2  # share of each class put aside for validation, where the folders give no validation part
     folds: int = 5  # of the probe's cross-validation (Kohavi 1995: 5 to 10)
 
-    epochs: int = 3  # passes over the training pictures; 0: the probe alone
+    epochs: int = 5  # passes over the training pictures; 0: the probe alone
     batch: int = 32  # pictures a step
     micro_batch: int = 8  # pictures a forward pass on a CPU; gradients add up, so results do not depend on it
     head_rate: float = 1e-3  # peak learning rate of the head (measured: docs/decisions.md)

@@ -189,6 +189,29 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: ursa serve bears.ursa --port 8080")
+@guarded
+def serve(
+    bundle: Bundle,
+    host: Annotated[str, typer.Option("--host", help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes any free one.")] = 8000,
+    max_mb: Annotated[float, typer.Option("--max-mb", help="Largest upload, in megabytes.")] = 20.0,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """A page to drop pictures on, and a JSON API, until Ctrl-C."""
+    from ursa.serve.predictor import Predictor
+    from ursa.serve.run import run
+
+    def ready(address: str) -> None:
+        if json_:
+            print_json({"address": address})
+        say(f"Open {address} in a browser. Ctrl-C ends.")
+
+    run(Predictor(bundle), host, port, ready=ready, title=bundle.stem, max_bytes=round(max_mb * 1e6))
+    say("Stopped.")
+
+
 def _options(
     backbone: str,
     weights: Path | None,

@@ -27,6 +27,8 @@ FORMAT = 1
 MANIFEST = "bundle.json"
 PARTS = ("model.onnx", "weights.safetensors", "card.md")
 
+LARGEST_SIZE = 4096  # pixels; a view of that size is 50 MB
+
 COPY_AGAIN = "copy it again, whole"
 
 
@@ -92,8 +94,13 @@ def _checked(data: bytes, path: Path) -> dict[str, Any]:
     if hashlib.sha256(unsigned.encode()).hexdigest() != digest:
         raise _changed(path, MANIFEST)
     try:
-        Preparation(**document["preparation"])
-        if not document["classes"] or not set(PARTS) <= set(dict(document["parts"])):
+        size = Preparation(**document["preparation"]).size
+        if not isinstance(size, int) or size > LARGEST_SIZE or version < 1:
+            raise ValueError("size or format")
+        names = document["classes"]
+        if not isinstance(names, list) or len({name for name in names if isinstance(name, str)}) != len(names):
+            raise ValueError("classes have to be names, each once")
+        if not names or not set(PARTS) <= set(dict(document["parts"])):
             raise ValueError("classes or parts")
         if not 0 < float(document["temperature"]) < math.inf:
             raise ValueError("temperature")
@@ -111,6 +118,8 @@ def _from_folder(path: Path) -> dict[str, bytes]:
 def _from_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > max(64 << 20, 20 * path.stat().st_size):
+                raise ValueError("it would unpack to many times its size")
             return {name: archive.read(name) for name in archive.namelist() if name in (MANIFEST, *PARTS)}
     except Exception as problem:  # on damage, zipfile and each of its decompressors raise errors of their own kinds
         raise BundleError(

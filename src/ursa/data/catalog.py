@@ -80,9 +80,15 @@ class Catalog:
         return (labels or self.labels).encode(self.rows["label"].to_list())
 
     def copies(self) -> npt.NDArray[np.int64]:
-        """[N] group numbers: equal for pictures with the same bytes, or of the same given group."""
-        keys = self.rows.select(pl.coalesce("group", "sha256", "id").alias("key"))["key"]
-        return keys.rank("dense").cast(pl.Int64).to_numpy() - 1
+        """[N] group numbers: equal for pictures with the same bytes or of the same given group, also in a chain."""
+        rows = self.rows.select("group", "sha256", first="id")
+        while True:
+            before = rows["first"]
+            for key in ("group", "sha256"):
+                least = pl.col("first").min().over(key)
+                rows = rows.with_columns(first=pl.when(pl.col(key).is_null()).then("first").otherwise(least))
+            if rows["first"].equals(before):
+                return before.rank("dense").cast(pl.Int64).to_numpy() - 1
 
     def counts(self) -> dict[str, int]:
         """Usable pictures a class, in the order of the classes (0 where all are broken)."""

@@ -70,8 +70,11 @@ def filled(catalog: Catalog, facts: Iterable[Facts]) -> Catalog:
 
 
 def remembered(catalog: Catalog, before: Catalog) -> Catalog:
-    """The catalog with the facts of an earlier scan, where size and time of the file have not changed."""
-    known = before.rows.select("id", "bytes", "modified", *FACTS)
+    """The catalog with the facts of an earlier scan, where size and time of the file have not changed.
+
+    A file that could not even be opened is looked at again: who may read it changes neither.
+    """
+    known = before.rows.filter(pl.col("sha256").is_not_null()).select("id", "bytes", "modified", *FACTS)
     rows = catalog.rows.drop(FACTS).join(known, on=["id", "bytes", "modified"], how="left", maintain_order="left")
     return Catalog(catalog.root, rows.select(catalog.rows.columns))
 

@@ -27,6 +27,7 @@ def from_folder(folder: str | Path) -> Catalog:
     Raises DataError when the folder is missing or holds no class.
     """
     root = _existing(Path(folder))
+    above = frozenset({os.path.realpath(root)})
     tops = [entry for entry in _entries(root) if entry.is_dir()]
     splits = _splits(root, [top.name for top in tops])
     rows: list[tuple[str, str | None, str | None, os.stat_result]] = []
@@ -34,7 +35,8 @@ def from_folder(folder: str | Path) -> Catalog:
         split = splits.get(top.name)
         for place in [entry for entry in _entries(top.path) if entry.is_dir()] if splits else [top]:
             prefix = f"{top.name}/{place.name}" if splits else top.name
-            rows += [(file, place.name, split, stat) for file, stat in _files(place.path, prefix)]
+            inside = above | {os.path.realpath(top.path)} if splits else above
+            rows += [(file, place.name, split, stat) for file, stat in _files(place.path, prefix, inside)]
         if splits:
             rows += [(f"{top.name}/{file}", None, split, stat) for file, stat in _loose(top.path)]
     rows += [(file, None, None, stat) for file, stat in _loose(root)]
@@ -96,13 +98,22 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     except OSError as problem:
         raise DataError(f"cannot look into {folder}", found=problem.strerror, fix="check who may read it") from problem
     entries = [entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in LITTER]
+    entries = [entry for entry in entries if not entry.is_symlink() or _leads_somewhere(entry)]
     for entry in entries:
         if not entry.name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in entry.name):
             raise DataError(f"a name in {folder} is not Unicode", found=ascii(entry.name), fix="rename the file")
     return entries
 
 
-def _files(folder: str, prefix: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[str, os.stat_result]]:
+def _leads_somewhere(link: os.DirEntry[str]) -> bool:
+    try:
+        link.stat()
+    except OSError:  # a dangling link, or one that leads back to itself
+        return False
+    return True
+
+
+def _files(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[str, os.stat_result]]:
     """Every file below, as (prefix/path, stat); a link back to a folder above is not followed again."""
     real = os.path.realpath(folder)
     if real in above:
@@ -111,7 +122,7 @@ def _files(folder: str, prefix: str, above: frozenset[str] = frozenset()) -> Ite
         name = f"{prefix}/{entry.name}"
         if entry.is_dir():
             yield from _files(entry.path, name, above | {real})
-        elif entry.is_file():  # not a dangling link, a socket, a device
+        elif entry.is_file():  # not a socket, a device
             yield name, entry.stat()
 
 
@@ -119,7 +130,10 @@ def _loose(folder: str | Path) -> Iterator[tuple[str, os.stat_result]]:
     """Pictures lying directly in a folder of folders; a README or a table beside the classes is nobody's concern."""
     for entry in _entries(folder):
         if entry.is_file():
-            with open(entry.path, "rb") as file:
-                kind = sniff(file.read(512))
+            try:
+                with open(entry.path, "rb") as file:
+                    kind = sniff(file.read(512))
+            except OSError:  # it may not be read, or has just gone: nobody's concern either
+                continue
             if kind in DECODERS:
                 yield entry.name, entry.stat()

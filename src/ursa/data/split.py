@@ -1,5 +1,7 @@
 """Catalog -> the same catalog with every usable picture in a split. Stratified; copies and groups stay together."""
 
+from collections import Counter, defaultdict
+
 import numpy as np
 import polars as pl
 
@@ -25,15 +27,20 @@ def with_valid(catalog: Catalog, *, share: float = 0.2, seed: int = 0) -> Catalo
     order = seeds.generator(seed, "split").permutation(np.unique(groups))
     of_group = dict(zip(groups[::-1], labels[::-1], strict=True))  # a group's class is that of its first picture
     sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))
+    within: defaultdict[int, set[int]] = defaultdict(set)
+    for group, label in zip(groups, labels, strict=True):
+        within[group].add(label)
+    left = Counter(label for inside in within.values() for label in inside)  # groups that still train a class
     valid: set[int] = set()
     for label in np.unique(labels):
         mine = [group for group in order if of_group[group] == label]
         wanted, taken = round(share * sum(sizes[group] for group in mine)), 0
-        for group in mine[:-1]:
+        for group in mine:
             if taken >= max(1, wanted):
                 break
-            if group not in tested:
+            if group not in tested and all(left[inside] > 1 for inside in within[group]):
                 valid.add(int(group))
+                left.subtract(within[group])
                 taken += sizes[group]
     if not valid:
         raise DataError(

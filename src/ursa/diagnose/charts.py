@@ -14,6 +14,7 @@ NAMES = {"train_loss": "training", "valid_loss": "validation", "accuracy": "accu
 def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str]) -> str:
     """One line a key over `epoch`; empty for fewer than two rows. Rows may lack a key."""
     lines = {key: [(row["epoch"], row[key]) for row in rows if key in row] for key in keys}
+    lines = {key: points for key, points in lines.items() if points}
     values = [value for points in lines.values() for _, value in points]
     if len(rows) < 2 or not values:
         return ""
@@ -38,8 +39,8 @@ def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str])
         spots = [place(*point) for point in points]
         drawn.append(f"<polyline class=line{number} points='{' '.join(f'{x:.1f},{y:.1f}' for x, y in spots)}' />")
         drawn += [f"<circle class=line{number} cx={x:.1f} cy={y:.1f} r=3.5 />" for x, y in spots]
-    legend = "".join(f"<span class=key{i}>{html.escape(NAMES.get(key, key))}</span>" for i, key in enumerate(keys))
-    legend = f"<p class=legend>{legend}</p>" if len(keys) > 1 else ""
+    legend = "".join(f"<span class=key{i}>{html.escape(NAMES.get(key, key))}</span>" for i, key in enumerate(lines))
+    legend = f"<p class=legend>{legend}</p>" if len(lines) > 1 else ""
     svg = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{html.escape(title)}'>{''.join(drawn)}</svg>"
     return f"<section><h2>{html.escape(title)}</h2>{legend}{svg}</section>"
 

@@ -1,5 +1,7 @@
 """timm and torchvision models -> bodies: networks without their heads, with weights from the hub or from a file."""
 
+import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION: Colour = (0.229, 0.224, 0.225)
 
 HEADS = ("classifier", "fc", "head", "heads", "last_linear")  # what timm and torchvision call the part we replace
+AUXILIARY = ("aux1", "aux2", "AuxLogits")  # further heads that only training had a use for
 
 
 class TimmBody(nn.Module):
@@ -44,7 +47,7 @@ def of_timm(name: str, weights: Path | None) -> Body:
     import timm
     from timm.data.config import resolve_data_config
 
-    if not timm.is_model(name):
+    if not timm.is_model(name) or not _tag_exists(name):
         raise TrainingError(
             f"no backbone is called {name!r}", fix=did_you_mean(name, ["pixels", *timm.list_models(), *_tagged(name)])
         )
@@ -67,7 +70,7 @@ def of_timm(name: str, weights: Path | None) -> Body:
 
 
 def of_torchvision(name: str, weights: Path | None) -> Body:
-    """A body by its torchvision name; all of these were trained with ImageNet's colours, most at 224 pixels."""
+    """A body by its torchvision name; nearly all were trained with ImageNet's colours, most at 224 pixels."""
     import torchvision
 
     known = torchvision.models.list_models(module=torchvision.models)
@@ -83,7 +86,10 @@ def of_torchvision(name: str, weights: Path | None) -> Body:
     else:
         label = f"torchvision:{name}"
         model = _from_hub(label, lambda: torchvision.models.get_model(name, weights="DEFAULT"))
-    return _without_head(model.eval()), IMAGENET_MEAN, IMAGENET_DEVIATION, 299 if name == "inception_v3" else 224
+    body, size = _without_head(model.eval()), 299 if name == "inception_v3" else 224
+    if name in ("googlenet", "inception_v3"):  # ported from another library: within, torchvision goes back to these
+        return body, HALF, HALF, size
+    return body, IMAGENET_MEAN, IMAGENET_DEVIATION, size
 
 
 def read_state(weights: Path) -> dict[str, Tensor]:
@@ -97,7 +103,7 @@ def read_state(weights: Path) -> dict[str, Tensor]:
     except Exception as problem:  # both readers raise many kinds of errors on a file that is none of theirs
         raise TrainingError(
             f"cannot read weights from {weights}",
-            found=str(problem).splitlines()[0][:200],
+            found=_first_line(problem),
             fix="name a .safetensors file, or a state dict saved with torch.save(model.state_dict(), file)",
         ) from problem
     for inner in ("state_dict", "model"):
@@ -114,7 +120,7 @@ def _fill(model: nn.Module, weights: Path, name: str) -> None:
     """Load a file into a whole model; only its head may be missing or of another shape."""
     given, wanted = read_state(weights), model.state_dict()
     body = [key for key in wanted if key.split(".")[0] not in HEADS and not key.endswith("num_batches_tracked")]
-    extra = [key for key in given if key not in wanted and key.split(".")[0] not in HEADS]
+    extra = [key for key in given if key not in wanted and key.split(".")[0] not in (*HEADS, *AUXILIARY)]
     missing = [key for key in body if key not in given]
     shapes = [
         f"{key} {list(given[key].shape)} instead of {list(wanted[key].shape)}"
@@ -132,8 +138,8 @@ def _fill(model: nn.Module, weights: Path, name: str) -> None:
             found="; ".join(differences),
             fix="name the backbone that they belong to with --backbone, or another file with --weights",
         )
-    fitting = {key: value for key, value in given.items() if key in wanted and value.shape == wanted[key].shape}
-    model.load_state_dict(fitting, strict=False)
+    wanted.update((key, value) for key, value in given.items() if key in wanted and value.shape == wanted[key].shape)
+    model.load_state_dict(wanted)  # with the versions of its parts, which a file may lack
 
 
 def _without_head(model: nn.Module) -> nn.Module:
@@ -143,8 +149,8 @@ def _without_head(model: nn.Module) -> nn.Module:
         body = children["features"]
         return nn.Sequential(body, nn.ReLU()) if type(model).__name__ == "DenseNet" else body  # DenseNet ends in a norm
     if "fc" in children:  # ResNet, RegNet, ShuffleNet, GoogLeNet and their kin: feature map, pooling, linear layer
-        kept = {k: v for k, v in children.items() if k not in ("fc", "avgpool", "dropout") and v is not None}
-        return nn.Sequential(*kept.values())
+        dropped = ("fc", "avgpool", "dropout", *AUXILIARY)
+        return nn.Sequential(*(child for name, child in children.items() if name not in dropped))
     for head in ("heads", "head", "classifier"):  # transformers: pooled within
         if head in children:
             setattr(model, head, nn.Identity())
@@ -157,7 +163,8 @@ def _without_head(model: nn.Module) -> nn.Module:
 
 def _from_hub(name: str, make: Callable[[], Any]) -> Any:
     try:
-        return make()
+        with contextlib.redirect_stdout(sys.stderr):  # torch says there what it downloads; stdout is for results
+            return make()
     except (OSError, ConnectionError, RuntimeError) as problem:
         raise _offline(name, problem) from problem
 
@@ -165,9 +172,23 @@ def _from_hub(name: str, make: Callable[[], Any]) -> Any:
 def _offline(name: str, problem: object) -> TrainingError:
     return TrainingError(
         f"the weights of {name} are not on this machine, and the hub cannot be reached",
-        found=str(problem).splitlines()[0][:200],
+        found=_first_line(problem),
         fix="copy them here and name the file: --weights FILE; or do without: --backbone pixels (for simple pictures)",
     )
+
+
+def _first_line(problem: object) -> str:
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
+
+
+def _tag_exists(name: str) -> bool:
+    import timm
+
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:  # how timm says that it knows the network, but not the part after the dot
+        return False
+    return True
 
 
 def _tagged(name: str) -> list[str]:

@@ -47,7 +47,7 @@ class Engine:
             return self.precision_wanted
         if self.device != "cpu":
             return "fp32"
-        key = f"{self.about.fingerprint} {_machine()}"
+        key = f"{self.about.fingerprint} {machine()}"
         return str(workspace.remember(self.space.root / "precision.json", key, self._fastest))
 
     @property
@@ -109,7 +109,7 @@ def dtype_of(precision: str) -> Any:
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-def _machine() -> str:
+def machine() -> str:
     """What a choice made by timing holds for."""
     try:
         info = Path("/proc/cpuinfo").read_text()

@@ -14,6 +14,8 @@ from ursa.embed.probe import Head, Probe
 from ursa.embed.store import Embeddings
 from ursa.workspace import Workspace
 
+HEAD = ("weight", "bias", "mean", "scale")
+
 VERSION = 1  # raised when the probe computes something else from the same embeddings
 
 
@@ -55,8 +57,7 @@ def _save(fitted: Probe, path: Path) -> None:
     from safetensors.numpy import save
 
     tensors = {
-        "weight": fitted.head.weight,
-        "bias": fitted.head.bias,
+        **{name: getattr(fitted.head, name) for name in HEAD},
         "probabilities": fitted.probabilities,
         "folds": fitted.folds,
         "strength": np.array([fitted.strength]),
@@ -70,7 +71,7 @@ def _load(path: Path) -> Probe:
 
     tensors = load(path.read_bytes())
     return Probe(
-        head=Head(tensors["weight"], tensors["bias"]),
+        head=Head(*(tensors[name] for name in HEAD)),
         strength=float(tensors["strength"][0]),
         probabilities=tensors["probabilities"],
         folds=tensors["folds"],

@@ -22,19 +22,22 @@ I64 = npt.NDArray[np.int64]
 # L2 strengths tried, strongest first; the penalty is strength / 2 * |W|^2 beside the mean loss. The best of the shared
 # picture sets lie between 0.003 and 0.1, of digits near 0.0003 (docs/decisions.md): the path has room on both sides.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
+PATH_TOLERANCE = 3e-4  # of the folds; exact solutions take 1.4 times as long and judge no differently (measured)
 MEMORY = 8  # pairs of steps and gradient changes that L-BFGS remembers (Nocedal and Wright 2006 advise 3 to 20)
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear classifier on raw (not standardised) features: logits = features @ weight + bias."""
+    """A linear classifier on standardised features: logits = (features - mean) * scale @ weight + bias."""
 
     weight: F32  # [D, K]
     bias: F32  # [K]
+    mean: F32  # [D] of the features that it learned from
+    scale: F32  # [D], one over their deviation; 0 for a feature that never changed
 
     def probabilities(self, vectors: F32) -> F32:
         """vectors [N, D] -> [N, K], rows summing to 1."""
-        return softmax(vectors @ self.weight + self.bias)
+        return softmax((vectors - self.mean) * self.scale @ self.weight + self.bias)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
 
     Pictures of one group (copies of each other) are always held out together. The strength of the head is the one with
     the least cross-validated loss; the strength that judges a fold is chosen on the other folds alone, so no picture
-    has a say in the choice of the head that judges it. Raises DataError for fewer than two classes or pictures a class.
+    has a say in the choice of the head that judges it. Raises DataError for fewer than two classes or pictures.
     """
     counts = np.bincount(targets, minlength=classes)
     if (counts > 0).sum() < 2:
@@ -68,12 +71,13 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
         )
     fold = assign_folds(targets, groups if groups is not None else np.arange(len(targets)), folds, seed)
     folds = int(fold.max()) + 1
-    centred = vectors - vectors.mean(0)  # for precision: features of one sign would cancel badly in float32
+    centre = vectors.mean(0)
+    centred = vectors - centre  # for precision: features of one sign would cancel badly in float32
     held_out = fold[:, None] == np.arange(folds)
     solve = _Problems(centred, targets, classes, ~held_out)
     losses, answers, weights = [], [], None
     for strength in STRENGTHS:
-        weights = solve.minimise(strength, weights)
+        weights = solve.minimise(strength, weights, PATH_TOLERANCE)
         probabilities = solve.probabilities(weights)[np.arange(len(fold)), fold]
         likelihood = np.clip(probabilities[np.arange(len(fold)), targets], 1e-12, None)
         losses.append([float(-np.log(likelihood[fold == f]).sum()) for f in range(folds)])
@@ -84,9 +88,9 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
     others = (table.sum(1, keepdims=True) - table).argmin(0)  # for each fold, the best strength by the other folds
     best = int(table.sum(1).argmin())
     whole = _Problems(centred, targets, classes, np.ones((len(fold), 1), bool))
-    weight, bias = whole.on_raw_features(whole.minimise(STRENGTHS[best], None), vectors.mean(0))
+    (weights,) = whole.minimise(STRENGTHS[best], None)
     return Probe(
-        head=Head(weight, bias),
+        head=Head(weights[:-1], weights[-1], centre + whole.mean[0], whole.scale[0]),
         strength=STRENGTHS[best],
         probabilities=np.stack(answers)[others[fold], np.arange(len(fold))],
         folds=fold,
@@ -100,6 +104,12 @@ def assign_folds(targets: I64, groups: I64, folds: int, seed: int) -> I64:
     and nobody can then have learned it.
     """
     first, member = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    if len(first) < 2:
+        raise DataError(
+            "a classifier needs at least two different pictures",
+            found=f"{len(groups)} copies of one" if len(groups) > 1 else "one",
+            fix="add pictures",
+        )
     of_group = targets[first]
     folds = max(2, min(folds, int(np.bincount(of_group).max())))
     shuffled = seeds.generator(seed, "folds").permutation(len(first))
@@ -124,7 +134,7 @@ class _Problems:
             np.float32
         )  # constants say nothing
 
-    def minimise(self, strength: float, start: F32 | None) -> F32:
+    def minimise(self, strength: float, start: F32 | None, tolerance: float = 1e-4) -> F32:
         """-> weights [P, D + 1, K] on standardised features, the last row the bias."""
         shape = (self.share.shape[1], self.features.shape[1] + 1, self.onehot.shape[1])
         start = np.zeros(shape, np.float32) if start is None else start
@@ -137,7 +147,7 @@ class _Problems:
             value += strength / 2 * float((weights[:, :-1] ** 2).sum())
             return float(value), self._gradient(probabilities, weights, strength).reshape(-1)
 
-        return lbfgs(loss, start.reshape(-1)).reshape(shape)
+        return lbfgs(loss, start.reshape(-1), tolerance=tolerance).reshape(shape)
 
     def probabilities(self, weights: F32) -> F32:
         """weights [P, D + 1, K] -> [N, P, K]."""
@@ -154,12 +164,6 @@ class _Problems:
         total = error.sum(0)  # [P, K]
         slope = (product - self.mean[..., None] * total[:, None]) * self.scale[..., None] + strength * weights[:, :-1]
         return np.concatenate([slope, total[:, None]], axis=1)
-
-    def on_raw_features(self, weights: F32, centre: F32) -> tuple[F32, F32]:
-        """weights [1, D + 1, K] of a single problem -> weight [D, K], bias [K] for features before centring."""
-        weight = weights[0, :-1] * self.scale[0][:, None]
-        bias = weights[0, -1] - (centre + self.mean[0]) @ weight
-        return weight, bias
 
 
 def lbfgs(loss: Callable[[F32], tuple[float, F32]], start: F32, *, steps: int = 200, tolerance: float = 1e-4) -> F32:

@@ -8,6 +8,7 @@ two processes never touch each other's: at worst both compute the same vector, w
 import contextlib
 import io
 import time
+import tokenize
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from ursa import workspace
 from ursa.errors import DataError
 
 F32 = npt.NDArray[np.float32]
+
+# What numpy raises for a file that is damaged, or is none of ours.
+DAMAGE = (ValueError, EOFError, TypeError, SyntaxError, tokenize.TokenError)
 
 SEGMENT_BYTES = 32 << 20  # written at the latest when this much is waiting
 SEGMENT_SECONDS = 10.0  # ... or when the oldest has waited this long: what a kill can cost
@@ -44,8 +48,8 @@ class Store:
         self._waiting: dict[bytes, F32] = {}
         self._since = time.monotonic()
         for path in sorted(folder.glob("*.npy")):
-            with contextlib.suppress(ValueError, EOFError):  # damaged by someone else: as if it were not there
-                self._index(np.load(path, mmap_mode="r", allow_pickle=False))
+            with contextlib.suppress(*DAMAGE):  # as if it were not there
+                self._index(np.lib.format.open_memmap(path, mode="r"))
 
     def __contains__(self, sha256: str) -> bool:
         key = bytes.fromhex(sha256)
@@ -65,7 +69,7 @@ class Store:
     def add(self, keys: Sequence[str], vectors: F32) -> None:
         """keys [N] sha256 as hexadecimal text, vectors [N, D]. Kept in memory until the next flush."""
         for key, vector in zip(keys, vectors, strict=True):
-            self._waiting[bytes.fromhex(key)] = vector
+            self._waiting[bytes.fromhex(key)] = np.array(vector, np.float32)  # a copy: the batch may be used again
         waiting = len(self._waiting) * vectors.shape[1] * 4
         if waiting > SEGMENT_BYTES or time.monotonic() - self._since > SEGMENT_SECONDS:
             self.flush()
@@ -85,7 +89,7 @@ class Store:
         with workspace.writing(path) as file:
             file.write(buffer.getbuffer())
         self._waiting = {}
-        self._index(np.load(path, mmap_mode="r", allow_pickle=False))
+        self._index(np.lib.format.open_memmap(path, mode="r"))
 
     def vectors(self, keys: Sequence[str]) -> F32:
         """keys [N] -> [N, D]. Raises DataError for a key that is not in the store."""
@@ -107,8 +111,11 @@ class Store:
         return out
 
     def _index(self, segment: npt.NDArray[np.void]) -> None:
-        if segment.dtype.names != ("key", "vector"):
+        kinds = dict(segment.dtype.fields or {})
+        if set(kinds) != {"key", "vector"} or segment.ndim != 1 or segment["vector"].ndim != 2:
             raise ValueError("not a segment of embeddings")
+        if kinds["key"][0] != np.dtype("V32") or segment["vector"].dtype != np.dtype("<f4"):
+            raise ValueError("a segment of something else")
         raw = np.ascontiguousarray(segment["key"]).tobytes()
         for row in range(len(segment)):
             self._places.setdefault(raw[32 * row : 32 * row + 32], (segment, row))

@@ -53,6 +53,15 @@ class Predictor:
             )
         except Exception as problem:  # onnxruntime's own exceptions have no public base
             raise BundleError("onnxruntime cannot load the model", found=problem, fix="export it again") from problem
+        self._require_shapes()
+
+    def _require_shapes(self) -> None:
+        size = self.bundle.preparation.size
+        wanted = ("pictures", "tensor(uint8)", [size, size, 3]), [len(self.labels)]
+        (first, *more), (answer, *_) = self._session.get_inputs(), self._session.get_outputs()
+        found = (first.name, first.type, first.shape[1:]), answer.shape[1:]
+        if found != wanted or more:
+            raise BundleError("model and manifest do not fit", found=f"{found}, wanted {wanted}", fix="export it again")
 
     def __call__(self, picture: str | Path | bytes | Pixels) -> Prediction:
         """A file, a file's bytes, or pixels [h, w, 3] uint8 -> Prediction. Raises DataError for no readable picture."""

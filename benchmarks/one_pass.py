@@ -1,0 +1,89 @@
+"""`ursa check`, cold and warm, against decoding every picture once plus one forward pass, on the same cores."""
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision  # noqa: F401 - imports are not counted
+from common import BACKBONE, SQUEEZENET, interleaved, median, ratio, report, shared
+
+from ursa.core import image
+from ursa.core.threads import chunks
+from ursa.embed.backbone import Backbone
+from ursa.embed.engine import Engine
+from ursa.workflow.check import check
+from ursa.workflow.setup import Options
+from ursa.workspace import Workspace
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    folder = shared("dogs_cats")
+    files = sorted(folder.glob("*/*"))
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        options = Options(BACKBONE, SQUEEZENET, workspace=place / "check")
+        engine = Engine(Backbone(BACKBONE, SQUEEZENET), Workspace.open(folder, place / "engine"))
+        preparation = engine.about.preparation
+        views = np.stack([v for some in chunks(files, lambda f: preparation.view(read(f))) for v in some])
+        engine(views[:64])
+
+        def decode() -> float:
+            start = time.perf_counter()
+            for _ in chunks(files, read):
+                pass
+            return time.perf_counter() - start
+
+        def forward() -> float:
+            start = time.perf_counter()
+            for first in range(0, len(views), engine.batch):
+                engine(views[first : first + engine.batch])
+            return time.perf_counter() - start
+
+        def cold() -> float:
+            shutil.rmtree(place / "check", ignore_errors=True)
+            start = time.perf_counter()
+            check(folder, options)
+            return time.perf_counter() - start
+
+        def warm() -> float:
+            start = time.perf_counter()
+            check(folder, options)
+            return time.perf_counter() - start
+
+        cold()
+        seen = interleaved(rounds, decode=decode, forward=forward, cold=cold, warm=warm)
+        result = check(folder, options)
+    floor = [a + b for a, b in zip(seen["decode"], seen["forward"], strict=True)]
+    count = len(files)
+    rows = [
+        ["decode every picture once, all cores", f"{median(seen['decode']):.2f} s", ""],
+        [f"one forward pass, {engine.precision}, batches of {engine.batch}", f"{median(seen['forward']):.2f} s", ""],
+        ["`ursa check`, cold store", f"{median(seen['cold']):.2f} s ({count / median(seen['cold']):.0f} a second)", ""],
+        ["cold over (decode + forward)", f"{ratio(seen['cold'], floor):.2f}", "<= 1.3"],
+        ["`ursa check` again", f"{median(seen['warm']):.3f} s", ""],
+        ["again over cold", f"{ratio(seen['warm'], seen['cold']):.3f}", "<= 0.1"],
+        ["cross-validated accuracy", str(result.accuracy), ">= 95.5 %"],
+    ]
+    report(
+        "one_pass",
+        f"One pass: dogs_cats, {count:,} pictures, SqueezeNet",
+        ["what", "seen", "target"],
+        rows,
+        f"Imports not counted; decoding is reading and JPEG decoding alone; {torch.get_num_threads()} threads; the cold "
+        "run begins with an empty workspace, so it also hashes and loads the weights and tries both precisions.",
+    )
+
+
+def read(file: Path) -> image.Pixels:
+    return image.read(file.read_bytes(), at_least=224).pixels
+
+
+if __name__ == "__main__":
+    main()

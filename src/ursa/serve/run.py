@@ -1,0 +1,100 @@
+"""Predictor -> a web server, until Ctrl-C."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from ursa.errors import DataError
+from ursa.serve.app import app
+from ursa.serve.predictor import Predictor
+
+GRACE = 30  # seconds that requests in flight have to finish after Ctrl-C
+
+
+def run(
+    predictor: Predictor,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    ready: Callable[[str], object] | None = None,
+    **options: Any,
+) -> None:
+    """Serve until Ctrl-C, then finish what is in flight and return. (SIGTERM: finish, then end the process.)
+
+    port 0 takes any free one. ready: called once with the address, when the first request can come. options: as of
+    `app`. Raises DataError when the port or the address cannot be had. Prints nothing.
+    """
+    with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):  # raised again after the shutdown
+        server(predictor, listener, ready=ready, **options).run(sockets=[listener])
+
+
+def server(
+    predictor: Predictor, listener: socket.socket, *, ready: Callable[[str], object] | None = None, **options: Any
+) -> uvicorn.Server:
+    """The server to `run(sockets=[listener])`, in any thread; `should_exit = True` ends it as Ctrl-C would."""
+    config = uvicorn.Config(
+        app(predictor, **options),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    return _Server(config, ready, address(listener))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises DataError that says which port is taken and what to do."""
+    elsewhere = "--host 127.0.0.1 --port 8000"
+    if not 0 <= port <= 65535:  # getaddrinfo would take 65536 for 0
+        raise DataError(f"cannot listen on {host} port {port}", found="ports are 0 to 65535", fix=elsewhere)
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError) as problem:
+        raise DataError(f"cannot listen on {host} port {port}", found=problem, fix=elsewhere) from problem
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # a port just left is free; on Windows this option would share it with a stranger
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(128)
+    except OSError as problem:
+        listener.close()
+        raise _refused(host, port, problem) from problem
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """Where a browser on this machine finds it: `http://127.0.0.1:8000/`."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], object] | None, url: str) -> None:
+        super().__init__(config)
+        self.ready, self.url = ready, url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.ready is not None:
+            self.ready(self.url)
+
+
+def _refused(host: str, port: int, problem: OSError) -> DataError:
+    if problem.errno == errno.EADDRINUSE:
+        fix = f"stop the other program, or choose another port: --port {port + 1 if port < 65535 else 8000}"
+        return DataError(f"port {port} is taken", found=f"another program listens on {host}:{port}", fix=fix)
+    if problem.errno == errno.EACCES:
+        return DataError(f"port {port} may not be opened", found=problem.strerror, fix="--port 8000")
+    return DataError(f"cannot listen on {host} port {port}", found=problem.strerror, fix="--host 127.0.0.1")

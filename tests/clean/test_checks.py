@@ -1,0 +1,87 @@
+"""Findings: what each check says, and that it says it of the right pictures only."""
+
+import json
+import shutil
+
+import pytest
+
+from ursa.clean.audit import audit
+from ursa.clean.broken import broken
+from ursa.clean.classes import FEW, small_classes
+from ursa.clean.duplicates import duplicates
+from ursa.core.finding import Finding
+from ursa.core.prepare import Preparation
+from ursa.data import scan
+from ursa.data.sources import from_folder
+
+
+def scanned(folder):
+    catalog = from_folder(folder)
+    return scan.filled(catalog, [scan.look(file, Preparation(size=32))[0] for file in catalog.files()])
+
+
+@pytest.fixture
+def folder(tmp_path, picture_folder):
+    return picture_folder(tmp_path / "pictures", {"red": FEW, "green": FEW})
+
+
+def test_a_sound_folder_has_no_findings(folder):
+    assert audit(scanned(folder), None) == []
+
+
+def test_each_broken_file_is_named_with_its_reason(folder):
+    (folder / "red" / "page.jpg").write_text("<!DOCTYPE html><html></html>")
+    (folder / "green" / "empty.png").write_bytes(b"")
+    found = broken(scanned(folder))
+    assert [(f.where, f.evidence) for f in found] == [
+        (("green/empty.png",), "Not a picture: an empty file."),
+        (("red/page.jpg",), "Not a picture: an HTML page."),
+    ]
+
+
+def test_copies_of_one_class_are_duplicates_whatever_their_name(folder):
+    shutil.copy(folder / "red/red_000.jpg", folder / "red/zz.png")
+    (found,) = duplicates(scanned(folder))
+    assert (found.kind, found.where) == ("exact-duplicate", ("red/red_000.jpg", "red/zz.png"))
+
+
+def test_copies_in_two_classes_are_contradictions_and_come_first(folder):
+    shutil.copy(folder / "red/red_001.png", folder / "red/aa.png")
+    shutil.copy(folder / "red/red_000.jpg", folder / "green/zz.jpg")
+    first, second = duplicates(scanned(folder))
+    assert (first.kind, first.where) == ("same-picture-two-classes", ("green/zz.jpg", "red/red_000.jpg"))
+    assert second.kind == "exact-duplicate"
+
+
+def test_copies_in_two_splits_are_leaks(tmp_path, picture_folder):
+    folder = picture_folder(tmp_path, {"train/red": 3, "train/green": 3, "valid/red": 2, "valid/green": 2})
+    shutil.copy(folder / "train/red/red_000.jpg", folder / "valid/red/again.jpg")
+    (found,) = duplicates(scanned(folder))
+    assert (found.kind, found.where) == ("leak", ("train/red/red_000.jpg", "valid/red/again.jpg"))
+
+
+def test_broken_copies_are_no_duplicates(folder):
+    for name in ("a.jpg", "b.jpg"):
+        (folder / "red" / name).write_bytes(b"")
+    assert duplicates(scanned(folder)) == []
+
+
+def test_classes_with_few_pictures_are_named_with_their_count(tmp_path, picture_folder):
+    folder = picture_folder(tmp_path, {"many": FEW, "one": 1})
+    (folder / "none").mkdir()
+    (folder / "none" / "x.jpg").write_bytes(b"")
+    found = {finding.evidence for finding in small_classes(scanned(folder))}
+    assert found == {"one has 1 usable picture.", "none has no usable picture."}
+
+
+def test_a_check_of_ones_own_is_one_more_function(folder):
+    def too_green(catalog, embeddings):
+        return [Finding("too-green", (id,), 0.1, "It is green.", "Repaint it.") for id in catalog.ids if "green" in id]
+
+    assert len(audit(scanned(folder), None, [broken, too_green])) == FEW
+
+
+def test_findings_are_documents(folder):
+    (folder / "red" / "page.jpg").write_text("<html>")
+    (document,) = [finding.to_json() for finding in broken(scanned(folder))]
+    assert json.loads(json.dumps(document)).keys() == {"kind", "where", "score", "evidence", "advice"}

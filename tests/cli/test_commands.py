@@ -1,0 +1,169 @@
+"""The contract of the command line: documents on stdout, people's text on stderr or alone, exit codes, errors."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+COMMANDS = ("demo", "check", "train", "evaluate", "predict", "serve")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, picture_folder, ursa):
+    """A folder with pictures and a model trained from the command line."""
+    place = tmp_path_factory.mktemp("home")
+    picture_folder(place / "pets", {"cat": 12, "dog": 12})
+    done = ursa("train", "pets", "--backbone", "pixels", "--set", "epochs=1", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["bundle"] == "pets.ursa"
+    assert (place / "pets.ursa").is_file()
+    return place
+
+
+def test_help_lists_the_commands_and_each_has_an_example(ursa):
+    text = ursa("--help").stdout
+    assert all(command in text for command in COMMANDS)
+    for command in COMMANDS:
+        said = ursa(command, "--help").stdout
+        assert f"Example: ursa {command}" in said
+        assert "--json" in said
+
+
+def test_version_and_nothing_at_all(ursa):
+    import ursa as package
+
+    assert ursa("--version").stdout == f"ursa {package.__version__}\n"
+    assert "Usage" in ursa().stdout
+
+
+def test_check_says_it_for_people_and_for_programs(home, ursa):
+    people = ursa("check", "pets", "--backbone", "pixels", cwd=home)
+    assert people.returncode == 0
+    assert "24 pictures in 2 classes" in people.stdout
+    assert "ursa train pets" in people.stdout
+    programs = ursa("check", "pets", "--backbone", "pixels", "--json", cwd=home)
+    assert json.loads(programs.stdout)["pictures"] == 24
+
+
+def test_predict_one_and_many(home, ursa):
+    done = ursa("predict", "pets.ursa", "pets/cat/cat_000.jpg", "pets/dog/dog_001.png", "--json", cwd=home)
+    assert done.returncode == 0
+    rows = json.loads(done.stdout)
+    assert [row["label"] for row in rows] == ["cat", "dog"]
+    assert rows[0].keys() == {"picture", "label", "probability", "probabilities"}
+    assert "cat" in ursa("predict", "pets.ursa", "pets/cat/cat_000.jpg", cwd=home).stdout
+
+
+def test_predict_exits_1_when_a_picture_cannot_be_read_and_still_answers_the_others(home, ursa):
+    done = ursa("predict", "pets.ursa", "pets/cat/cat_000.jpg", "missing.jpg", "pets.ursa", "--json", cwd=home)
+    assert done.returncode == 1
+    first, missing, archive = json.loads(done.stdout)
+    assert first["label"] == "cat"
+    assert missing == {"picture": "missing.jpg", "problem": "cannot open missing.jpg"}
+    assert archive["problem"] == "not a picture: a zip archive"
+
+
+def test_evaluate(home, ursa):
+    done = ursa("evaluate", "pets.ursa", "pets", "--json", cwd=home)
+    document = json.loads(done.stdout)
+    assert document["pictures"] == 24
+    assert document.keys() >= {"pictures", "accuracy", "per_class", "confusion"}
+    assert "of 24 pictures are right" in ursa("evaluate", "pets.ursa", "pets", cwd=home).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("check", "nowhere"), "there is no folder nowhere"),
+        (("check", "pets", "--backbone", "resnet34x"), "did you mean 'resnet34'"),
+        (("check", "pets", "--weights", "nothing.pt"), "there is no file of weights"),
+        (("check", "pets", "--precision", "fp8"), "one of auto, fp32, bf16"),
+        (("check", "pets", "--device", "gpu"), "one of cpu, cuda, mps"),
+        (("train", "pets", "--set", "epoch=3"), "did you mean 'epochs'?"),
+        (("predict", "none.ursa", "a.jpg"), "there is no bundle none.ursa"),
+        (("predict", "pets/cat/cat_000.jpg", "a.jpg"), "not a bundle"),
+        (("serve", "pets.ursa", "--port", "99999"), "ports are 0 to 65535"),
+        (("evaluate", "pets.ursa", "nowhere"), "there is no folder"),
+    ],
+)
+def test_misuse_exits_2_with_one_readable_block(home, ursa, arguments, said):
+    done = ursa(*arguments, cwd=home)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "fix:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_error_is_a_document_too_and_a_traceback_on_demand(home, ursa):
+    done = ursa("check", "nowhere", "--json", cwd=home)
+    assert done.returncode == 2
+    assert json.loads(done.stdout).keys() == {"error", "found", "fix"}
+    assert "Traceback" in ursa("check", "nowhere", "--debug", cwd=home).stderr
+
+
+def test_unknown_options_and_missing_arguments_exit_2(ursa):
+    assert ursa("check").returncode == 2
+    assert ursa("chekc").returncode == 2
+    assert ursa("check", "x", "--jsno").returncode == 2
+
+
+def test_no_weights_and_no_network_names_both_ways_out(home, ursa, tmp_path):
+    import os
+
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
+    offline |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    for name in ("resnet18.a1_in1k", "torchvision:squeezenet1_0"):
+        done = ursa("check", "pets", "--backbone", name, "--workspace", tmp_path / "space", cwd=home, env=offline)
+        assert done.returncode == 2, done.stderr
+        assert "--weights FILE" in done.stderr
+        assert "--backbone pixels" in done.stderr
+
+
+def test_serve_starts_says_where_and_ends_on_ctrl_c(home, ursa_command):
+    import urllib.request
+
+    command = [ursa_command, "serve", "pets.ursa", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines = "".join(process.stdout.readline() for _ in range(3))
+            with urllib.request.urlopen(f"{json.loads(lines)['address']}health", timeout=20) as answer:
+                assert json.load(answer)["classes"] == ["cat", "dog"]
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Stopped." in said
+
+
+@pytest.mark.parametrize(("command", "moment"), [("check", "embeddings"), ("train", "probes"), ("train", None)])
+def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(
+    tmp_path, picture_folder, ursa, ursa_command, command, moment
+):
+    """Interrupted before anything is computed, while embedding, and while training."""
+    folder = picture_folder(tmp_path / "pictures", {"red": 300, "green": 300})
+    arguments = [ursa_command, command, str(folder), "--backbone", "pixels", "--precision", "fp32"]
+    arguments += ["--set", "epochs=200", "--out", str(tmp_path / "model.ursa")] if command == "train" else []
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while moment and not (folder / ".ursa" / moment).exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    if process.returncode == 0 and command == "check":  # it was faster than the interrupt
+        pytest.skip("the machine finished before it could be interrupted")
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not (tmp_path / "model.ursa").exists()
+    assert not list((folder / ".ursa").rglob("*.part")) if (folder / ".ursa").exists() else True
+    again = ursa("check", folder, "--backbone", "pixels", "--precision", "fp32", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["pictures"] == 600

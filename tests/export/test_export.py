@@ -1,0 +1,116 @@
+"""Export proves that the bundle predicts what the learner predicts, or writes nothing."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ursa.core.labels import Labels
+from ursa.core.prepare import Preparation
+from ursa.embed.backbone import Backbone
+from ursa.embed.extractor import Extractor
+from ursa.errors import BundleError, DataError
+from ursa.export.bundle import export
+from ursa.export.parity import LIMIT, parity
+from ursa.serve.predictor import Predictor
+from ursa.training.models import Classifier
+from ursa.training.transfer import predict
+
+PREPARATION = Preparation(size=64)
+LABELS = Labels(("a", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def views(photo):
+    return [PREPARATION.view(photo(seed)) for seed in range(11)]
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return Classifier(Backbone("pixels").load(), 960, 3).eval()
+
+
+def exported(model, views, out, learned=None):
+    learned = predict(model, views) if learned is None else learned
+    numbers = {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "method": "made up"}}
+    training = {"backbone": "pixels", "kept": "probe", "pictures": {"a": 1, "b": 2, "c": 3}}
+    return export(model, LABELS, PREPARATION, out, views=views, learned=learned, training=training, metrics=numbers)
+
+
+@pytest.mark.parametrize("name", ["model.ursa", "folder"])
+def test_a_bundle_predicts_what_the_learner_predicts_for_any_number_of_pictures(model, views, tmp_path, name):
+    exported(model, views, tmp_path / name)
+    predictor = Predictor(tmp_path / name)
+    learned = predict(model, views)
+    for count in (1, 2, 11):
+        np.testing.assert_allclose(predictor.probabilities(views[:count]), learned[:count], atol=LIMIT / 10)
+
+
+def test_a_bundle_says_what_is_in_it(model, views, tmp_path):
+    exported(model, views, tmp_path / "model.ursa")
+    with zipfile.ZipFile(tmp_path / "model.ursa") as archive:
+        assert sorted(archive.namelist()) == ["bundle.json", "card.md", "model.onnx", "weights.safetensors"]
+        document = json.loads(archive.read("bundle.json"))
+        card = archive.read("card.md").decode()
+    assert document["classes"] == ["a", "b", "c"]
+    assert document["preparation"] == {"size": 64, "fit": "pad"}
+    assert document["parity"]["pictures"] == 11
+    assert document["parity"]["difference"] < LIMIT
+    assert "90.0 %" in card
+
+
+def test_its_weights_are_those_of_the_learner(model, views, tmp_path):
+    from safetensors.torch import load
+
+    weights = load(exported(model, views, tmp_path / "model.ursa").bundle.parts["weights.safetensors"])
+    state = model.state_dict()
+    assert weights.keys() == state.keys()
+    assert all(torch.equal(weights[name], state[name]) for name in state)
+
+
+def test_a_difference_is_refused_and_nothing_is_written(model, views, tmp_path):
+    learned = predict(model, views).copy()
+    learned[3] = np.roll(learned[3], 1)
+    with pytest.raises(BundleError, match="does not predict what the learner predicts"):
+        exported(model, views, tmp_path / "model.ursa", learned)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [2 * LIMIT, float("nan")])
+def test_parity_refuses_more_than_its_limit_and_nan(wrong):
+    learned = np.array([[0.5, 0.5], [0.9, 0.1]], np.float32)
+    other = learned.copy()
+    assert parity(learned, other).difference == 0
+    other[1, 0] += wrong
+    with pytest.raises(BundleError):
+        parity(learned, other)
+
+
+def test_a_network_that_depends_on_its_batch_is_refused_or_right(views, tmp_path):
+    class Odd(nn.Module):
+        def forward(self, pictures):
+            return pictures.mean((2, 3)) if pictures.shape[0] > 2 else pictures.amax((2, 3))
+
+    model = Classifier(Extractor(Odd(), (0.5,) * 3, (0.5,) * 3, 64), 3, 3).eval()
+    with pytest.raises(BundleError):
+        exported(model, views, tmp_path / "model.ursa")
+
+
+def test_a_place_that_cannot_be_written_is_named(model, views, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot write"):
+        exported(model, views, tmp_path / "file" / "model.ursa")
+    (tmp_path / "taken.ursa").mkdir()
+    with pytest.raises(BundleError, match="is a folder"):
+        exported(model, views, tmp_path / "taken.ursa")
+
+
+def test_an_old_bundle_is_replaced_whole(model, views, tmp_path):
+    out = tmp_path / "model.ursa"
+    out.write_bytes(b"something older")
+    exported(model, views, out)
+    assert Predictor(out).labels == LABELS

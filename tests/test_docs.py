@@ -1,0 +1,77 @@
+"""Documentation runs: every Python and console block of README and docs, and the help that they show."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"])
+BIN = Path(sys.executable).parent
+
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page, language):
+    return [(info.strip(), text) for kind, info, text in BLOCK.findall(page.read_text("utf-8")) if kind == language]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, picture_folder):
+    """Where the blocks run: a folder `bears/` with some pictures, `other-bears/`, `picture.jpg`; pages share a model."""
+    place = tmp_path_factory.mktemp("docs")
+    picture_folder(place / "bears", {"black": 12, "brown": 12, "white": 12})
+    picture_folder(place / "other-bears", {"black": 4, "brown": 4, "white": 4}, seed=7)
+    (place / "picture.jpg").write_bytes((place / "other-bears/black/black_000.jpg").read_bytes())
+    return place
+
+
+def test_there_are_blocks_to_run():
+    assert blocks(ROOT / "README.md", "python")
+    assert blocks(ROOT / "README.md", "console")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_runs_in_the_order_of_the_page(page, home):
+    for info, text in [*blocks(page, "console"), *blocks(page, "python")]:
+        if "norun" in info:
+            continue
+        if text.lstrip().startswith("$"):
+            for line in text.splitlines():
+                if line.startswith("$ ursa "):
+                    run_command(shlex.split(line.removeprefix("$ ursa "), comments=True), home)
+        else:
+            subprocess.run([sys.executable, "-c", text], cwd=home, check=True, capture_output=True, timeout=240)
+
+
+def run_command(arguments, home):
+    if arguments[0] == "serve":  # it would serve for ever: start it, see that it answers for its options, end it
+        arguments = [*arguments, "--help"]
+    done = subprocess.run([BIN / "ursa", *arguments], cwd=home, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, f"ursa {' '.join(arguments)}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_help_that_is_shown_is_the_real_one(page):
+    for info, shown in blocks(page, "text"):
+        if not info.startswith("help"):
+            continue
+        arguments = info.split()[1:]
+        environment = {"PATH": str(BIN), "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+        real = subprocess.run([BIN / "ursa", *arguments, "--help"], capture_output=True, text=True, env=environment)
+        assert [line.rstrip() for line in shown.strip().splitlines()] == [
+            line.rstrip() for line in real.stdout.strip().splitlines()
+        ], f"run: python docs/write_help.py ({page.name}, ursa {' '.join(arguments)})"
+
+
+def test_no_figure_is_written_by_hand():
+    """docs/benchmarks.md holds exactly what the benchmarks' results say."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        from common import page
+    finally:
+        sys.path.pop(0)
+    assert (ROOT / "docs" / "benchmarks.md").read_text("utf-8") == page()

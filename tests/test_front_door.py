@@ -1,0 +1,94 @@
+"""What `import ursa` gives, and what it does not cost."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ursa
+
+PUBLIC = {
+    "BundleError",
+    "Catalog",
+    "DataError",
+    "Finding",
+    "Metric",
+    "Options",
+    "Prediction",
+    "Predictor",
+    "Recipe",
+    "TrainingError",
+    "UrsaError",
+    "check",
+    "evaluate",
+    "load",
+    "train",
+}
+
+HEAVY = {"torch", "torchvision", "timm", "numpy", "polars", "PIL", "onnxruntime", "sklearn", "rich", "typer"}
+
+
+def loaded_after(code):
+    script = f"import sys; {code}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    return set(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_the_front_door_lists_exactly_the_public_names():
+    assert set(ursa.__all__) == PUBLIC
+    assert set(dir(ursa)) == PUBLIC | {"__version__"}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_public_name_is_there_and_documented(name):
+    assert getattr(ursa, name).__doc__
+
+
+def test_names_for_type_checkers_and_for_python_are_the_same():
+    tree = ast.parse(Path(ursa.__file__).read_text())
+    typed = {
+        (alias.name, node.module)
+        for branch in tree.body
+        if isinstance(branch, ast.If)
+        for node in ast.walk(branch)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == set(ursa._HOME.items())
+
+
+def test_functions_stay_functions_whatever_is_imported_later():
+    code = "import ursa; ursa.check; ursa.train; import ursa.training.loop, ursa.workflow.train; assert callable(ursa.train)"
+    loaded_after(code + "; assert callable(ursa.check)")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'chekc'"):
+        ursa.chekc  # noqa: B018
+
+
+def test_importing_ursa_imports_nothing_heavy():
+    assert not loaded_after("import ursa") & HEAVY
+
+
+def test_the_server_never_imports_torch():
+    assert not loaded_after("import ursa.serve.app, ursa.serve.run") & {"torch", "torchvision", "timm", "polars", "sklearn"}
+
+
+def test_help_imports_nothing_that_computes():
+    code = "from ursa.cli.app import app; from typer.main import get_command; get_command(app)"
+    assert not loaded_after(code) & {"torch", "numpy", "polars", "PIL", "onnxruntime"}
+
+
+def test_the_version_is_that_of_the_distribution():
+    from importlib.metadata import version
+
+    assert ursa.__version__ == version("ursa-learn")
+
+
+def test_the_default_backbone_is_the_same_for_command_line_and_python():
+    from ursa.cli.app import DEFAULT_BACKBONE
+    from ursa.embed.backbone import DEFAULT
+
+    assert DEFAULT_BACKBONE == DEFAULT == ursa.Options().backbone

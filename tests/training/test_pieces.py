@@ -1,0 +1,101 @@
+"""Schedule, parameter groups, random views, recipe."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from ursa.core import seeds
+from ursa.core.prepare import Preparation
+from ursa.embed.bodies import of_pixels
+from ursa.embed.extractor import Extractor
+from ursa.errors import TrainingError
+from ursa.recipe import Recipe
+from ursa.training.augment import random_view
+from ursa.training.models import Classifier
+from ursa.training.optimizers import adamw
+from ursa.training.schedules import one_cycle
+
+
+def test_one_cycle_golden():
+    assert one_cycle(0.0) == pytest.approx(1 / 25)
+    assert one_cycle(0.125) == pytest.approx((1 + 1 / 25) / 2)
+    assert one_cycle(0.25) == pytest.approx(1.0)
+    assert one_cycle(1.0) == pytest.approx(1e-5)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_one_cycle_stays_between_its_ends_and_its_peak(done, warm_up):
+    assert 0 < one_cycle(done, warm_up) <= 1
+
+
+def model_with(body):
+    return Classifier(Extractor(body, (0.5,) * 3, (0.5,) * 3, 64), features=8, classes=3)
+
+
+BODY = nn.Sequential(*(layer for _ in range(6) for layer in (nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.ReLU())))
+
+
+@pytest.mark.parametrize("body", [BODY, of_pixels()[0], nn.Flatten()], ids=["deep", "one parameter", "none"])
+def test_every_parameter_is_in_exactly_one_group(body):
+    model = model_with(body)
+    grouped = [id(p) for group in adamw(model, Recipe()).param_groups for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+
+
+def test_biases_and_norms_do_not_decay_and_rates_fall_towards_the_input():
+    recipe = Recipe(body_rate=1e-4, head_rate=1e-3, layer_decay=2.0)
+    groups = adamw(model_with(BODY), recipe).param_groups
+    for group in groups:
+        assert all((p.ndim >= 2) == (group["weight_decay"] > 0) for p in group["params"])
+    rates = sorted({group["peak"] for group in groups})
+    assert rates == pytest.approx([2.5e-5, 5e-5, 1e-4, 1e-3])
+    assert groups[0]["peak"] == rates[0]
+
+
+def test_a_random_view_of_the_whole_picture_is_the_view(photo):
+    preparation, pixels = Preparation(size=32), photo(1)
+    recipe = Recipe(zoom=1.0, flip=0.0)
+    view = random_view(pixels, preparation, recipe, seeds.generator(0, "view"))
+    assert np.array_equal(view, preparation.view(pixels))
+
+
+def test_random_views_mirror_as_often_as_asked_and_keep_their_shape(photo):
+    preparation, pixels = Preparation(size=32), photo(1)
+    recipe = Recipe(zoom=1.0, flip=0.3)
+    plain = preparation.view(pixels)
+    views = [random_view(pixels, preparation, recipe, seeds.generator(0, "view", n)) for n in range(300)]
+    assert all(np.array_equal(v, plain) or np.array_equal(v, plain[:, ::-1]) for v in views)
+    assert 60 < sum(not np.array_equal(v, plain) for v in views) < 120
+    cropped = random_view(pixels, preparation, Recipe(zoom=0.3), seeds.generator(0, "view"))
+    assert cropped.shape == (32, 32, 3)
+    assert cropped.dtype == np.uint8
+
+
+def test_a_recipe_is_frozen_and_changed_by_name():
+    recipe = Recipe().with_settings(["epochs=7", "flip=0"])
+    assert (recipe.epochs, recipe.flip, recipe.seed) == (7, 0.0, 0)
+    assert Recipe().with_settings({"epochs": 7, "flip": 0.0}) == recipe
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["epoch=3"], "did you mean 'epochs'"),
+        (["epochs=many"], "whole number"),
+        (["epochs"], "NAME=VALUE"),
+        (["epochs=-1"], "out of range"),
+        ([f"head_rate={math.nan}"], "out of range"),
+        (["flip=1.5"], "out of range"),
+    ],
+)
+def test_a_wrong_setting_says_what_to_do(settings, said):
+    with pytest.raises(TrainingError) as problem:
+        Recipe().with_settings(settings)
+    assert said in str(problem.value)

@@ -1,0 +1,204 @@
+"""`check` on real folders: what it says, what it keeps, what it refuses, and that a second run computes nothing."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ursa.errors import DataError, TrainingError
+from ursa.workflow.check import check
+from ursa.workflow.setup import Options
+
+
+@pytest.fixture
+def folder(tmp_path, picture_folder):
+    return picture_folder(tmp_path / "pictures", {"red": 12, "green": 12})
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".ursa" not in path.parts
+    }
+
+
+def test_it_finds_what_is_wrong_and_how_good_a_model_can_be(folder, pixels):
+    (folder / "red" / "page.jpg").write_text("<html>not a picture</html>")
+    shutil.copy(folder / "red/red_000.jpg", folder / "green/zz.jpg")
+    before = files_of(folder)
+    result = check(folder, pixels)
+    assert sorted(f.kind for f in result.findings) == ["broken-file", "same-picture-two-classes"]
+    assert result.accuracy.low < result.accuracy.value <= result.accuracy.high
+    assert result.accuracy.value > 0.9
+    assert int(result.confusion.sum()) == 25
+    assert result.catalog.counts() == {"green": 13, "red": 12}
+    assert result.report.read_text().startswith("<!doctype html>")
+    assert files_of(folder) == before  # nothing but .ursa/ was written
+
+
+def test_its_document_has_the_keys_that_stay(folder, pixels):
+    document = json.loads(json.dumps(check(folder, pixels).to_json()))
+    assert {"pictures", "classes", "findings", "accuracy", "seconds"} <= document.keys()
+    assert document["accuracy"].keys() == {"value", "low", "high", "method"}
+    assert document["classes"] == {"green": 12, "red": 12}
+
+
+def test_the_same_seed_gives_the_same_answer_whatever_was_remembered(folder, pixels, tmp_path):
+    first, again = check(folder, pixels), check(folder, pixels)
+    fresh = check(folder, dataclasses.replace(pixels, workspace=tmp_path / "elsewhere"))
+    for other in (again, fresh):
+        assert other.accuracy == first.accuracy
+        assert np.array_equal(other.confusion, first.confusion)
+
+
+def test_a_second_run_loads_no_torch_and_opens_no_picture(folder, pixels):
+    check(folder, pixels)
+    code = """
+import pathlib, sys
+from ursa.workflow.check import check
+from ursa.workflow.setup import Options
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+check(sys.argv[1], Options(backbone="pixels", precision="fp32"))
+assert "torch" not in sys.modules and "sklearn" not in sys.modules and "timm" not in sys.modules
+pictures = [name for name in opened if name.endswith((".jpg", ".png"))]
+assert not pictures, pictures
+"""
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+
+
+def test_only_new_pictures_are_computed(folder, pixels, picture_folder, tmp_path):
+    check(folder, pixels)
+    for path in (picture_folder(tmp_path / "more", {"red": 2}, seed=1) / "red").iterdir():
+        path.rename(folder / "red" / f"new_{path.name}")
+    seen = []
+    result = check(folder, dataclasses.replace(pixels, progress=lambda phase, done, of: seen.append((done, of))))
+    assert seen[-1] == (2, 2)
+    assert result.catalog.counts()["red"] == 14
+
+
+def test_relabelling_and_deleting_compute_nothing_new_but_the_answer(folder, pixels):
+    check(folder, pixels)
+    (folder / "red/red_000.jpg").unlink()
+    (folder / "red/red_001.png").rename(folder / "green/moved.png")
+    result = check(folder, pixels)
+    assert result.catalog.counts() == {"green": 13, "red": 10}
+    store = list((folder / ".ursa" / "embeddings").rglob("*.npy"))
+    assert sum(len(np.load(path)) for path in store) == 24
+
+
+def test_a_changed_picture_is_looked_at_again(folder, pixels, photo, encode):
+    check(folder, pixels)
+    path = folder / "red/red_000.jpg"
+    path.write_bytes(b"no picture any more")
+    result = check(folder, pixels)
+    assert [f.where for f in result.findings] == [("red/red_000.jpg",)]
+
+
+def test_the_test_part_stays_sealed(tmp_path, picture_folder, pixels):
+    folder = picture_folder(tmp_path, {"train/red": 10, "train/green": 10, "test/red": 5, "test/green": 5})
+    assert int(check(folder, pixels).confusion.sum()) == 20
+
+
+def test_a_class_in_one_split_only_is_in_the_list(tmp_path, picture_folder, pixels):
+    folder = picture_folder(tmp_path, {"train/red": 10, "train/green": 10, "valid/red": 4, "valid/blue": 4})
+    assert check(folder, pixels).labels.names == ("blue", "green", "red")
+
+
+def bad_folders(root, picture_folder):
+    empty, one, broken, loose = (root / name for name in ("empty", "one", "broken", "loose"))
+    empty.mkdir()
+    picture_folder(one, {"red": 6})
+    for number in range(3):
+        (broken / "red").mkdir(parents=True, exist_ok=True)
+        (broken / "green").mkdir(parents=True, exist_ok=True)
+        (broken / "red" / f"{number}.jpg").write_text("no picture")
+        (broken / "green" / f"{number}.jpg").write_bytes(b"")
+    picture_folder(loose / "x", {"red": 2})
+    for path in (loose / "x" / "red").iterdir():
+        path.rename(loose / path.name)
+    shutil.rmtree(loose / "x")
+    (root / "file").write_text("")
+    return {
+        "empty": empty,
+        "one": one,
+        "broken": broken,
+        "loose": loose,
+        "missing": root / "pix",
+        "file": root / "file",
+    }
+
+
+@pytest.mark.parametrize(
+    ("which", "said", "fix"),
+    [
+        ("missing", "there is no folder", "check the path"),
+        ("file", "is not a folder", "name the folder"),
+        ("empty", "no pictures in", "one folder a class"),
+        ("loose", "no classes in", "one folder a class"),
+        ("one", "at least two classes", "add a folder"),
+        ("broken", "none of the 6 files", "fetch the pictures again"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_way_out(tmp_path, picture_folder, pixels, which, said, fix):
+    with pytest.raises(DataError) as problem:
+        check(bad_folders(tmp_path, picture_folder)[which], pixels)
+    assert said in problem.value.what
+    assert fix in problem.value.fix
+
+
+def test_a_class_with_one_picture_is_a_finding_not_a_crash(tmp_path, picture_folder, pixels):
+    result = check(picture_folder(tmp_path, {"red": 12, "green": 12, "blue": 1}), pixels)
+    assert [(f.kind, f.where) for f in result.findings] == [("small-class", ("blue/blue_000.jpg",))]
+
+
+def test_two_pictures_are_enough_to_run(tmp_path, picture_folder, pixels):
+    result = check(picture_folder(tmp_path, {"red": 1, "green": 1}), pixels)
+    assert int(result.confusion.sum()) == 2
+
+
+def test_a_read_only_folder_needs_another_workspace(disk, picture_folder, pixels, tmp_path):
+    folder = disk("4m", read_only=True, holding=lambda place: picture_folder(place, {"red": 6, "green": 6}))
+    with pytest.raises(DataError) as problem:
+        check(folder, pixels)
+    assert "--workspace DIR" in problem.value.fix
+    result = check(folder, dataclasses.replace(pixels, workspace=tmp_path / "space"))
+    assert len(result.catalog) == 12
+    assert result.report.is_relative_to(tmp_path / "space")
+
+
+def test_a_full_disk_says_so_and_keeps_what_was_finished(disk, picture_folder, pixels, tmp_path):
+    folder = picture_folder(tmp_path / "pictures", {"red": 40, "green": 40})
+    small = disk("128k")
+    options = dataclasses.replace(pixels, workspace=small / "space")
+    with pytest.raises(DataError, match="no space left"):
+        check(folder, options)
+    assert not [name for name in os.listdir(small / "space") if name.endswith(".part")]
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small)], check=True)
+    assert len(check(folder, options).catalog) == 80
+
+
+@pytest.mark.parametrize("name", ["resnet3", "torchvision:squeezenet", "pixel"])
+def test_an_unknown_backbone_is_answered_with_the_nearest(folder, name):
+    with pytest.raises(TrainingError) as problem:
+        check(folder, Options(backbone=name))
+    assert "did you mean" in problem.value.fix
+
+
+def test_shared_pictures_reach_the_known_accuracy(shared, tmp_path):
+    options = Options(
+        backbone="torchvision:squeezenet1_0",
+        weights=shared / "weights" / "squeezenet1_0-imagenet.safetensors",
+        workspace=tmp_path,
+    )
+    result = check(shared / "data" / "bears_messy", options)
+    assert result.accuracy.value > 0.93
+    (broken,) = result.findings
+    assert (broken.kind, broken.where) == ("broken-file", ("grizzly/00000138.jpg?w=1024",))
+    assert broken.evidence == "Not a picture: an HTML page."
