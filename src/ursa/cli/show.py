@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,12 +28,12 @@ LISTED = 5  # findings of a kind on the terminal; the report and --json have mor
 
 SHADES = "@%#*+=-:. "  # dark to light, on a light ground
 
-KINDS = {
-    "same-picture-two-classes": ("[red]x[/]", "the same picture under two classes"),
-    "leak": ("[red]x[/]", "the same picture in two splits"),
-    "broken-file": ("[yellow]![/]", "file(s) that cannot be used"),
-    "small-class": ("[yellow]![/]", "class(es) with too few pictures"),
-    "exact-duplicate": ("[blue]i[/]", "exact duplicate(s)"),
+KINDS = {  # kind: mark, words for one and for several
+    "same-picture-two-classes": ("[red]x[/]", "picture under two classes", "pictures under two classes"),
+    "leak": ("[red]x[/]", "picture in two splits", "pictures in two splits"),
+    "broken-file": ("[yellow]![/]", "file that cannot be used", "files that cannot be used"),
+    "small-class": ("[yellow]![/]", "class with too few pictures", "classes with too few pictures"),
+    "exact-duplicate": ("[blue]i[/]", "exact duplicate", "exact duplicates"),
 }
 
 
@@ -100,14 +101,15 @@ def findings(found: Sequence[Finding], console: Console) -> None:
         some = [finding for finding in found if finding.kind == kind]
         if not some:
             continue
-        mark, words = KINDS.get(kind, ("-", kind))
-        console.print(f"\n{mark} [bold]{len(some):,} {words}[/]")
+        mark, one, several = KINDS.get(kind, ("-", kind, kind))
+        console.print(f"\n{mark} [bold]{len(some):,} {one if len(some) == 1 else several}[/]")
+        lines = []
         for finding in some[:LISTED]:
             where = "" if kind == "small-class" else f"{escape(', '.join(finding.where[:3]))}: "
-            console.print(f"    {where}[dim]{escape(finding.evidence)}[/]")
+            lines.append(f"{where}[dim]{escape(finding.evidence)}[/]")
         if len(some) > LISTED:
-            console.print(f"    [dim]and {len(some) - LISTED:,} more[/]")
-        console.print(f"    {escape(some[0].advice)}")
+            lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
+        console.print(Padding("\n".join([*lines, escape(some[0].advice)]), (0, 0, 0, 4)))
 
 
 def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:

@@ -172,7 +172,7 @@ def _mistakes(judged: Judged) -> str:
         f"({100 * sure:.0f} %)<br><code>{_text(id)}</code></figcaption></figure>"
         for id, given, said, sure in rows
     )
-    return f"<section><h2>Most confident mistakes</h2><div class=gallery>{cards}</div></section>"
+    return f"<section><h2>Worst mistakes first</h2><div class=gallery>{cards}</div></section>"
 
 
 def _thumbnail(path: Path, name: str) -> str:

@@ -1,0 +1,24 @@
+"""Draw docs/demo.svg, the picture of the README, from what `ursa demo` shows: `python docs/make_picture.py`."""
+
+import re
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from ursa.cli.demo import show
+from ursa.workflow.demo import demo
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        result = demo(Path(place))
+        console = Console(record=True, width=100, force_terminal=True, color_system="truecolor", highlight=False)
+        show(result, Path("demo"), console)
+    drawn = console.export_svg(title="ursa demo").replace(place, "demo")
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)  # no fonts from elsewhere
+    Path(__file__).with_name("demo.svg").write_text(drawn)
+
+
+if __name__ == "__main__":
+    main()
