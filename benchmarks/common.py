@@ -61,7 +61,9 @@ def report(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequenc
 
 def page() -> str:
     """docs/benchmarks.md, from all results."""
-    parts = ["# Benchmarks\n\nWritten by the scripts that measured: `make bench`. Medians; ratios interleaved in one run.\n"]
+    parts = [
+        "# Benchmarks\n\nWritten by the scripts that measured: `make bench`. Medians; ratios interleaved in one run.\n"
+    ]
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
         parts.append(f"## {result['title']}\n\n`benchmarks/{path.stem}.py`, {result['machine']}.\n\n{_table(result)}")

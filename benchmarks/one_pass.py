@@ -40,6 +40,12 @@ def main() -> None:
                 pass
             return time.perf_counter() - start
 
+        def to_view() -> float:
+            start = time.perf_counter()
+            for _ in chunks(files, lambda file: preparation.view(read(file))):
+                pass
+            return time.perf_counter() - start
+
         def forward() -> float:
             start = time.perf_counter()
             for first in range(0, len(views), engine.batch):
@@ -58,15 +64,18 @@ def main() -> None:
             return time.perf_counter() - start
 
         cold()
-        seen = interleaved(rounds, decode=decode, forward=forward, cold=cold, warm=warm)
+        seen = interleaved(rounds, decode=decode, to_view=to_view, forward=forward, cold=cold, warm=warm)
         result = check(folder, options)
     floor = [a + b for a, b in zip(seen["decode"], seen["forward"], strict=True)]
+    floor_of_views = [a + b for a, b in zip(seen["to_view"], seen["forward"], strict=True)]
     count = len(files)
     rows = [
         ["decode every picture once, all cores", f"{median(seen['decode']):.2f} s", ""],
+        ["decode and resize every picture once, all cores", f"{median(seen['to_view']):.2f} s", ""],
         [f"one forward pass, {engine.precision}, batches of {engine.batch}", f"{median(seen['forward']):.2f} s", ""],
         ["`ursa check`, cold store", f"{median(seen['cold']):.2f} s ({count / median(seen['cold']):.0f} a second)", ""],
         ["cold over (decode + forward)", f"{ratio(seen['cold'], floor):.2f}", "<= 1.3"],
+        ["cold over (decode and resize + forward)", f"{ratio(seen['cold'], floor_of_views):.2f}", ""],
         ["`ursa check` again", f"{median(seen['warm']):.3f} s", ""],
         ["again over cold", f"{ratio(seen['warm'], seen['cold']):.3f}", "<= 0.1"],
         ["cross-validated accuracy", str(result.accuracy), ">= 95.5 %"],
@@ -76,8 +85,8 @@ def main() -> None:
         f"One pass: dogs_cats, {count:,} pictures, SqueezeNet",
         ["what", "seen", "target"],
         rows,
-        f"Imports not counted; decoding is reading and JPEG decoding alone; {torch.get_num_threads()} threads; the cold "
-        "run begins with an empty workspace, so it also hashes and loads the weights and tries both precisions.",
+        f"Imports not counted; decoding is reading the file and decoding JPEG; {torch.get_num_threads()} threads. The "
+        "cold run begins with an empty workspace: it also loads the weights and tries both precisions.",
     )
 
 

@@ -32,7 +32,9 @@ HEAVY = {"torch", "torchvision", "timm", "numpy", "polars", "PIL", "onnxruntime"
 
 def loaded_after(code):
     script = f"import sys; {code}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
-    return set(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    )
 
 
 def test_the_front_door_lists_exactly_the_public_names():
@@ -73,7 +75,13 @@ def test_importing_ursa_imports_nothing_heavy():
 
 
 def test_the_server_never_imports_torch():
-    assert not loaded_after("import ursa.serve.app, ursa.serve.run") & {"torch", "torchvision", "timm", "polars", "sklearn"}
+    assert not loaded_after("import ursa.serve.app, ursa.serve.run") & {
+        "torch",
+        "torchvision",
+        "timm",
+        "polars",
+        "sklearn",
+    }
 
 
 def test_help_imports_nothing_that_computes():

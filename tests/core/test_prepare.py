@@ -146,3 +146,14 @@ def test_resize_takes_width_then_height_and_a_box_in_source_pixels():
     assert resize(pixels, 5, 2).shape == (2, 5, 3)
     assert (resize(pixels, 3, 4, (0, 0, 3, 4)) == (200, 100, 50)).all()
     assert (resize(pixels, 3, 4, (3, 0, 6, 4)) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [np.s_[..., :3], np.s_[..., 1:], np.s_[::-1, :, :3], np.s_[:, ::-1, :3], np.s_[2:, :, :3], np.s_[:, :-1, :3]],
+    ids=["as Pillow keeps it", "other channels", "upside down", "mirrored", "lower rows", "fewer columns"],
+)
+def test_pixels_inside_a_larger_array_are_those_pixels(photo, part):
+    four = np.dstack([photo(1, 40, 30), photo(2, 40, 30)[..., 0]])
+    pixels = four[part]
+    assert np.array_equal(resize(pixels, 11, 9), resize(pixels.copy(), 11, 9))

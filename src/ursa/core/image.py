@@ -122,14 +122,17 @@ def _open(data: bytes, kind: str) -> Image.Image:
 
 
 def _jpeg(data: bytes, image: Image.Image, at_least: int | None) -> Pixels | None:
-    """The fast decoder for plain JPEG; None where Pillow has to decide (CMYK, or libjpeg has something to say)."""
+    """The fast decoder for plain JPEG; None where Pillow has to decide (CMYK, or libjpeg has something to say).
+
+    The pixels lie four bytes apart, as Pillow keeps them, so that `prepare.resize` need not copy them.
+    """
     import simplejpeg
 
     if image.mode not in ("RGB", "L"):
         return None
     try:
         small = 0 if at_least is None else 2 * at_least
-        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", min_height=small, min_width=small))
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGBX", min_height=small, min_width=small))[..., :3]
     except ValueError:  # truncated, or a harmless warning: Pillow tells them apart
         return None
 
@@ -145,6 +148,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """[h, w, 3] as stored -> as the camera was held (EXIF 2.32, 4.6.4 A, Orientation)."""
+    if orientation == 1:
+        return pixels
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

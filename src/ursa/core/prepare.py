@@ -66,5 +66,18 @@ def stacks(views: Iterable[Pixels], size: int) -> Iterator[Pixels]:
 
 def resize(pixels: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Pixels:
     """pixels [h, w, 3] -> [height, width, 3]; box is (left, top, right, bottom) in pixels of the source."""
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
+    return np.asarray(_as_image(pixels).resize((width, height), Image.Resampling.BILINEAR, box))[..., :3]
+
+
+def _as_image(pixels: Pixels) -> Image.Image:
+    """Without a copy where the pixels lie as Pillow keeps them: its copying holds the interpreter's lock."""
+    height, width = pixels.shape[:2]
+    whole = pixels.base
+    if (
+        isinstance(whole, np.ndarray)
+        and whole.shape == (height, width, 4)
+        and pixels.strides == whole.strides == (4 * width, 4, 1)
+        and pixels.ctypes.data == whole.ctypes.data
+    ):
+        return Image.frombuffer("RGBX", (width, height), whole, "raw", "RGBX", 0, 1)
+    return Image.fromarray(pixels)

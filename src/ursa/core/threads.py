@@ -17,11 +17,16 @@ CHUNK = 64  # items at a time: long enough to keep all threads busy, short enoug
 
 
 def chunks(
-    items: Iterable[In], work: Callable[[In], Out], *, size: int = CHUNK, ahead: bool = False
+    items: Iterable[In],
+    work: Callable[[In], Out],
+    *,
+    size: int = CHUNK,
+    threads: int | None = None,
+    ahead: bool = False,
 ) -> Iterator[list[Out]]:
     """work(item) for each item -> lists of at most `size` results, in order; `ahead` works one list in advance."""
     source = iter(items)
-    with ThreadPoolExecutor(cores(), thread_name_prefix="ursa") as pool:
+    with ThreadPoolExecutor(threads or cores(), thread_name_prefix="ursa") as pool:
 
         def submit() -> list[Future[Out]]:
             return [pool.submit(work, item) for item in itertools.islice(source, size)]

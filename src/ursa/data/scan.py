@@ -14,7 +14,7 @@ import polars as pl
 
 from ursa.core import image
 from ursa.core.image import Pixels
-from ursa.core.prepare import Preparation, resize
+from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
@@ -51,12 +51,13 @@ def look(file: Path, preparation: Preparation) -> tuple[Facts, Pixels | None]:
 def difference_hash(pixels: Pixels) -> int:
     """pixels [h, w, 3] -> 64 bits: whether each cell of a 9 x 8 grey miniature is darker than its right neighbour.
 
-    Krawetz 2013, "Kind of like that". Survives resizing and re-encoding; near copies differ in few bits. Looks at every
-    n-th pixel of a large picture: 64 cells of 64 samples each say as much as all of them, in a tenth of the time.
+    Krawetz 2013, "Kind of like that". Survives resizing and re-encoding; near copies differ in few bits. A cell is the
+    mean of 8 x 8 samples spread evenly over it, which says as much as all of its pixels, in a tenth of the time.
     """
-    step = max(1, min(pixels.shape[:2]) // 64)
-    small = resize(np.ascontiguousarray(pixels[::step, ::step]), 9, 8).astype(np.int32)  # [8, 9, 3]
-    grey = small @ np.array([299, 587, 114], dtype=np.int32)  # ITU-R BT.601
+    rows = (np.arange(64) * 2 + 1) * pixels.shape[0] // 128
+    columns = (np.arange(72) * 2 + 1) * pixels.shape[1] // 144
+    samples = pixels[rows[:, None], columns].astype(np.int32)  # [64, 72, 3]
+    grey = (samples @ np.array([299, 587, 114], dtype=np.int32)).reshape(8, 8, 9, 8).sum((1, 3))  # ITU-R BT.601
     bits = np.packbits(grey[:, :-1] < grey[:, 1:])
     return int.from_bytes(bits.tobytes(), "big")
 

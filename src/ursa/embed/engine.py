@@ -4,6 +4,7 @@ import copy
 import platform
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,11 @@ class Engine:
         return self.about.key(self.precision)
 
     @property
+    def set_threads(self) -> Callable[[int], None] | None:
+        """Sets how many threads a forward pass uses; None where it does not run on the CPU."""
+        return _set_threads if self.device == "cpu" else None
+
+    @property
     def batch(self) -> int:
         """Pictures a forward pass."""
         return BATCH if self.device == "cpu" else BATCH_ACCELERATOR
@@ -100,6 +106,12 @@ def fastest_precision(extractor: "Extractor", views: "Tensor") -> str:
             trial(views)
             seconds[name] = time.perf_counter() - start
     return "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+
+
+def _set_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def dtype_of(precision: str) -> Any:

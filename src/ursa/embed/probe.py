@@ -82,7 +82,7 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
         likelihood = np.clip(probabilities[np.arange(len(fold)), targets], 1e-12, None)
         losses.append([float(-np.log(likelihood[fold == f]).sum()) for f in range(folds)])
         answers.append(probabilities)
-        if sum(losses[-1]) > 1.1 * min(map(sum, losses)):
+        if sum(losses[-1]) > 1.02 * min(map(sum, losses)):
             break  # weaker penalties only overfit more, and are the slowest to fit
     table = np.array(losses)  # [strengths tried, folds]
     others = (table.sum(1, keepdims=True) - table).argmin(0)  # for each fold, the best strength by the other folds

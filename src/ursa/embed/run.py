@@ -40,7 +40,7 @@ def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, pr
     files, rows, done = catalog.files(), iter(todo), 0
     progress("embed", 0, len(todo))
     try:
-        for chunk in pipeline.looks((files[i] for i in todo), engine.about.preparation, ahead=engine.device != "cpu"):
+        for chunk in pipeline.looks((files[i] for i in todo), engine.about.preparation, engine.set_threads):
             _add([(fact.sha256, view) for fact, view in chunk if fact.sha256 and view is not None], engine, store)
             for (fact, _), i in zip(chunk, rows, strict=False):
                 facts[i] = fact
