@@ -21,7 +21,7 @@ demo: $(READY)
 	@$(BIN)/ursa demo --to demo
 
 test: $(READY)
-	@$(BIN)/pytest -q -n auto --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     rows = []
-    for name in ("dogs_cats", "clothing", "bears_thumbs"):
+    for name in ("dogs_cats", "clothing"):
         folder = shared(name)
         with tempfile.TemporaryDirectory() as place:
             runs: list[Trained] = []

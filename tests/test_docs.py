@@ -21,7 +21,7 @@ def blocks(page, language):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, picture_folder):
-    """Where the blocks run: a folder `bears/` with some pictures, `other-bears/`, `picture.jpg`; pages share a model."""
+    """Where the blocks run: folders `bears/` and `other-bears/`, `picture.jpg`; all pages share it."""
     place = tmp_path_factory.mktemp("docs")
     picture_folder(place / "bears", {"black": 12, "brown": 12, "white": 12})
     picture_folder(place / "other-bears", {"black": 4, "brown": 4, "white": 4}, seed=7)

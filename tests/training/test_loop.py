@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from ursa.core.prepare import Preparation
 from ursa.data.sources import from_folder
+from ursa.embed.bodies import of_pixels
+from ursa.embed.extractor import Extractor
 from ursa.recipe import Recipe
 from ursa.training.batches import Batches, Views
 from ursa.training.loop import State, set_training, train
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
-from ursa.core.prepare import Preparation
-from ursa.embed.bodies import of_pixels
-from ursa.embed.extractor import Extractor
 
 PREPARATION = Preparation(size=64)
 RECIPE = Recipe(epochs=3, batch=8, micro_batch=8)

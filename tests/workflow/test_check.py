@@ -78,7 +78,7 @@ def test_only_new_pictures_are_computed(folder, pixels, picture_folder, tmp_path
     for path in (picture_folder(tmp_path / "more", {"red": 2}, seed=1) / "red").iterdir():
         path.rename(folder / "red" / f"new_{path.name}")
     seen = []
-    result = check(folder, dataclasses.replace(pixels, progress=lambda phase, done, of: seen.append((done, of))))
+    result = check(folder, dataclasses.replace(pixels, progress=lambda _, done, of: seen.append((done, of))))
     assert seen[-1] == (2, 2)
     assert result.catalog.counts()["red"] == 14
 

@@ -67,8 +67,8 @@ def looks(
 def best_plan(decode_wall: float, decode_cpu: float, forward_wall: float, cores: int) -> Plan:
     """Seconds that a chunk took in turns -> the plan that should be fastest.
 
-    decode_wall on all cores; decode_cpu of all threads together, which is what one thread alone would need; forward_wall
-    on all cores, taken to scale with them.
+    decode_wall on all cores; decode_cpu of all threads together, which is what one thread alone would need;
+    forward_wall on all cores, taken to scale with them.
     """
     turns = decode_wall + forward_wall
     by_split = {k: max(decode_cpu / k, forward_wall * cores / (cores - k)) for k in range(1, cores)}

@@ -22,7 +22,7 @@ class Options:
     """The options that all commands on a picture folder share."""
 
     backbone: str = DEFAULT
-    weights: Path | None = None
+    weights: Path | None = None  # a file; None: the library's own, from its hub
     workspace: Path | None = None  # default: .ursa/ in the folder
     precision: str = "auto"  # of the embeddings: "fp32", "bf16", or whichever is faster on this machine
     device: str = "cpu"
@@ -30,6 +30,9 @@ class Options:
     progress: Progress = silent
 
     def __post_init__(self) -> None:
+        for name in ("weights", "workspace"):  # text is welcome too
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else Path(value))
         if self.precision not in ("auto", "fp32", "bf16"):
             raise DataError("no such precision", found=self.precision, fix="one of auto, fp32, bf16")
         if self.device.split(":")[0] not in ("cpu", "cuda", "mps"):

@@ -63,7 +63,7 @@ def train(
     options: Options | None = None,
     recipe: Recipe | None = None,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
 ) -> Trained:
     """Fit a probe, fine-tune from it, keep the better one, and export it as a bundle to `out`.
 
@@ -71,7 +71,7 @@ def train(
     is `FOLDER.ursa` in the current directory. Raises DataError, TrainingError or BundleError.
     """
     folder, options, recipe, clock = Path(folder), options or Options(), recipe or Recipe(), Clock()
-    out = _writable(out or _default_out(folder, options))
+    out = _writable(Path(out) if out is not None else _default_out(folder, options))
     ready = prepared(folder, options, clock)
     parts = with_valid(ready.catalog.usable(), share=recipe.valid, seed=recipe.seed)
     labels = parts.labels
