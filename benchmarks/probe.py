@@ -17,8 +17,10 @@ def main() -> None:
     for n, d, k in ((500, 1024, 3), (1400, 1024, 2), (1100, 1024, 10), (3000, 512, 5)):
         draw = np.random.default_rng(0)
         targets = draw.integers(0, k, n)
-        centres = draw.normal(0, 0.1, (k, d))
-        vectors = (draw.normal(0, 1, (n, d)) @ np.diag(draw.gamma(1, 1, d)) + centres[targets]).astype(np.float32)
+        centres = draw.normal(0, 0.05, (k, d))
+        noise = draw.normal(0, 1, (n, 40)) @ draw.normal(0, 0.1, (40, d)) + draw.normal(0, 0.3, (n, d))  # correlated
+        shown = np.where(draw.random(n) < 0.05, draw.integers(0, k, n), targets)  # some labels are wrong
+        vectors = (noise + centres[shown]).astype(np.float32)
         fold = probe.assign_folds(targets, np.arange(n), 5, 0)
         fitted = probe.fit(vectors, targets, k)
         tried = [s for s in probe.STRENGTHS if s >= fitted.strength / 3.4]  # the path stops after the best

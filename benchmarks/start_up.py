@@ -1,13 +1,12 @@
 """How long until Ursa does something: fresh processes, beside a bare interpreter."""
 
-import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from common import SHARED, interleaved, median, report
+from common import BACKBONE, SHARED, SQUEEZENET, interleaved, median, report
 
 ROUNDS = 9
 
@@ -25,16 +24,19 @@ def main() -> None:
         subprocess.run([ursa, "demo", "--to", folder], check=True, capture_output=True)
         bundle, picture = str(place / "digits.ursa"), str(next((place / "digits/test/7").glob("*.png")))
         rows = measured(ursa, bundle, picture, "digits (`pixels` backbone, 64 px)")
-        trained = SHARED.parent / "dogs_cats.ursa"
-        if trained.exists():
-            rows += measured(ursa, str(trained), str(next((SHARED / "data/dogs_cats/cat").iterdir())), "SqueezeNet")[2:]
+        bears = SHARED / "data" / "bears_messy"
+        if bears.exists() and SQUEEZENET.exists():
+            other = str(place / "bears.ursa")
+            options = ["--backbone", BACKBONE, "--weights", str(SQUEEZENET), "--workspace", str(place / "space")]
+            command = [ursa, "train", str(bears), "--out", other, "--set", "epochs=0", *options]
+            subprocess.run(command, check=True, capture_output=True)
+            rows += measured(ursa, other, str(min((bears / "teddy").iterdir())), "SqueezeNet, 224 px")[2:]
         code = "import sys, ursa; ursa.load(sys.argv[1])(sys.argv[2]); print('torch' in sys.modules)"
         loaded = subprocess.run(
             [sys.executable, "-c", code, bundle, picture], capture_output=True, text=True, check=True
         )
     rows.append(["torch loaded by a prediction", loaded.stdout.strip(), "False"])
     report("start_up", "Start-up, over bare python", ["what", "seen", "target"], rows)
-    print(json.dumps(rows))
 
 
 def measured(ursa: str, bundle: str, picture: str, what: str) -> list[list[object]]:

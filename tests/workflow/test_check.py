@@ -83,6 +83,14 @@ def test_only_new_pictures_are_computed(folder, pixels, picture_folder, tmp_path
     assert result.catalog.counts()["red"] == 14
 
 
+def test_a_damaged_probe_is_fitted_again(folder, pixels):
+    first = check(folder, pixels)
+    (path,) = (folder / ".ursa" / "probes").iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    assert check(folder, pixels).accuracy == first.accuracy
+    assert path.stat().st_size > 100
+
+
 def test_relabelling_and_deleting_compute_nothing_new_but_the_answer(folder, pixels):
     check(folder, pixels)
     (folder / "red/red_000.jpg").unlink()

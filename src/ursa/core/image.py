@@ -26,7 +26,7 @@ MAX_PIXELS = 80_000_000  # 240 MB as RGB; the largest phone sensors in common us
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 
 # Pillow's decoders that a file may reach, and no others: each one is attack surface.
-DECODERS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+DECODERS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,9 @@ def from_folder(folder: str | Path) -> Catalog:
     rows.sort(key=lambda row: row[0])
     if not rows:
         raise DataError(
-            f"no pictures in {root}", found="an empty folder", fix=f"put them into one folder a class: {root}/cat/1.jpg"
+            f"no pictures in {root}",
+            found="neither class folders with files in them nor pictures",
+            fix=f"put them into one folder a class: {root}/cat/1.jpg",
         )
     if not any(label for _, label, _, _ in rows):
         raise DataError(

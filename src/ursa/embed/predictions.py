@@ -26,8 +26,8 @@ def fitted_probe(
     if tuple(catalog.ids) != embeddings.ids:
         raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
     path = space.probe(_key(catalog, labels, embeddings, seed, folds))
-    if path.exists():
-        return _load(path)
+    if path.exists() and (known := _load(path)) is not None:
+        return known
     fitted = probe.fit(
         embeddings.vectors,
         catalog.targets(labels),
@@ -66,10 +66,15 @@ def _save(fitted: Probe, path: Path) -> None:
         file.write(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
 
-def _load(path: Path) -> Probe:
+def _load(path: Path) -> Probe | None:
+    """None for a damaged file: it is fitted and written again."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    tensors = load(path.read_bytes())
+    try:
+        tensors = load(path.read_bytes())
+    except SafetensorError:
+        return None
     return Probe(
         head=Head(*(tensors[name] for name in HEAD)),
         strength=float(tensors["strength"][0]),
