@@ -43,7 +43,7 @@ def test_check_says_it_for_people_and_for_programs(home, ursa):
     people = ursa("check", "pets", "--backbone", "pixels", cwd=home)
     assert people.returncode == 0
     assert "24 pictures in 2 classes" in people.stdout
-    assert "ursa train pets" in people.stdout
+    assert "ursa train pets --backbone pixels\n" in people.stdout
     programs = ursa("check", "pets", "--backbone", "pixels", "--json", cwd=home)
     assert json.loads(programs.stdout)["pictures"] == 24
 

@@ -1,5 +1,6 @@
 """The commands. Imports that cost time happen inside them, so that `ursa --help` is instant."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,7 +107,7 @@ def check(
     else:
         from ursa.cli import show
 
-        show.checked(result, folder, _console())
+        show.checked(result, _following("train", folder, backbone, weights, workspace), _console())
 
 
 @app.command(epilog="Example: ursa train bears/ --out bears.ursa --set epochs=5")
@@ -210,6 +211,17 @@ def serve(
 
     run(Predictor(bundle), host, port, ready=ready, title=bundle.stem, max_bytes=round(max_mb * 1e6))
     say("Stopped.")
+
+
+def _following(command: str, folder: Path, backbone: str, weights: Path | None, workspace: Path | None) -> str:
+    """The command that comes next, with the options that the last one had."""
+    given = {
+        "--backbone": None if backbone == DEFAULT_BACKBONE else backbone,
+        "--weights": weights,
+        "--workspace": workspace,
+    }
+    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    return shlex.join(["ursa", command, str(folder), *options])
 
 
 def _options(

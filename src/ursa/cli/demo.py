@@ -14,9 +14,11 @@ from ursa.workflow.demo import Demonstrated
 def show(result: Demonstrated, to: Path, console: Console) -> None:
     """Both summaries, some pictures with what the model says of them, and the two commands that come next."""
     console.rule("check", align="left")
-    shows.checked(result.checked, result.folder, console)
+    shows.checked(result.checked, f"ursa train {result.folder} --backbone pixels", console)
+    console.print()
     console.rule("train", align="left")
     shows.trained(result.trained, console)
+    console.print()
     console.rule("predict", align="left")
     cards = []
     for file, given, said in result.predictions:

@@ -1,7 +1,6 @@
 """Results -> text for people. Everything goes to the console it is given."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -37,8 +36,8 @@ KINDS = {  # kind: mark, words for one and for several
 }
 
 
-def checked(result: "Checked", folder: Path, console: Console) -> None:
-    """The summary of `ursa check`."""
+def checked(result: "Checked", following: str, console: Console) -> None:
+    """The summary of `ursa check`; `following` is the command to go on with."""
     console.print(f"[bold]{len(result.catalog):,} pictures in {len(result.labels)} classes[/]\n")
     console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
     sealed = len(result.catalog.usable()) - int(result.confusion.sum())
@@ -46,7 +45,7 @@ def checked(result: "Checked", folder: Path, console: Console) -> None:
     console.print(f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}")
     console.print(_mixups(result.confusion, result.labels.names))
     findings(result.findings, console)
-    _paths(console, ("Report", result.report), ("Next", f"ursa train {folder}"))
+    _paths(console, ("Report", result.report), ("Next", following))
 
 
 def trained(result: "Trained", console: Console) -> None:
