@@ -14,7 +14,7 @@ from ursa.embed import probe
 
 def main() -> None:
     rows = []
-    for n, d, k in ((500, 1024, 3), (1400, 1024, 2), (1100, 1024, 10), (3000, 512, 5)):
+    for n, d, k in ((500, 512, 3), (1400, 512, 2), (1000, 512, 10)):
         draw = np.random.default_rng(0)
         targets = draw.integers(0, k, n)
         centres = draw.normal(0, 0.05, (k, d))
