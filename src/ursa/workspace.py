@@ -62,6 +62,11 @@ class Workspace:
         """What is known of the backbones used here, so that a second run need not load them."""
         return self.root / "backbones.json"
 
+    @property
+    def precisions(self) -> Path:
+        """Which precision was the faster one, by backbone and machine."""
+        return self.root / "precision.json"
+
     def embeddings(self, fingerprint: str) -> Path:
         """Folder of the embeddings by one backbone, preparation and precision."""
         return self.root / "embeddings" / fingerprint

@@ -152,3 +152,10 @@ def test_the_sign_test_knows_no_sides_and_a_draw_says_nothing(wins, losses):
     assert metrics.sign_test(wins, wins) == 1
     if wins >= losses:
         assert metrics.sign_test(wins + 1, losses) <= value
+
+
+def test_mixups_are_the_off_diagonal_counts_most_frequent_first():
+    counts = np.array([[9, 2, 0], [5, 9, 1], [0, 0, 9]])
+    assert metrics.mixups(counts, ("a", "b", "c"), 9) == [("b", "a", 5), ("a", "b", 2), ("b", "c", 1)]
+    assert metrics.mixups(counts, ("a", "b", "c"), 1) == [("b", "a", 5)]
+    assert metrics.mixups(np.eye(3, dtype=int), ("a", "b", "c"), 9) == []

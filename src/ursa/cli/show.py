@@ -53,9 +53,8 @@ def trained(result: "Trained", console: Console) -> None:
     parts = ", ".join(f"{count:,} {name}" for name, count in result.pictures.items() if count)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_row("Probe", _percent(result.probe))
-    mark = "[bold green]kept[/]" if result.kept == "fine-tuned" else ""
     if result.kept == "fine-tuned":
-        table.add_row("Fine-tuned", _percent(result.accuracy), mark)
+        table.add_row("Fine-tuned", _percent(result.accuracy), "[bold green]kept[/]")
     else:
         table.add_row("Kept", "the probe: fine-tuning did not beat it")
     table.add_row("Measured on", escape(result.accuracy.method.split(";")[0]))
@@ -146,8 +145,7 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
 
 
 def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
-    pairs = [(int(confusion[i, j]), a, b) for i, a in enumerate(names) for j, b in enumerate(names) if i != j]
-    worst = [f"{escape(a)} for {escape(b)} ({n})" for n, a, b in sorted(pairs, key=lambda pair: -pair[0])[:3] if n]
+    worst = [f"{escape(a)} for {escape(b)} ({n})" for a, b, n in metrics.mixups(confusion, names, 3)]
     return f"Most often mistaken: {', '.join(worst)}." if worst else "None is taken for another class."
 
 

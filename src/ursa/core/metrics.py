@@ -68,6 +68,12 @@ def confusion(
     return counts
 
 
+def mixups(counts: npt.NDArray[np.int64], names: Sequence[str], most: int) -> list[tuple[str, str, int]]:
+    """confusion [K, K] -> (given, taken for, how often), the most frequent first, at most `most` of them."""
+    pairs = [(a, b, int(counts[i, j])) for i, a in enumerate(names) for j, b in enumerate(names) if i != j]
+    return [pair for pair in sorted(pairs, key=lambda pair: -pair[2])[:most] if pair[2]]
+
+
 def per_class(counts: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """confusion [K, K] -> for each class its pictures, recall and precision, each with an interval."""
     return {

@@ -22,8 +22,8 @@ def with_valid(catalog: Catalog, *, share: float = 0.2, seed: int = 0) -> Catalo
         return catalog.with_columns(split=given)
     split = np.array(given.to_list(), dtype=object)
     rows = np.flatnonzero(split == "train")
-    groups, labels = catalog.copies()[rows], catalog.targets()[rows]
-    tested = set(catalog.copies()[split == "test"])
+    copies = catalog.copies()
+    groups, labels, tested = copies[rows], catalog.targets()[rows], set(copies[split == "test"])
     order = seeds.generator(seed, "split").permutation(np.unique(groups))
     of_group = dict(zip(groups[::-1], labels[::-1], strict=True))  # a group's class is that of its first picture
     sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))

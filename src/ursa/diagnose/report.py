@@ -127,10 +127,8 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
 
 def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
     """The matrix for up to 20 classes, and the pairs most often mistaken for each other."""
-    wrong = [(int(counts[i, j]), i, j) for i in range(len(labels)) for j in range(len(labels)) if i != j]
-    worst = [(n, i, j) for n, i, j in sorted(wrong, key=lambda item: -item[0])[:5] if n]
-    names = [_text(name) for name in labels.names]
-    items = "".join(f"<li><b>{names[i]}</b> taken for <b>{names[j]}</b>: {n}</li>" for n, i, j in worst)
+    worst = metrics.mixups(counts, labels.names, 5)
+    items = "".join(f"<li><b>{_text(a)}</b> taken for <b>{_text(b)}</b>: {n}</li>" for a, b, n in worst)
     said = f"<ul>{items}</ul>" if worst else "<p>No picture was taken for another class.</p>"
     matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""
     return f"<section><h2>What is taken for what</h2>{said}{matrix}</section>"

@@ -49,7 +49,7 @@ class Engine:
         if self.device != "cpu":
             return "fp32"
         key = f"{self.about.fingerprint} {machine()}"
-        return str(workspace.remember(self.space.root / "precision.json", key, self._fastest))
+        return str(workspace.remember(self.space.precisions, key, self._fastest))
 
     @property
     def key(self) -> str:
@@ -90,7 +90,7 @@ class Engine:
 
 
 def fastest_precision(extractor: "Extractor", views: "Tensor") -> str:
-    """ "fp32" or "bf16", by trying both on these views [N, S, S, 3]: bf16 must be a tenth faster to be chosen.
+    """The faster of "fp32" and "bf16" on these views [N, S, S, 3]; bf16 must be a tenth faster to be chosen.
 
     bf16 is 1.2 to 2 times as fast on CPUs with AMX or AVX512-BF16, slower on others and for some small networks; the
     probe's accuracy moved by less than 0.2 points on each shared set (docs/benchmarks.md).
@@ -115,7 +115,7 @@ def _set_threads(count: int) -> None:
 
 
 def dtype_of(precision: str) -> Any:
-    """ "fp32" or "bf16" -> torch.dtype."""
+    """The torch.dtype of "fp32" or "bf16"."""
     import torch
 
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]

@@ -14,7 +14,6 @@ import hashlib
 import html
 import logging
 import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +34,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ursa.core.image import Pixels
+from ursa.core.threads import cores as usable_cores
 from ursa.errors import DataError, UrsaError
 from ursa.serve.predictor import Prediction, Predictor
 
@@ -71,7 +71,7 @@ def app(
     patience: float = 30.0,
 ) -> Starlette:
     """The application that shows and answers what this predictor says. The limits: see `Limits`."""
-    limits = Limits(max_bytes, max_pictures, cores or _cores(), waiting, patience)
+    limits = Limits(max_bytes, max_pictures, cores or usable_cores(), waiting, patience)
     page = _page(title or "What is in the picture?")
     service = _Service(predictor, limits)
 
@@ -337,9 +337,3 @@ def _inside(document: Any, *keys: str) -> Any:
     for key in keys:
         document = document.get(key) if isinstance(document, Mapping) else None
     return document
-
-
-def _cores() -> int:
-    """The cores that this process may use, which in a container are fewer than the machine has."""
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1

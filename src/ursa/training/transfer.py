@@ -70,7 +70,7 @@ def fine_tune(
             now = predict(model, valid)
             score = {"train_loss": float(losses.mean()), **_score(now, targets)}
             epochs.append({"epoch": step.epoch + 1, **score})
-            if score["accuracy"] > _score(best.probabilities, targets)["accuracy"]:
+            if score["accuracy"] > epochs[best.epoch]["accuracy"]:
                 best = _Best(step.epoch + 1, copy.deepcopy(model.state_dict()), now)
     model.load_state_dict(best.weights)
     model.requires_grad_(False).eval()

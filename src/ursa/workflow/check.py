@@ -18,6 +18,7 @@ from ursa.core.metrics import Metric
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 from ursa.embed.predictions import fitted_probe, select
+from ursa.recipe import Recipe
 from ursa.workflow.setup import Clock, Options, prepared
 
 
@@ -60,7 +61,7 @@ def check(folder: str | Path, options: Options | None = None, *, checks: Sequenc
     with clock.phase("probe"):
         part = catalog.usable().where(pl.col("split").fill_null("train") != "test")
         labels = part.labels
-        fitted = fitted_probe(part, labels, select(part, embeddings), space, seed=options.seed, folds=5)
+        fitted = fitted_probe(part, labels, select(part, embeddings), space, seed=options.seed, folds=Recipe().folds)
         targets = part.targets(labels)
         accuracy = fitted.accuracy(targets)
         confusion = metrics.confusion(fitted.probabilities.argmax(1), targets, len(labels))

@@ -178,7 +178,7 @@ def _default_out(folder: Path, options: Options) -> Path:
 
 def _writable(out: Path) -> Path:
     """`out`, if a bundle can be written there: known before an hour of training, not after it."""
-    above = next(place for place in [*out.absolute().parents] if place.exists())
+    above = next(place for place in out.absolute().parents if place.exists())
     if not os.access(above, os.W_OK) or (out.is_dir() and out.suffix == ".ursa"):
         raise DataError(f"cannot write the bundle {out}", fix="name another file: --out FILE.ursa")
     return out
