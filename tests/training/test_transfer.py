@@ -79,6 +79,7 @@ def test_no_epochs_means_the_probe_alone(catalog, extractor, head):
     outcome = tuned(catalog, Classifier.from_probe(extractor, head[0]), Recipe(epochs=0))
     assert outcome.kept == "probe"
     assert outcome.steps == []
+    assert outcome.verdict.evidence == "No fine-tuning was asked for."
 
 
 def test_a_run_that_diverges_says_so(catalog, extractor, head):

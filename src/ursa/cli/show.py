@@ -56,7 +56,7 @@ def trained(result: "Trained", console: Console) -> None:
     if result.kept == "fine-tuned":
         table.add_row("Fine-tuned", _percent(result.accuracy), "[bold green]kept[/]")
     else:
-        table.add_row("Kept", "the probe: fine-tuning did not beat it")
+        table.add_row("Kept", "the probe")
     table.add_row("Measured on", escape(result.accuracy.method.split(";")[0]))
     table.add_row("Pictures", parts)
     console.print(table)

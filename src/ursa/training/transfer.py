@@ -120,12 +120,12 @@ def _verdict(best: _Best, start: F32, targets: I64, recipe: Recipe) -> Finding:
     chance = metrics.sign_test(won, lost)
     numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": best.epoch}
     if not best.epoch:
-        tried = f"{recipe.epochs} epochs of fine-tuning" if recipe.epochs else "no fine-tuning was asked for; it"
+        tried = f"{recipe.epochs} epochs of fine-tuning got no more of the {len(targets)} validation pictures right"
         return Finding(
             kind="probe-kept",
             where=(),
             score=1.0,
-            evidence=f"{tried} got no more of the {len(targets)} validation pictures right than the probe did.",
+            evidence=f"{tried} than the probe did." if recipe.epochs else "No fine-tuning was asked for.",
             advice="More or cleaner pictures will help more than more training; a larger backbone may too.",
             numbers=numbers,
         )
