@@ -37,6 +37,7 @@ class Picture:
     format: str  # "JPEG", "PNG", ...: read from the bytes, never from the name
     width: int  # pixels, upright, as in the file
     height: int
+    frames: int = 1  # of an animation, or pages; the first one is what is seen
 
 
 def read(data: bytes, at_least: int | None = None) -> Picture:
@@ -60,7 +61,7 @@ def read(data: bytes, at_least: int | None = None) -> Picture:
     except Exception as problem:  # decoders raise nearly everything on broken input: SyntaxError, KeyError, ...
         raise DataError(_reason(problem, data, kind), found=problem) from problem
     width, height = (image.height, image.width) if turn >= 5 else (image.width, image.height)
-    return Picture(_upright(pixels, turn), kind, width, height)
+    return Picture(_upright(pixels, turn), kind, width, height, int(getattr(image, "n_frames", 1)))
 
 
 def sniff(data: bytes) -> str:

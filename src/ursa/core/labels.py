@@ -25,6 +25,22 @@ class Labels:
 
     def encode(self, labels: Sequence[str]) -> npt.NDArray[np.int64]:
         """labels [N] text -> [N] indices. Raises DataError for a class that is not one of ours."""
+        index = self._index(labels)
+        return np.array([index[label] for label in labels], dtype=np.int64)
+
+    def hot(self, labels: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
+        """labels [N] lists of classes -> [N, K], 1 for each class that a picture has. Raises DataError as `encode`."""
+        index = self._index([label for several in labels for label in several])
+        out = np.zeros((len(labels), len(self.names)), np.float32)
+        for row, several in zip(out, labels, strict=True):
+            row[[index[label] for label in several]] = 1
+        return out
+
+    def decode(self, indices: Iterable[int]) -> list[str]:
+        """[N] indices -> [N] names."""
+        return [self.names[i] for i in indices]
+
+    def _index(self, labels: Sequence[str]) -> dict[str, int]:
         index = {name: i for i, name in enumerate(self.names)}
         unknown = [label for label in labels if label not in index]
         if unknown:
@@ -33,8 +49,4 @@ class Labels:
                 found=", ".join(sorted(set(unknown))[:5]),
                 fix=did_you_mean(unknown[0], self.names),
             )
-        return np.array([index[label] for label in labels], dtype=np.int64)
-
-    def decode(self, indices: Iterable[int]) -> list[str]:
-        """[N] indices -> [N] names."""
-        return [self.names[i] for i in indices]
+        return index

@@ -1,9 +1,10 @@
 """Catalog: an immutable table of pictures, one row each. Whatever changes it returns a new one."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +14,32 @@ from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.errors import DataError
 
-SCHEMA = pl.Schema(
-    {
-        "id": pl.String,  # the path relative to the root, with "/": stable for as long as the file stays where it is
-        "path": pl.String,  # relative to the root
-        "label": pl.String,  # null when unlabelled
-        "split": pl.String,  # "train", "valid", "test" or null
-        "group": pl.String,  # pictures of one group never straddle a split
-        "bytes": pl.Int64,  # of the file
-        "modified": pl.Int64,  # nanoseconds; with `bytes` it says whether a scan is still true
-        "sha256": pl.String,  # of the file's bytes; null before a scan, and where the file could not be read
-        "format": pl.String,
-        "width": pl.Int64,  # pixels, upright
-        "height": pl.Int64,
-        "phash": pl.UInt64,  # difference hash (see data/scan.py)
-        "problem": pl.String,  # why the picture cannot be used; null when it can
-    }
-)
+_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "id": pl.String,  # the path relative to the root, with "/": stable for as long as the file stays where it is
+    "path": pl.String,  # relative to the root
+    "label": pl.String,  # or another of TASKS; null when unlabelled
+    "split": pl.String,  # "train", "train-dev", "valid", "test" or null
+    "group": pl.String,  # pictures of one group never straddle a split
+    "time": pl.Datetime("us"),  # when it was taken, for splits by time
+    "bytes": pl.Int64,  # of the file
+    "modified": pl.Int64,  # nanoseconds; with `bytes` it says whether a scan is still true
+    "sha256": pl.String,  # of the file's bytes; null before a scan, and where the file could not be read
+    "format": pl.String,
+    "width": pl.Int64,  # pixels, upright
+    "height": pl.Int64,
+    "frames": pl.Int64,  # 1 unless it is an animation or has several pages; the first is what is seen
+    "phash": pl.UInt64,  # difference hash (see data/scan.py)
+    "problem": pl.String,  # why the picture cannot be used; null when it can
+}
+SCHEMA = pl.Schema(_COLUMNS)
+
+# What is learned is told by the type of `label`.
+TASKS: dict[pl.DataType, str] = {
+    pl.String(): "single-label",  # one class a picture
+    pl.List(pl.String): "multi-label",  # any number of them, none too
+    pl.Float64(): "regression",  # a number
+    pl.List(pl.Float64): "regression",  # several numbers, as many for each picture
+}
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,9 @@ class Catalog:
     rows: pl.DataFrame
 
     @classmethod
-    def of(cls, root: Path, columns: dict[str, list[object]]) -> "Catalog":
+    def of(cls, root: Path, columns: Mapping[str, Sequence[Any]]) -> "Catalog":
         """A catalog from columns; those not given are null. Raises DataError for an id that occurs twice."""
-        known = {name: pl.Series(name, values, dtype=SCHEMA[name]) for name, values in columns.items()}
+        known = {name: pl.Series(name, values, dtype=_kind(name, values)) for name, values in columns.items()}
         size = len(next(iter(known.values()), pl.Series()))
         nulls = {name: pl.Series(name, [None] * size, dtype=kind) for name, kind in SCHEMA.items()}
         rows = pl.DataFrame({**nulls, **known}).select(SCHEMA.names())
@@ -67,17 +77,38 @@ class Catalog:
         return self.rows["id"].to_list()
 
     @property
+    def task(self) -> str:
+        """ "single-label", "multi-label" or "regression": told by the type of the labels."""
+        return TASKS[self.rows.schema["label"]]
+
+    @property
     def labels(self) -> Labels:
-        """The classes, sorted by name, whatever part of the data they occur in."""
-        return Labels.of(self.rows["label"].drop_nulls().to_list())
+        """The classes, sorted by name, whatever part of the data they occur in; none for a regression."""
+        return Labels.of([] if self.task == "regression" else _each(self.rows["label"]).to_list())
 
     def files(self) -> list[Path]:
         """The files, in the order of the rows."""
         return [self.root / path for path in self.rows["path"]]
 
     def targets(self, labels: Labels | None = None) -> npt.NDArray[np.int64]:
-        """[N] class indices. Every row must have a label."""
+        """[N] class indices. Every row must have a label, a single one: raises DataError for another task."""
+        if self.task != "single-label":
+            raise DataError(
+                "this needs one class a picture",
+                found=f"labels for {self.task}",
+                fix="name a column that holds one class a picture: --label COLUMN",
+            )
         return (labels or self.labels).encode(self.rows["label"].to_list())
+
+    def hot(self, labels: Labels | None = None) -> npt.NDArray[np.float32]:
+        """[N, K] 1 where a picture has a class, 0 where not, for one label a picture or several."""
+        return (labels or self.labels).hot(
+            [[label] if isinstance(label, str) else label for label in self.rows["label"]]
+        )
+
+    def numbers(self) -> npt.NDArray[np.float32]:
+        """[N, M] the numbers of a regression."""
+        return np.array([np.atleast_1d(numbers) for numbers in self.rows["label"]], np.float32)
 
     def copies(self) -> npt.NDArray[np.int64]:
         """[N] group numbers: equal for pictures with the same bytes or of the same given group, also in a chain."""
@@ -92,7 +123,9 @@ class Catalog:
 
     def counts(self) -> dict[str, int]:
         """Usable pictures a class, in the order of the classes (0 where all are broken)."""
-        found = dict(self.usable().rows.group_by("label").len().iter_rows())
+        if self.task == "regression":
+            return {}
+        found = dict(_each(self.usable().rows["label"]).value_counts().iter_rows())
         return {name: found.get(name, 0) for name in self.labels.names}
 
     def usable(self) -> "Catalog":
@@ -117,8 +150,9 @@ class Catalog:
 
     def with_columns(self, **columns: pl.Series | pl.Expr) -> "Catalog":
         """A catalog with these columns replaced."""
-        rows = self.rows.with_columns(**columns).select(SCHEMA.names()).cast(SCHEMA)
-        return replace(self, rows=rows)
+        rows = self.rows.with_columns(**columns).select(SCHEMA.names())
+        label = rows.schema["label"] if _is_label(rows) else SCHEMA["label"]
+        return replace(self, rows=rows.cast(pl.Schema({**SCHEMA, "label": label})))
 
     def write(self, path: Path) -> None:
         """Write the table as Parquet, in one piece."""
@@ -132,6 +166,31 @@ class Catalog:
             rows = pl.read_parquet(io.BytesIO(path.read_bytes()))
         except (OSError, pl.exceptions.PolarsError) as problem:
             raise DataError(f"cannot read the catalog {path}", found=problem, fix="delete it and check again") from None
-        if rows.schema != SCHEMA:
+        if rows.drop("label", strict=False).schema != _UNLABELLED or not _is_label(rows):
             raise DataError(f"{path} is not a catalog of this Ursa", found=rows.schema, fix="delete it and check again")
         return cls(root, rows)
+
+
+_UNLABELLED = pl.Schema({name: kind for name, kind in SCHEMA.items() if name != "label"})
+
+
+def _is_label(rows: pl.DataFrame) -> bool:
+    return rows.schema.get("label") in TASKS
+
+
+def _kind(name: str, values: Sequence[Any]) -> Any:
+    """The type of a column: as in SCHEMA, but for labels, which tell theirs by their values."""
+    first = next((value for value in values if value is not None), None) if name == "label" else None
+    if first is None or isinstance(first, str):
+        return SCHEMA[name]
+    if isinstance(first, int | float | np.number):
+        return pl.Float64
+    texts = any(isinstance(item, str) for value in values if value is not None for item in value)
+    empty = all(not len(value) for value in values if value is not None)
+    return pl.List(pl.String) if texts or empty else pl.List(pl.Float64)
+
+
+def _each(labels: pl.Series) -> pl.Series:
+    """The labels one by one, several of a picture too."""
+    single = labels.explode() if isinstance(labels.dtype, pl.List) else labels
+    return single.drop_nulls()

@@ -18,7 +18,7 @@ from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
-FACTS = ("sha256", "format", "width", "height", "phash", "problem")
+FACTS = ("sha256", "format", "width", "height", "frames", "phash", "problem")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Facts:
     format: str | None = None
     width: int | None = None
     height: int | None = None
+    frames: int | None = None
     phash: int | None = None
     problem: str | None = None
 
@@ -45,7 +46,8 @@ def look(file: Path, preparation: Preparation) -> tuple[Facts, Pixels | None]:
     except DataError as problem:
         return Facts(sha256=digest, problem=problem.what), None
     view = preparation.view(picture.pixels)
-    return Facts(digest, picture.format, picture.width, picture.height, difference_hash(picture.pixels)), view
+    size = picture.width, picture.height
+    return Facts(digest, picture.format, *size, picture.frames, difference_hash(picture.pixels)), view
 
 
 def difference_hash(pixels: Pixels) -> int:
