@@ -22,12 +22,27 @@ PUBLIC = {
     "TrainingError",
     "UrsaError",
     "check",
+    "download",
     "evaluate",
     "load",
+    "show",
+    "show_batch",
     "train",
 }
 
-HEAVY = {"torch", "torchvision", "timm", "numpy", "polars", "PIL", "onnxruntime", "sklearn", "rich", "typer"}
+HEAVY = {
+    "matplotlib",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "polars",
+    "PIL",
+    "onnxruntime",
+    "sklearn",
+    "rich",
+    "typer",
+}
 
 
 def loaded_after(code):

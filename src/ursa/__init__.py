@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from ursa.errors import DataError as DataError
     from ursa.errors import TrainingError as TrainingError
     from ursa.errors import UrsaError as UrsaError
+    from ursa.plots.pictures import show as show
+    from ursa.plots.pictures import show_batch as show_batch
     from ursa.recipe import Recipe as Recipe
     from ursa.serve.predictor import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.serve.predictor import load as load
     from ursa.workflow.check import check as check
+    from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
     from ursa.workflow.setup import Options as Options
     from ursa.workflow.train import train as train
@@ -43,8 +46,11 @@ _HOME = {
     "TrainingError": "ursa.errors",
     "UrsaError": "ursa.errors",
     "check": "ursa.workflow.check",
+    "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
     "load": "ursa.serve.predictor",
+    "show": "ursa.plots.pictures",
+    "show_batch": "ursa.plots.pictures",
     "train": "ursa.workflow.train",
 }
 

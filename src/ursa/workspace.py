@@ -67,6 +67,16 @@ class Workspace:
         """Which precision was the faster one, by backbone and machine."""
         return self.root / "precision.json"
 
+    @property
+    def splits(self) -> Path:
+        """Which pictures were drawn for validation and testing, by seed: they stay there."""
+        return self.root / "splits.parquet"
+
+    @property
+    def looks(self) -> Path:
+        """Who looked at which test pictures."""
+        return self.root / "looks.jsonl"
+
     def embeddings(self, fingerprint: str) -> Path:
         """Folder of the embeddings by one backbone, preparation and precision."""
         return self.root / "embeddings" / fingerprint

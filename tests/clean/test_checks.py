@@ -3,12 +3,14 @@
 import json
 import shutil
 
+import polars as pl
 import pytest
 
 from ursa.clean.audit import audit
 from ursa.clean.broken import broken
 from ursa.clean.classes import FEW, small_classes
 from ursa.clean.duplicates import duplicates
+from ursa.clean.leaks import near_duplicates
 from ursa.core.finding import Finding
 from ursa.core.prepare import Preparation
 from ursa.data import scan
@@ -72,6 +74,48 @@ def test_classes_with_few_pictures_are_named_with_their_count(tmp_path, picture_
     (folder / "none" / "x.jpg").write_bytes(b"")
     found = {finding.evidence for finding in small_classes(scanned(folder))}
     assert found == {"one has 1 usable picture.", "none has no usable picture."}
+
+
+def cropped(file, to):
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        picture.crop((3, 2, picture.width, picture.height)).save(to, "JPEG", quality=85)
+
+
+def test_near_copies_of_one_class_are_near_duplicates(folder):
+    cropped(folder / "red/red_000.jpg", folder / "red/zz.jpg")
+    (found,) = near_duplicates(scanned(folder))
+    assert (found.kind, found.where) == ("near-duplicate", ("red/red_000.jpg", "red/zz.jpg"))
+    assert found.numbers["agreement"] > 0.93
+
+
+def test_near_copies_in_two_classes_come_first(folder):
+    cropped(folder / "red/red_001.png", folder / "red/aa.jpg")
+    cropped(folder / "red/red_000.jpg", folder / "green/zz.jpg")
+    first, second = near_duplicates(scanned(folder))
+    assert (first.kind, first.where) == ("near-copy-two-classes", ("green/zz.jpg", "red/red_000.jpg"))
+    assert second.kind == "near-duplicate"
+
+
+def test_near_copies_in_two_splits_are_near_leaks(tmp_path, picture_folder):
+    folder = picture_folder(tmp_path, {"train/red": 3, "train/green": 3, "valid/red": 2, "valid/green": 2})
+    cropped(folder / "train/red/red_000.jpg", folder / "valid/red/again.jpg")
+    (found,) = near_duplicates(scanned(folder))
+    assert (found.kind, found.where) == ("near-leak", ("train/red/red_000.jpg", "valid/red/again.jpg"))
+
+
+def test_exact_copies_are_no_near_copies(folder):
+    shutil.copy(folder / "red/red_000.jpg", folder / "red/zz.png")
+    assert near_duplicates(scanned(folder)) == []
+
+
+def test_copies_with_several_labels_or_numbers_are_told_in_words(folder):
+    shutil.copy(folder / "red/red_000.jpg", folder / "green/zz.jpg")
+    catalog = scanned(folder)
+    several = catalog.with_columns(label=catalog.rows["label"].map_elements(lambda x: [x, "b"], pl.List(pl.String)))
+    (found,) = duplicates(several)
+    assert found.evidence == "The same file is there as b + green and as b + red."
 
 
 def test_a_check_of_ones_own_is_one_more_function(folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources import from_folder, needs_labels
 from ursa.errors import DataError
 
 PNG = b"\x89PNG\r\n\x1a\n"  # enough to be taken for a picture: sources decode nothing
@@ -41,6 +41,10 @@ def test_class_folders(tmp_path):
         ("test", "test"),
         ("Test", "test"),
         ("training", "train"),
+        ("dev", "valid"),
+        ("train-dev", "train-dev"),
+        ("Train_Dev", "train-dev"),
+        ("traindev", "train-dev"),
     ],
 )
 @pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
@@ -130,6 +134,53 @@ def test_size_and_time_of_each_file_are_kept(tmp_path):
     assert (row["bytes"], row["modified"]) == (len(PNG), 1_700_000_000_123_456_700)
 
 
+def test_folders_that_are_no_classes_give_no_labels(tmp_path):
+    tree(tmp_path, "2019/a.jpg", "2020/b/c.jpg", "d.jpg")
+    assert set(from_folder(tmp_path, labelled=False).rows["label"]) == {None}
+    assert from_folder(tmp_path, labelled=False).ids == from_folder(tmp_path).ids
+
+
+# --- patterns (more in test_names.py) ------------------------------------------------------------------------------
+
+
+def test_a_pattern_gives_labels_and_what_does_not_match_has_none(tmp_path):
+    tree(tmp_path, "cat.1.jpg", "dog.2.jpg", "train.jpg", "deep/cat.3.jpg", "deep/notes.txt")
+    labels = {id: label for id, (label, _) in table(from_folder(tmp_path, pattern="{label}.{}.jpg")).items()}
+    assert labels == {
+        "cat.1.jpg": "cat",
+        "deep/cat.3.jpg": "cat",
+        "deep/notes.txt": None,
+        "dog.2.jpg": "dog",
+        "train.jpg": None,
+    }
+
+
+def test_what_a_pattern_does_not_name_comes_from_the_folders(tmp_path):
+    tree(tmp_path, "train/cat/p1_a.jpg", "train/cat/p2_a.jpg", "val/dog/p3_a.jpg")
+    catalog = from_folder(tmp_path, pattern="{group}_*.jpg")
+    assert catalog.rows["group"].to_list() == ["p1", "p2", "p3"]
+    assert [label for label, _ in table(catalog).values()] == ["cat", "cat", "dog"]
+    split = from_folder(tmp_path, pattern="{label}_*.jpg")
+    assert list(table(split).values()) == [("p1", "train"), ("p2", "train"), ("p3", "valid")]
+
+
+def test_a_pattern_may_name_the_splits_and_the_folders_are_then_just_folders(tmp_path):
+    tree(tmp_path, "train/p1_cat_0.png", "Val/p2_dog_0.png", "more/readme.txt")
+    catalog = from_folder(tmp_path, pattern="{split}/{group}_{label}_*.png")
+    assert catalog.rows.select("label", "split", "group").rows() == [
+        ("dog", "valid", "p2"),
+        (None, None, None),
+        ("cat", "train", "p1"),
+    ]
+
+
+def test_a_pattern_that_matches_nothing_is_shown_with_three_names(tmp_path):
+    tree(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    with pytest.raises(DataError, match="matches none of 4 files") as error:
+        from_folder(tmp_path, pattern="{label}_*.jpg")
+    assert "{label}_*.jpg" in error.value.what and error.value.found == "'a.jpg', 'b.jpg', 'c.jpg'"
+
+
 # --- links ---------------------------------------------------------------------------------------------------------
 
 
@@ -181,12 +232,15 @@ def test_class_folders_without_files_are_refused(tmp_path):
         from_folder(tmp_path)
 
 
-def test_pictures_without_classes_are_refused_with_their_number(tmp_path):
+def test_pictures_without_classes_are_unlabelled_and_refused_where_labels_are_needed(tmp_path):
+    loose, split = tree(tmp_path / "l", "1.jpg", "2.jpg"), tree(tmp_path / "s", "train/1.jpg")
+    assert table(from_folder(loose)) == {"1.jpg": (None, None), "2.jpg": (None, None)}
+    assert table(from_folder(split)) == {"train/1.jpg": (None, "train")}
     with pytest.raises(DataError, match="no classes") as error:
-        from_folder(tree(tmp_path, "1.jpg", "2.jpg"))
-    assert "2 pictures" in error.value.found
-    with pytest.raises(DataError, match="no classes"):
-        from_folder(tree(tmp_path / "s", "train/1.jpg"))
+        needs_labels(from_folder(loose))
+    assert "2 pictures" in error.value.found and "one folder a class" in error.value.fix
+    one = from_folder(tree(loose, "cat/1.jpg"))
+    assert needs_labels(one) is one
 
 
 def test_a_file_is_not_a_folder(tmp_path):

@@ -152,6 +152,6 @@ def test_training_learns(catalog):
 def test_views_are_what_the_preparation_makes_of_the_files(catalog):
     from ursa.core import image
 
-    views = [*Views(catalog.files(), PREPARATION)]
+    views = [*Views(catalog, PREPARATION)]
     assert len(views) == len(catalog)
     assert np.array_equal(views[5], PREPARATION.view(image.read(catalog.files()[5].read_bytes()).pixels))

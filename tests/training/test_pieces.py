@@ -3,19 +3,15 @@
 import dataclasses
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ursa.core import seeds
-from ursa.core.prepare import Preparation
 from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.augment import random_view
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
 from ursa.training.schedules import one_cycle
@@ -57,29 +53,13 @@ def test_biases_and_norms_do_not_decay_and_rates_fall_towards_the_input():
     assert groups[0]["peak"] == rates[0]
 
 
-def test_a_random_view_of_the_whole_picture_is_the_view(photo):
-    preparation, pixels = Preparation(size=32), photo(1)
-    recipe = Recipe(zoom=1.0, flip=0.0)
-    view = random_view(pixels, preparation, recipe, seeds.generator(0, "view"))
-    assert np.array_equal(view, preparation.view(pixels))
-
-
-def test_random_views_mirror_as_often_as_asked_and_keep_their_shape(photo):
-    preparation, pixels = Preparation(size=32), photo(1)
-    recipe = Recipe(zoom=1.0, flip=0.3)
-    plain = preparation.view(pixels)
-    views = [random_view(pixels, preparation, recipe, seeds.generator(0, "view", n)) for n in range(300)]
-    assert all(np.array_equal(v, plain) or np.array_equal(v, plain[:, ::-1]) for v in views)
-    assert 60 < sum(not np.array_equal(v, plain) for v in views) < 120
-    cropped = random_view(pixels, preparation, Recipe(zoom=0.3), seeds.generator(0, "view"))
-    assert cropped.shape == (32, 32, 3)
-    assert cropped.dtype == np.uint8
-
-
 def test_a_recipe_is_frozen_and_changed_by_name():
     recipe = Recipe().with_settings(["epochs=7", "flip=0"])
     assert (recipe.epochs, recipe.flip, recipe.seed) == (7, 0.0, 0)
     assert Recipe().with_settings({"epochs": 7, "flip": 0.0}) == recipe
+    assert Recipe(flip=0, zoom=1).with_settings(["flip=0.3", "border=reflect"]) == Recipe(
+        flip=0.3, zoom=1.0, border="reflect"
+    )
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.epochs = 3
 
@@ -93,6 +73,8 @@ def test_a_recipe_is_frozen_and_changed_by_name():
         (["epochs=-1"], "out of range"),
         ([f"head_rate={math.nan}"], "out of range"),
         (["flip=1.5"], "out of range"),
+        (["border=mirror"], "one of grey, reflect"),
+        (["warp=0.9"], "a number from 0 to 0.5"),
     ],
 )
 def test_a_wrong_setting_says_what_to_do(settings, said):

@@ -30,7 +30,7 @@ def extractor():
 
 @pytest.fixture
 def head(catalog, extractor):
-    views = np.stack([*Views(catalog.files(), PREPARATION)])
+    views = np.stack([*Views(catalog, PREPARATION)])
     with torch.inference_mode():
         vectors = extractor(torch.from_numpy(views)).numpy()
     fitted = probe.fit(vectors, catalog.targets(), 2).head
@@ -39,13 +39,13 @@ def head(catalog, extractor):
 
 def tuned(catalog, model, recipe, targets=None):
     targets = catalog.targets() if targets is None else targets
-    views = Views(catalog.files(), PREPARATION)
+    views = Views(catalog, PREPARATION)
     return transfer.fine_tune(model, Batches(catalog, catalog.targets(), PREPARATION, recipe), views, targets, recipe)
 
 
 def test_training_starts_from_the_probe(catalog, extractor, head):
     model = Classifier.from_probe(extractor, head[0])
-    said = transfer.predict(model, Views(catalog.files(), PREPARATION))
+    said = transfer.predict(model, Views(catalog, PREPARATION))
     np.testing.assert_allclose(said, head[1], atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_fine_tuning_is_kept_with_its_best_epoch_where_it_beats_the_probe(catalo
     accuracies = [row["accuracy"] for row in outcome.epochs]
     assert outcome.kept == "fine-tuned"
     assert outcome.verdict.numbers["epoch"] == int(np.argmax(accuracies))
-    said = transfer.predict(outcome.model, Views(catalog.files(), PREPARATION))
+    said = transfer.predict(outcome.model, Views(catalog, PREPARATION))
     np.testing.assert_array_equal(said, outcome.after)
     assert metrics.accuracy(said, catalog.targets(), "").value == max(accuracies)
     assert outcome.verdict.numbers["won"] - outcome.verdict.numbers["lost"] == round(

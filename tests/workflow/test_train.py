@@ -136,3 +136,47 @@ def test_evaluate_counts_every_picture_or_names_it(trained, tmp_path, picture_fo
     assert judged.pictures == int(np.sum(judged.confusion)) == 6
     assert judged.problems == {"test/red/bad.png": "not a picture: an empty file"}
     assert not (folder / ".ursa").exists()
+
+
+# --- parts, sealed and counted ---------------------------------------------------------------------------------------
+
+
+def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_path, picture_folder, pixels):
+    from ursa.workflow.check import check
+
+    folder = picture_folder(tmp_path / "pictures", {"red": 20, "green": 20})
+    recipe = Recipe(epochs=0, test=0.2, train_dev=0.1)
+    first = train(folder, pixels, recipe, out=tmp_path / "first.ursa")
+    assert first.pictures == {"train": 20, "train-dev": 4, "valid": 8, "test": 8}
+    assert set(first.parts) == {"train-dev", "valid", "test"}
+    assert (first.looks, first.findings) == (1, [])
+    assert int(check(folder, pixels).confusion.sum()) == 32  # the probe of `check` does not see it either
+    judged = evaluate(tmp_path / "first.ursa", folder)
+    assert (judged.pictures, judged.looks) == (8, 1)  # the same model, the same pictures: the same look
+    for path in (picture_folder(tmp_path / "more", {"red": 5}, seed=1) / "red").iterdir():
+        path.rename(folder / "red" / f"new_{path.name}")
+    second = train(folder, pixels, recipe, out=tmp_path / "second.ursa")
+    assert second.pictures["test"] == 9
+    assert second.looks == 2
+    assert [finding.kind for finding in second.findings] == ["test-looked-at"]
+    assert json.loads(json.dumps(second.to_json()))["looks"] == 2
+    assert "looked at 2 times" in second.report.read_text()
+
+
+def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_path, picture_folder, pixels):
+    from PIL import Image
+
+    from ursa.data.split import remembered
+    from ursa.workflow.check import check
+
+    folder = picture_folder(tmp_path / "pictures", {"red": 20, "green": 20})
+    for file in sorted((folder / "red").iterdir()):
+        with Image.open(file) as picture:
+            picture.resize((40, 40)).save(folder / "red" / f"small_{file.stem}.png")
+    train(folder, pixels, Recipe(epochs=0), out=tmp_path / "model.ursa")
+    catalog = check(folder, pixels).catalog
+    parts = remembered(folder / ".ursa" / "splits.parquet", 0)
+    of = {id: parts[key] for id, key in zip(catalog.ids, catalog.rows["sha256"], strict=True)}
+    for file in (folder / "red").glob("small_*"):
+        (original,) = [id for id in of if id.startswith("red/" + file.stem.removeprefix("small_") + ".")]
+        assert of[f"red/{file.name}"] == of[original]

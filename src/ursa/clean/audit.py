@@ -3,15 +3,26 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from ursa.clean.broken import broken
-from ursa.clean.classes import small_classes
+from ursa.clean.classes import imbalance, missing_classes, similar_classes, small_classes
 from ursa.clean.duplicates import duplicates
+from ursa.clean.leaks import near_duplicates
+from ursa.clean.quality import quality
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.embed.store import Embeddings
 
 Check = Callable[[Catalog, Embeddings], Iterable[Finding]]
 
-CHECKS: tuple[Check, ...] = (broken, duplicates, small_classes)
+CHECKS: tuple[Check, ...] = (
+    broken,
+    duplicates,
+    near_duplicates,
+    quality,
+    similar_classes,
+    missing_classes,
+    small_classes,
+    imbalance,
+)
 
 
 def audit(catalog: Catalog, embeddings: Embeddings, checks: Sequence[Check] = CHECKS) -> list[Finding]:

@@ -6,17 +6,25 @@ from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.embed.store import Embeddings
 
+# The first words of a reason (`core/image.py`, `data/scan.py`): the kind of the finding, and what to do.
+REASONS = {
+    "missing": ("missing-file", "Put the file back, or take its row out of the table."),
+    "cannot be opened": ("missing-file", "Check that the file is there and who may read it."),
+    "not a picture": ("not-a-picture", "Remove the file, or fetch the picture again: what came is something else."),
+    "needs a decoder": ("needs-decoder", "Save it as JPEG or PNG, or install the decoder where one is named."),
+    "truncated": ("truncated", "Fetch the picture again; this copy of it is not whole."),
+    "too large": ("too-large", "Make it smaller with a picture editor, or remove it."),
+    "unreadable": ("unreadable", "Fetch the picture again, or remove the file."),
+}
+OTHER = ("broken-file", "Fetch the picture again, or remove the file.")
+
 
 def broken(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:
-    """One finding a file that the scan could not read."""
+    """One finding a file that the scan could not read, of the kind that its reason names; they are left out."""
     rows = catalog.where(pl.col("problem").is_not_null()).rows.select("id", "problem")
-    return [
-        Finding(
-            kind="broken-file",
-            where=(id,),
-            score=1.0,
-            evidence=f"{problem[0].upper()}{problem[1:]}.",
-            advice="It is left out. Fetch the picture again, or remove the file.",
-        )
-        for id, problem in rows.iter_rows()
-    ]
+    return [_finding(id, problem) for id, problem in rows.iter_rows()]
+
+
+def _finding(id: str, problem: str) -> Finding:
+    kind, advice = REASONS.get(problem.partition(":")[0], OTHER)
+    return Finding(kind, (id,), 1.0, f"{problem[0].upper()}{problem[1:]}.", f"It is left out. {advice}")

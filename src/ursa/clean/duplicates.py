@@ -1,5 +1,7 @@
 """Pictures that occur twice. catalog -> findings, a group of identical files each. Reads, never writes."""
 
+from typing import Any
+
 import polars as pl
 
 from ursa.core.finding import Finding
@@ -9,15 +11,22 @@ from ursa.embed.store import Embeddings
 
 def duplicates(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:
     """Files with the same bytes: contradictions first, then copies in several splits, then the rest."""
-    found = [_finding(*group) for group in _groups(catalog).iter_rows()]
+    found = [_finding(ids, sorted({words(x) for x in labels}), splits) for ids, labels, splits in _groups(catalog)]
     return sorted(found, key=lambda finding: (-finding.score, finding.where))
 
 
-def _groups(catalog: Catalog) -> pl.DataFrame:
+def words(label: Any) -> str:
+    """A label for people: a class, several, a number."""
+    if isinstance(label, list):
+        return " + ".join(sorted(words(one) for one in label)) or "none of the classes"
+    return label if isinstance(label, str) else f"{label:g}"
+
+
+def _groups(catalog: Catalog) -> list[tuple[list[str], list[Any], list[str]]]:
     """ids, labels, splits: of the usable pictures whose bytes occur more than once."""
     same = catalog.usable().rows.sort("id").group_by("sha256", maintain_order=True)
-    lists = same.agg(pl.col("id"), pl.col("label").unique().sort(), pl.col("split").drop_nulls().unique().sort())
-    return lists.filter(pl.col("id").list.len() > 1).select("id", "label", "split")
+    lists = same.agg(pl.col("id"), pl.col("label"), pl.col("split").drop_nulls().unique().sort())
+    return lists.filter(pl.col("id").list.len() > 1).select("id", "label", "split").rows()
 
 
 def _finding(ids: list[str], labels: list[str], splits: list[str]) -> Finding:

@@ -26,6 +26,16 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(help="Pictures, one folder a class.", show_default=False)]
+Pictures = Annotated[
+    Path, typer.Argument(help="A folder of pictures, or a table (CSV, Parquet) that names them.", show_default=False)
+]
+PatternOption = Annotated[
+    str | None, typer.Option("--pattern", help="Labels from file names, such as '{label}.{}.jpg'.", metavar="TEMPLATE")
+]
+TableOption = Annotated[
+    list[str] | None,
+    typer.Option("--table", help="How to read a table: label=COLUMN, file=, split=, group=, ...", metavar="KEY=VALUE"),
+]
 Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", show_default=False)]
 BackboneOption = Annotated[
     str, typer.Option("--backbone", help="`pixels`, a timm name, or `torchvision:NAME`.", metavar="NAME")
@@ -83,12 +93,65 @@ def demo(
         show(result, to, _console())
 
 
+@app.command(epilog="Example: ursa download teddy.txt grizzly.txt black.txt --to bears/")
+@guarded
+def download(
+    lists: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Text files with one URL a line, named after the class; or CSV files with columns url,label.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Where the class folders go.", metavar="FOLDER", show_default=False)],
+    workers: Annotated[int, typer.Option("--workers", help="Requests at a time; 1 goes in the lists' order.")] = 16,
+    per_host: Annotated[int, typer.Option("--per-host", help="Requests at a time to one host.")] = 4,
+    max_mb: Annotated[float, typer.Option("--max-mb", help="Largest picture, in megabytes.")] = 20.0,
+    timeout: Annotated[float, typer.Option("--timeout", help="Longest time for one picture, in seconds.")] = 60.0,
+    retries: Annotated[int, typer.Option("--retries", help="After a failure that may pass.")] = 3,
+    again: Annotated[bool, typer.Option("--again", help="Also try what failed for good before.")] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Let in addresses of this machine and of private networks.")
+    ] = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch lists of URLs into class folders. Exits 1 when there is no picture in the end.
+
+    What was fetched, or failed for good, is not asked for again: run it again to go on after Ctrl-C.
+    """
+    from ursa.cli import progress
+    from ursa.data.fetch import Limits
+    from ursa.workflow.download import download as run
+    from ursa.workflow.download import kept
+
+    limits = Limits(total=timeout, max_bytes=round(max_mb * 1e6), retries=retries, per_host=per_host)
+    try:
+        with progress.shown() as bar:
+            result = run(
+                lists, to, workers=workers, again=again, allow_private=allow_private, limits=limits, progress=bar
+            )
+    except KeyboardInterrupt:
+        say(f"\n{kept(to):,} pictures are in {to}.")
+        raise
+    if json_:
+        print_json(result.to_json())
+    else:
+        from ursa.cli import show
+
+        show.downloaded(result, shlex.join(["ursa", "check", str(to)]), _console())
+    if not result.pictures:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: ursa check bears/ --backbone pixels")
 @guarded
 def check(
-    folder: Folder,
+    data: Pictures,
     backbone: BackboneOption = DEFAULT_BACKBONE,
     weights: WeightsOption = None,
+    pattern: PatternOption = None,
+    table: TableOption = None,
     workspace: WorkspaceOption = None,
     precision: PrecisionOption = "auto",
     seed: Seed = 0,
@@ -101,19 +164,19 @@ def check(
     from ursa.workflow.check import check as run
 
     with progress.shown() as bar:
-        result = run(folder, _options(backbone, weights, workspace, precision, device, seed, bar))
+        result = run(data, _options(backbone, weights, workspace, precision, device, seed, bar, pattern, table))
     if json_:
         print_json(result.to_json())
     else:
         from ursa.cli import show
 
-        show.checked(result, _following("train", folder, backbone, weights, workspace), _console())
+        show.checked(result, _following("train", data, backbone, weights, workspace, pattern, table), _console())
 
 
 @app.command(epilog="Example: ursa train bears/ --out bears.ursa --set epochs=5")
 @guarded
 def train(
-    folder: Folder,
+    data: Pictures,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="The bundle to write. [default: the folder's name with .ursa]", metavar="FILE.ursa"),
@@ -123,6 +186,8 @@ def train(
     ] = None,
     backbone: BackboneOption = DEFAULT_BACKBONE,
     weights: WeightsOption = None,
+    pattern: PatternOption = None,
+    table: TableOption = None,
     workspace: WorkspaceOption = None,
     precision: PrecisionOption = "auto",
     seed: Seed = 0,
@@ -137,8 +202,8 @@ def train(
 
     recipe = Recipe(seed=seed).with_settings(settings or [])
     with progress.shown() as bar:
-        options = _options(backbone, weights, workspace, precision, device, seed, bar)
-        result = run(folder, options, recipe, out=out)
+        options = _options(backbone, weights, workspace, precision, device, seed, bar, pattern, table)
+        result = run(data, options, recipe, out=out)
     if json_:
         print_json(result.to_json())
     else:
@@ -213,15 +278,81 @@ def serve(
     say("Stopped.")
 
 
-def _following(command: str, folder: Path, backbone: str, weights: Path | None, workspace: Path | None) -> str:
+@app.command(epilog="Example: ursa show bears/ --what classes")
+@guarded
+def show(
+    path: Annotated[
+        Path, typer.Argument(help="A folder of pictures, or one picture.", metavar="FOLDER|PICTURE", show_default=False)
+    ],
+    what: Annotated[
+        str | None, typer.Option("--what", help="Of a folder: batch, classes, sizes or means. [default: batch]")
+    ] = None,
+    patch: Annotated[
+        str | None, typer.Option("--patch", help="The numbers of 8 x 8 pixels from there on.", metavar="TOP,LEFT")
+    ] = None,
+    as_model: Annotated[bool, typer.Option("--as-model", help="Pictures as a model sees them.")] = False,
+    count: Annotated[int, typer.Option("--count", help="Pictures of a batch.")] = 12,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a figure: .png, .svg, .pdf, .jpg, .webp.", metavar="FILE")
+    ] = None,
+    terminal: Annotated[
+        str, typer.Option("--terminal", help="How to draw here: auto, kitty, iterm2, sixel, blocks, none.")
+    ] = "auto",
+    workspace: WorkspaceOption = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Pictures, counts and sizes, drawn here or into a file. Exits 1 for a broken picture."""
+    from ursa.cli import look, progress
+    from ursa.workflow.show import show as run
+
+    console = _console()
+    how = look.way(terminal, console)
+    with progress.shown() as bar:
+        result = run(
+            path,
+            what,
+            patch=look.corner(patch),
+            as_model=as_model,
+            count=count,
+            seed=seed,
+            workspace=workspace,
+            progress=bar,
+        )
+    if out is None and how == "none" and not json_ and result.problem is None:
+        out = Path(f"{path.stem if path.is_file() else path.resolve().name}-{result.what}.png")
+    file = None if out is None else result.save(out)
+    if json_:
+        print_json({**result.to_json(), "file": None if file is None else str(file)})
+    elif file is not None:
+        look.told(result, console)
+        say(f"Written: {file}")
+    else:
+        look.shown(result, how, console if how != "blocks" else look.coloured(console))
+    if result.problem is not None:
+        raise typer.Exit(1)
+
+
+def _following(
+    command: str,
+    data: Path,
+    backbone: str,
+    weights: Path | None,
+    workspace: Path | None,
+    pattern: str | None,
+    table: list[str] | None,
+) -> str:
     """The command that comes next, with the options that the last one had."""
     given = {
         "--backbone": None if backbone == DEFAULT_BACKBONE else backbone,
         "--weights": weights,
         "--workspace": workspace,
+        "--pattern": pattern,
     }
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    return shlex.join(["ursa", command, str(folder), *options])
+    options += [word for entry in table or [] for word in ("--table", entry)]
+    return shlex.join(["ursa", command, str(data), *options])
 
 
 def _options(
@@ -232,10 +363,22 @@ def _options(
     device: str,
     seed: int,
     progress: "Progress",
+    pattern: str | None,
+    table: list[str] | None,
 ) -> "Options":
     from ursa.workflow.setup import Options
 
-    return Options(backbone, weights, workspace, precision, device, seed, progress)
+    columns = dict(_pair(entry) for entry in table or [])
+    return Options(backbone, weights, workspace, precision, device, seed, progress, pattern, columns)
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    from ursa.errors import DataError
+
+    key, equals, value = entry.partition("=")
+    if not equals:
+        raise DataError("how to read a table is said as KEY=VALUE", found=repr(entry), fix="--table label=COLUMN")
+    return key.strip(), value
 
 
 def _console(**settings: Any) -> "Console":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ursa.embed.run import Progress
 
 WORDS = {
+    "download": "Fetching pictures",
     "embed": "Looking at pictures",
     "train": "Fine-tuning, steps",
 }

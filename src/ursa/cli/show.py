@@ -1,5 +1,6 @@
 """Results -> text for people. Everything goes to the console it is given."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ursa.core.image import Pixels
+    from ursa.data.download import Failure
     from ursa.serve.predictor import Prediction
     from ursa.workflow.check import Checked
+    from ursa.workflow.download import Downloaded
     from ursa.workflow.evaluate import Evaluated
     from ursa.workflow.train import Trained
 
+FEW = 10  # failed URLs that are all listed on the terminal
 LISTED = 5  # findings of a kind on the terminal; the report and --json have more
 
 SHADES = "@%#*+=-:. "  # dark to light, on a light ground
@@ -30,10 +34,32 @@ SHADES = "@%#*+=-:. "  # dark to light, on a light ground
 KINDS = {  # kind: mark, words for one and for several
     "same-picture-two-classes": ("[red]x[/]", "picture under two classes", "pictures under two classes"),
     "leak": ("[red]x[/]", "picture in two splits", "pictures in two splits"),
+    "near-copy-two-classes": ("[red]x[/]", "near copy under two classes", "near copies under two classes"),
+    "near-leak": ("[red]x[/]", "near copy in two splits", "near copies in two splits"),
+    "poor-split": ("[yellow]![/]", "part that says little", "parts that say little"),
+    "test-looked-at": ("[yellow]![/]", "test part looked at before", "test parts looked at before"),
     "broken-file": ("[yellow]![/]", "file that cannot be used", "files that cannot be used"),
+    "missing-file": ("[yellow]![/]", "file that cannot be opened", "files that cannot be opened"),
+    "not-a-picture": ("[yellow]![/]", "file that is no picture", "files that are no pictures"),
+    "truncated": ("[yellow]![/]", "truncated picture", "truncated pictures"),
+    "unreadable": ("[yellow]![/]", "damaged picture", "damaged pictures"),
+    "too-large": ("[yellow]![/]", "picture too large to read", "pictures too large to read"),
+    "needs-decoder": ("[yellow]![/]", "picture that needs a decoder", "pictures that need a decoder"),
+    "similar-classes": ("[yellow]![/]", "class under several names", "classes under several names"),
+    "class-in-one-split": ("[yellow]![/]", "class that a split lacks", "classes that a split lacks"),
     "small-class": ("[yellow]![/]", "class with too few pictures", "classes with too few pictures"),
+    "imbalance": ("[blue]i[/]", "class far smaller than another", "classes far smaller than another"),
     "exact-duplicate": ("[blue]i[/]", "exact duplicate", "exact duplicates"),
+    "near-duplicate": ("[blue]i[/]", "near duplicate", "near duplicates"),
+    "animated": ("[blue]i[/]", "animation or file of several pages", "animations or files of several pages"),
+    "tiny": ("[blue]i[/]", "tiny picture", "tiny pictures"),
+    "odd-shape": ("[blue]i[/]", "picture of an odd shape", "pictures of an odd shape"),
+    "huge": ("[blue]i[/]", "huge picture", "huge pictures"),
 }
+
+
+# Kinds whose pictures need not be named.
+WHOLE = ("similar-classes", "class-in-one-split", "small-class", "imbalance", "poor-split")
 
 
 def checked(result: "Checked", following: str, console: Console) -> None:
@@ -46,6 +72,30 @@ def checked(result: "Checked", following: str, console: Console) -> None:
     console.print(_mixups(result.confusion, result.labels.names))
     findings(result.findings, console)
     _paths(console, ("Report", result.report), ("Next", following))
+
+
+def downloaded(result: "Downloaded", following: str, console: Console) -> None:
+    """The summary of `ursa download`; `following` is the command to go on with."""
+    size = f"{result.bytes / 1e6:,.1f} MB" if result.bytes >= 1e5 else f"{result.bytes / 1e3:,.1f} kB"
+    speed = f", {size} in {result.seconds:,.1f} s" if result.fetched else ""
+    console.print(f"[bold]{result.fetched:,} {_pictures(result.fetched)} fetched[/]{speed}\n")
+    failed = Counter(failure.label for failure in result.failures)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("class", overflow="fold")
+    table.add_column("pictures", justify="right")
+    table.add_column("failed", justify="right")
+    for name, count in result.classes.items():
+        table.add_row(escape(name), f"{count:,}", f"{failed[name]:,}" if failed[name] else "")
+    console.print(table)
+    notes = [
+        f"{result.already:,} fetched before" if result.already else "",
+        f"{result.duplicates:,} found twice in a class, kept once" if result.duplicates else "",
+        f"{result.removed:,} fetched before and taken away since; --again brings back" if result.removed else "",
+    ]
+    if any(notes):
+        console.print("\n" + "\n".join(note for note in notes if note), soft_wrap=True)
+    _failures(result.failures, console)
+    _paths(console, ("Folder", result.folder), *([("Next", following)] if result.pictures else []))
 
 
 def trained(result: "Trained", console: Console) -> None:
@@ -61,6 +111,8 @@ def trained(result: "Trained", console: Console) -> None:
     table.add_row("Pictures", parts)
     console.print(table)
     console.print(f"\n{escape(result.verdict.evidence)}\n[dim]{escape(result.verdict.advice)}[/]")
+    if result.findings:
+        findings(result.findings, console)
     _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", f"ursa serve {result.bundle}"))
 
 
@@ -73,6 +125,8 @@ def evaluated(result: "Evaluated", console: Console) -> None:
     console.print(_mixups(result.confusion, names))
     for id, problem in list(result.problems.items())[:LISTED]:
         console.print(f"  [yellow]![/] {escape(id)}: {escape(problem)}")
+    if result.findings:
+        findings(result.findings, console)
 
 
 def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) -> None:
@@ -103,7 +157,7 @@ def findings(found: Sequence[Finding], console: Console) -> None:
         console.print(f"\n{mark} [bold]{len(some):,} {one if len(some) == 1 else several}[/]")
         lines = []
         for finding in some[:LISTED]:
-            where = "" if kind == "small-class" else f"{escape(', '.join(finding.where[:3]))}: "
+            where = "" if kind in WHOLE or not finding.where else f"{escape(', '.join(finding.where[:3]))}: "
             lines.append(f"{where}[dim]{escape(finding.evidence)}[/]")
         if len(some) > LISTED:
             lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
@@ -125,6 +179,36 @@ def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
                 text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
         text.append("\n")
     return text
+
+
+def _failures(failures: "Sequence[Failure]", console: Console) -> None:
+    """One line for each while they are few; by reason and counted when there are many."""
+    if not failures:
+        return
+    reasons = Counter(_kind(failure.reason) for failure in failures)
+    before = sum(failure.before for failure in failures)
+    aside = f" [dim]({before:,} of them before, not tried again; --again does)[/]" if before else ""
+    console.print(f"\n[yellow]![/] [bold]{len(failures):,} {'URL' if len(failures) == 1 else 'URLs'} failed[/]{aside}")
+    for reason, count in reasons.most_common():
+        console.print(Padding(f"{count:,} x {escape(reason)}", (0, 0, 0, 4)))
+        some = [failure for failure in failures if _kind(failure.reason) == reason]
+        few = len(some) if len(failures) <= FEW else min(len(some), 2)
+        lines = [
+            f"[dim]{escape(failure.label)}:[/] {escape(failure.url)}[dim]{escape(failure.reason[len(reason) :])}[/]"
+            for failure in some[:few]
+        ]
+        if len(some) > few:
+            lines.append(f"[dim]and {len(some) - few:,} more, all in --json[/]")
+        console.print(Padding("\n".join(lines), (0, 0, 0, 6)))
+
+
+def _kind(reason: str) -> str:
+    """A reason without what is in brackets at its end: the line of the list, the number of attempts."""
+    return reason.partition(" (")[0]
+
+
+def _pictures(count: int) -> str:
+    return "picture" if count == 1 else "pictures"
 
 
 def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> Table:

@@ -6,7 +6,7 @@ beats cropping and squashing (docs/decisions.md, 2026-11-21). Normalisation is t
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from ursa.errors import DataError
 FILL = 114  # grey of the bars: near ImageNet's mean brightness (0.449 * 255 = 114), so it normalises to about zero
 
 FITS = ("pad", "squash", "crop")
+
+Resize = Callable[[Pixels, int, int], Pixels]  # pixels [h, w, 3], width, height -> [height, width, 3]
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,35 @@ class Preparation:
                 fix=f"fit: one of {', '.join(FITS)}",
             )
 
-    def view(self, pixels: Pixels) -> Pixels:
-        """pixels [h, w, 3] uint8 -> view [size, size, 3] uint8, bilinear with antialiasing."""
+    @property
+    def side(self) -> str:
+        """The side of a picture whose length decides how large the view shows it: "longer" or "shorter"."""
+        return "longer" if self.fit == "pad" else "shorter"
+
+    def view(self, pixels: Pixels, out: Pixels | None = None, by: Resize | None = None) -> Pixels:
+        """pixels [h, w, 3] uint8 -> view [size, size, 3] uint8, bilinear with antialiasing; written to `out` if given.
+
+        by: another implementation of `resize`, which agrees with it to 2 grey levels (`embed/resize.py`).
+        """
+        return self.placed(self.sized(pixels, by or resize), out)
+
+    def sized(self, pixels: Pixels, by: Resize) -> Pixels:
+        """pixels [h, w, 3] -> what of the view is picture, [h <= size, w <= size, 3]."""
         height, width = pixels.shape[:2]
-        if self.fit == "squash":
-            return resize(pixels, self.size, self.size)
         if self.fit == "crop":
             side = min(height, width)
-            left, top = (width - side) / 2, (height - side) / 2
-            return resize(pixels, self.size, self.size, (left, top, left + side, top + side))
-        scale = self.size / max(height, width)
-        h, w = max(1, round(height * scale)), max(1, round(width * scale))
-        view = np.full((self.size, self.size, 3), FILL, np.uint8)
+            top, left = (height - side) // 2, (width - side) // 2
+            pixels = pixels[top : top + side, left : left + side]
+        size = fitted(width, height, self.size) if self.fit == "pad" else (self.size, self.size)
+        return pixels if size == pixels.shape[1::-1] else by(pixels, *size)
+
+    def placed(self, sized: Pixels, out: Pixels | None = None) -> Pixels:
+        """sized [h, w, 3] -> view [size, size, 3], the bars filled."""
+        view = np.empty((self.size, self.size, 3), np.uint8) if out is None else out
+        h, w = sized.shape[:2]
         top, left = (self.size - h) // 2, (self.size - w) // 2
-        view[top : top + h, left : left + w] = resize(pixels, w, h)
+        view[:top] = view[top + h :] = view[:, :left] = view[:, left + w :] = FILL
+        view[top : top + h, left : left + w] = sized
         return view
 
     def to_json(self) -> dict[str, Any]:
@@ -64,20 +81,12 @@ def stacks(views: Iterable[Pixels], size: int) -> Iterator[Pixels]:
         yield np.stack(some)
 
 
-def resize(pixels: Pixels, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Pixels:
-    """pixels [h, w, 3] -> [height, width, 3]; box is (left, top, right, bottom) in pixels of the source."""
-    return np.asarray(_as_image(pixels).resize((width, height), Image.Resampling.BILINEAR, box))[..., :3]
+def fitted(width: int, height: int, size: int) -> tuple[int, int]:
+    """(width, height) of a picture -> of the same picture with its longer side at `size`, in whole pixels."""
+    scale = size / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _as_image(pixels: Pixels) -> Image.Image:
-    """Without a copy where the pixels lie as Pillow keeps them: its copying holds the interpreter's lock."""
-    height, width = pixels.shape[:2]
-    whole = pixels.base
-    if (
-        isinstance(whole, np.ndarray)
-        and whole.shape == (height, width, 4)
-        and pixels.strides == whole.strides == (4 * width, 4, 1)
-        and pixels.ctypes.data == whole.ctypes.data
-    ):
-        return Image.frombuffer("RGBX", (width, height), whole, "raw", "RGBX", 0, 1)
-    return Image.fromarray(pixels)
+def resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    """pixels [h, w, 3] -> [height, width, 3], bilinear with antialiasing, as Pillow does it."""
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))

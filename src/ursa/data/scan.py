@@ -1,24 +1,27 @@
 """File -> facts: hash, format, size, perceptual hash, and the reason why it cannot be used. Decodes each file once.
 
-`look` is the one place where a picture file is opened for learning. It returns the facts and the model's view of the
-picture together, so that `embed/run.py` need not decode a second time.
+`glance` is the one place where a picture file is opened for learning. It makes the facts and the model's view of the
+picture together, so that `embed/run.py` need not decode a second time; `look` is the same for a single file.
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ursa.core import image
 from ursa.core.image import Pixels
-from ursa.core.prepare import Preparation
+from ursa.core.prepare import Preparation, Resize, resize
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
-FACTS = ("sha256", "format", "width", "height", "frames", "phash", "problem")
+MINIATURE = 32  # pixels a side
+
+FACTS = ("sha256", "format", "width", "height", "frames", "phash", "miniature", "problem")
 
 
 @dataclass(frozen=True)
@@ -31,37 +34,81 @@ class Facts:
     height: int | None = None
     frames: int | None = None
     phash: int | None = None
+    miniature: bytes | None = None
     problem: str | None = None
 
 
-def look(file: Path, preparation: Preparation) -> tuple[Facts, Pixels | None]:
+def look(file: Path, preparation: Preparation, by: Resize = resize) -> tuple[Facts, Pixels | None]:
     """file -> facts and view [size, size, 3], the view None where there is a problem. Never raises for a bad file."""
+    view, small = np.empty((preparation.size,) * 2 + (3,), np.uint8), np.empty((1, MINIATURE, MINIATURE, 3), np.uint8)
+    facts = glance(file, preparation, view, small[0], by)
+    (facts,) = compared([facts], small)
+    return facts, view if facts.problem is None else None
+
+
+def glance(file: Path, preparation: Preparation, view: Pixels, small: Pixels, by: Resize = resize) -> Facts:
+    """file -> facts but for hash and miniature. Writes view [size, size, 3] and small [32, 32, 3], if it is a picture.
+
+    by: see `Preparation.view`. What many pictures can share is left to `compared`: each small call of numpy here
+    would have the threads wait for each other.
+    """
     try:
         data = file.read_bytes()
     except OSError as problem:
-        return Facts(problem=f"cannot be opened: {problem.strerror}"), None
+        return Facts(problem=f"cannot be opened: {problem.strerror}")
     digest = hashlib.sha256(data).hexdigest()
     try:
-        picture = image.read(data, at_least=preparation.size)
+        picture = image.read(data, at_least=preparation.size, side=preparation.side)
     except DataError as problem:
-        return Facts(sha256=digest, problem=problem.what), None
-    view = preparation.view(picture.pixels)
-    size = picture.width, picture.height
-    return Facts(digest, picture.format, *size, picture.frames, difference_hash(picture.pixels)), view
+        return Facts(sha256=digest, problem=problem.what)
+    sized = preparation.sized(picture.pixels, by)
+    preparation.placed(sized, view)
+    small[:] = by(sized, MINIATURE, MINIATURE)
+    return Facts(digest, picture.format, picture.width, picture.height, picture.frames)
+
+
+def compared(facts: Sequence[Facts], small: Pixels) -> list[Facts]:
+    """Facts of N files and their pictures at 32 x 32, [N, 32, 32, 3] -> the facts with hash and miniature."""
+    greys = grey(small)
+    found = zip(facts, hashes(greys).tolist(), greys, strict=True)
+    return [
+        fact if fact.problem is not None else replace(fact, phash=phash, miniature=miniature.tobytes())
+        for fact, phash, miniature in found
+    ]
+
+
+def grey(small: Pixels) -> Pixels:
+    """[..., 3] -> [...] grey levels (ITU-R BT.601)."""
+    return np.asarray((small @ np.array([299, 587, 114], np.int32) + 500) // 1000).astype(np.uint8)
+
+
+def hashes(greys: Pixels) -> npt.NDArray[np.uint64]:
+    """greys [N, 32, 32] -> [N] difference hashes of 64 bits.
+
+    A bit says whether a cell of a 9 x 8 miniature is darker than its right neighbour (Krawetz 2013, "Kind of like
+    that"). It survives resizing and re-encoding; near copies differ in few bits.
+    """
+    rows = greys.reshape(-1, 8, MINIATURE // 8, MINIATURE).sum(2, dtype=np.int32)
+    cells = rows @ _COLUMNS  # whole numbers, so that equal cells are equal
+    bits = (cells[:, :, :-1] < cells[:, :, 1:]).reshape(-1, 64)
+    return np.packbits(bits, axis=1).view(">u8").reshape(-1).astype(np.uint64)
+
+
+# How many ninths of each of 32 columns lie in each of 9 cells, [32, 9].
+_EDGES = 9 * np.arange(MINIATURE)[:, None], MINIATURE * np.arange(9)
+_COLUMNS = np.clip(
+    np.minimum(_EDGES[0] + 9, _EDGES[1] + MINIATURE) - np.maximum(*_EDGES), 0, None
+).astype(np.int32)
 
 
 def difference_hash(pixels: Pixels) -> int:
-    """pixels [h, w, 3] -> 64 bits: whether each cell of a 9 x 8 grey miniature is darker than its right neighbour.
+    """pixels [h, w, 3] -> the difference hash of one picture."""
+    return int(hashes(grey(resize(pixels, MINIATURE, MINIATURE))[None])[0])
 
-    Krawetz 2013, "Kind of like that". Survives resizing and re-encoding; near copies differ in few bits. A cell is the
-    mean of 8 x 8 samples spread evenly over it, which says as much as all of its pixels, in a tenth of the time.
-    """
-    rows = (np.arange(64) * 2 + 1) * pixels.shape[0] // 128
-    columns = (np.arange(72) * 2 + 1) * pixels.shape[1] // 144
-    samples = pixels[rows[:, None], columns].astype(np.int32)  # [64, 72, 3]
-    grey = (samples @ np.array([299, 587, 114], dtype=np.int32)).reshape(8, 8, 9, 8).sum((1, 3))  # ITU-R BT.601
-    bits = np.packbits(grey[:, :-1] < grey[:, 1:])
-    return int.from_bytes(bits.tobytes(), "big")
+
+def miniature(pixels: Pixels) -> bytes:
+    """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: what near copies are told by (`data/copies.py`)."""
+    return grey(resize(pixels, MINIATURE, MINIATURE)).tobytes()
 
 
 def filled(catalog: Catalog, facts: Iterable[Facts]) -> Catalog:
@@ -75,10 +122,13 @@ def filled(catalog: Catalog, facts: Iterable[Facts]) -> Catalog:
 def remembered(catalog: Catalog, before: Catalog) -> Catalog:
     """The catalog with the facts of an earlier scan, where size and time of the file have not changed.
 
-    A file that could not even be opened is looked at again: who may read it changes neither.
+    A file that could not even be opened is looked at again: who may read it changes neither. So is one that needed a
+    decoder, which may have been installed since.
     """
-    known = before.rows.filter(pl.col("sha256").is_not_null()).select("id", "bytes", "modified", *FACTS)
+    asked = pl.col("problem").str.starts_with("needs a decoder").fill_null(False)
+    known = before.rows.filter(pl.col("sha256").is_not_null() & ~asked).select("id", "bytes", "modified", *FACTS)
     rows = catalog.rows.drop(FACTS).join(known, on=["id", "bytes", "modified"], how="left", maintain_order="left")
+    rows = rows.with_columns(problem=pl.coalesce(catalog.rows["problem"], "problem"))  # a source may know one
     return Catalog(catalog.root, rows.select(catalog.rows.columns))
 
 

@@ -1,35 +1,68 @@
 """Folder -> Catalog. Reads names and the first bytes of loose files; decodes nothing."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ursa.core.image import DECODERS, sniff
 from ursa.data.catalog import Catalog
+from ursa.data.names import SPLITS as SPLITS
+from ursa.data.names import Pattern, split_of
 from ursa.errors import DataError
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "test": "test",
-}
 LITTER = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx"}
 
 
-def from_folder(folder: str | Path) -> Catalog:
-    """`class/picture`, or `train|valid|val|test/class/picture` in any case; deeper folders belong to their class.
+def from_folder(folder: str | Path, *, pattern: str | re.Pattern[str] | None = None, labelled: bool = True) -> Catalog:
+    """`class/picture`, or `train|train-dev|valid|val|test/class/picture` in any case; deeper folders belong to it.
 
     Hidden files and litter (Thumbs.db and the like) are skipped. Every other file below a class becomes a row: whether
     it is a picture is for the scan to say, from its bytes. Pictures outside any class become rows without a label.
-    Raises DataError when the folder is missing or holds no class.
+
+    pattern: finds label, split and group in the names of the files (see `ursa.data.names.Pattern`), "{label}_*.jpg";
+    what it does not name comes from the folders. A file that does not match gets none of what it names.
+    labelled: False where the folders are no classes: all pictures come without a label then.
+    Raises DataError when the folder is missing or holds no picture, or the pattern matches none.
     """
     root = _existing(Path(folder))
+    named = None if pattern is None else Pattern.of(pattern)
+    rows = _listed(root, by_split=named is None or "split" not in named.fields)
+    if not rows:
+        raise DataError(
+            f"no pictures in {root}",
+            found="neither class folders with files in them nor pictures",
+            fix=f"put them into one folder a class: {root}/cat/1.jpg",
+        )
+    files = [file for file, _, _, _ in rows]
+    columns: dict[str, Sequence[Any]] = {
+        "id": files,
+        "path": files,
+        "label": [label if labelled else None for _, label, _, _ in rows],
+        "split": [split for _, _, split, _ in rows],
+        "bytes": [stat.st_size for _, _, _, stat in rows],
+        "modified": [stat.st_mtime_ns for _, _, _, stat in rows],
+    }
+    return Catalog.of(root, columns if named is None else {**columns, **named.read_all(files)})
+
+
+def needs_labels(catalog: Catalog) -> Catalog:
+    """The catalog, for whoever cannot do without labels. Raises DataError where no picture has one."""
+    if catalog.rows["label"].null_count() < len(catalog):
+        return catalog
+    raise DataError(
+        f"no classes in {catalog.root}",
+        found=f"{len(catalog)} pictures, none of them in a folder of its own class",
+        fix=f"one folder a class: {catalog.root}/cat/1.jpg, {catalog.root}/dog/2.jpg",
+    )
+
+
+def _listed(root: Path, *, by_split: bool) -> list[tuple[str, str | None, str | None, os.stat_result]]:
+    """(file, label, split, stat) of every picture below, by name."""
     above = frozenset({os.path.realpath(root)})
     tops = [entry for entry in _entries(root) if entry.is_dir()]
-    splits = _splits(root, [top.name for top in tops])
+    splits = _splits(root, [top.name for top in tops]) if by_split else {}
     rows: list[tuple[str, str | None, str | None, os.stat_result]] = []
     for top in tops:
         split = splits.get(top.name)
@@ -40,30 +73,7 @@ def from_folder(folder: str | Path) -> Catalog:
         if splits:
             rows += [(f"{top.name}/{file}", None, split, stat) for file, stat in _loose(top.path)]
     rows += [(file, None, None, stat) for file, stat in _loose(root)]
-    rows.sort(key=lambda row: row[0])
-    if not rows:
-        raise DataError(
-            f"no pictures in {root}",
-            found="neither class folders with files in them nor pictures",
-            fix=f"put them into one folder a class: {root}/cat/1.jpg",
-        )
-    if not any(label for _, label, _, _ in rows):
-        raise DataError(
-            f"no classes in {root}",
-            found=f"{len(rows)} pictures, none of them in a folder of its own class",
-            fix=f"one folder a class: {root}/cat/1.jpg, {root}/dog/2.jpg",
-        )
-    return Catalog.of(
-        root,
-        {
-            "id": [file for file, _, _, _ in rows],
-            "path": [file for file, _, _, _ in rows],
-            "label": [label for _, label, _, _ in rows],
-            "split": [split for _, _, split, _ in rows],
-            "bytes": [stat.st_size for _, _, _, stat in rows],
-            "modified": [stat.st_mtime_ns for _, _, _, stat in rows],
-        },
-    )
+    return sorted(rows, key=lambda row: row[0])
 
 
 def _existing(folder: Path) -> Path:
@@ -79,7 +89,7 @@ def _existing(folder: Path) -> Path:
 
 def _splits(root: Path, tops: list[str]) -> dict[str, str]:
     """Folder name -> split when the folders are splits; empty when they are classes. Raises DataError for a mixture."""
-    found = {top: SPLITS[top.lower()] for top in tops if top.lower() in SPLITS}
+    found = {top: split for top in tops if (split := split_of(top))}
     if "train" not in found.values():
         return {}
     others = [top for top in tops if top not in found]

@@ -27,10 +27,41 @@ THUMBNAIL = Preparation(size=96)
 KINDS = {
     "same-picture-two-classes": ("The same picture under two classes", "bad"),
     "leak": ("The same picture in two splits", "bad"),
+    "near-copy-two-classes": ("Near copies under two classes", "bad"),
+    "near-leak": ("Near copies in two splits", "bad"),
+    "poor-split": ("Parts that say little", "warn"),
+    "test-looked-at": ("The test part was looked at before", "warn"),
     "broken-file": ("Files that cannot be used", "warn"),
+    "missing-file": ("Files that cannot be opened", "warn"),
+    "not-a-picture": ("Files that are no pictures", "warn"),
+    "truncated": ("Truncated pictures", "warn"),
+    "unreadable": ("Damaged pictures", "warn"),
+    "too-large": ("Pictures too large to read", "warn"),
+    "needs-decoder": ("Pictures that need a decoder", "warn"),
+    "similar-classes": ("Classes under several names", "warn"),
+    "class-in-one-split": ("Classes that a split lacks", "warn"),
     "small-class": ("Classes with too few pictures", "warn"),
+    "imbalance": ("Classes far smaller than others", "note"),
     "exact-duplicate": ("Exact duplicates", "note"),
+    "near-duplicate": ("Near duplicates", "note"),
+    "animated": ("Animations and files of several pages", "note"),
+    "tiny": ("Tiny pictures", "note"),
+    "odd-shape": ("Pictures of an odd shape", "note"),
+    "huge": ("Huge pictures", "note"),
 }
+UNPICTURED = (
+    "broken-file",
+    "missing-file",
+    "not-a-picture",
+    "truncated",
+    "unreadable",
+    "too-large",
+    "needs-decoder",
+    "class-in-one-split",
+    "small-class",
+    "imbalance",
+    "poor-split",
+)
 
 
 def check_page(
@@ -60,7 +91,9 @@ def check_page(
     return _page(f"{_name(catalog)}: check", [*sections, nothing])
 
 
-def train_page(epochs: Sequence[Mapping[str, float]], verdict: Finding, judged: Judged) -> str:
+def train_page(
+    epochs: Sequence[Mapping[str, float]], verdict: Finding, judged: Judged, findings: Sequence[Finding] = ()
+) -> str:
     """The report of `ursa train`."""
     sections = [
         _tiles(
@@ -69,6 +102,7 @@ def train_page(epochs: Sequence[Mapping[str, float]], verdict: Finding, judged: 
             ("Measured on", f"{len(judged.catalog):,}", judged.method),
         ),
         f"<section><h2>Verdict</h2>{_words(verdict)}</section>",
+        *(_findings(kind, [f for f in findings if f.kind == kind], judged.catalog) for kind in _order(findings)),
         charts.curves("Accuracy on the validation part, by epoch (0 is the probe)", epochs, ("accuracy",)),
         charts.curves("Loss, by epoch", epochs, ("train_loss", "valid_loss")),
         _confusions(judged.confusion, judged.labels),
@@ -149,7 +183,7 @@ def _findings(kind: str, findings: Sequence[Finding], catalog: Catalog) -> str:
 
 
 def _finding(finding: Finding, catalog: Catalog) -> str:
-    pictured = finding.kind not in ("broken-file", "small-class")
+    pictured = finding.kind not in UNPICTURED
     thumbs = "".join(_thumbnail(catalog.root / id, id) for id in finding.where[:4]) if pictured else ""
     where = "<br>".join(f"<code>{_text(id)}</code>" for id in finding.where[:4])
     more = f"<br>and {len(finding.where) - 4} more" if len(finding.where) > 4 else ""
@@ -175,7 +209,7 @@ def _mistakes(judged: Judged) -> str:
 
 def _thumbnail(path: Path, name: str) -> str:
     try:
-        pixels = image.read(path.read_bytes(), at_least=THUMBNAIL.size).pixels
+        pixels = image.read(path.read_bytes(), at_least=THUMBNAIL.size, side=THUMBNAIL.side).pixels
     except (OSError, DataError):
         return "<span class=gone>not readable any more</span>"
     buffer = io.BytesIO()

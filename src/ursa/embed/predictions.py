@@ -9,14 +9,16 @@ import numpy as np
 from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
+from ursa.data.copies import tied
 from ursa.embed import probe
+from ursa.embed.neighbours import near_copies
 from ursa.embed.probe import Head, Probe
 from ursa.embed.store import Embeddings
 from ursa.workspace import Workspace
 
 HEAD = ("weight", "bias", "mean", "scale")
 
-VERSION = 1  # raised when the probe computes something else from the same embeddings
+VERSION = 2  # raised when the probe computes something else from the same embeddings
 
 
 def fitted_probe(
@@ -32,7 +34,7 @@ def fitted_probe(
         embeddings.vectors,
         catalog.targets(labels),
         len(labels),
-        groups=catalog.copies(),
+        groups=tied(catalog, near_copies(catalog, embeddings).groups),
         seed=seed,
         folds=folds,
     )

@@ -1,13 +1,13 @@
 """Catalog -> scanned catalog and embeddings. Each picture is decoded once and goes through the backbone once."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
-from ursa.core.image import Pixels
-from ursa.core.prepare import stacks
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.embed import pipeline
 from ursa.embed.engine import Engine
+from ursa.embed.pipeline import Chunk
 from ursa.embed.store import Embeddings, Store
 
 Progress = Callable[[str, int, int], None]  # phase, done, of
@@ -18,7 +18,7 @@ def silent(phase: str, done: int, of: int) -> None:
 
 
 def embed(catalog: Catalog, engine: Engine, progress: Progress = silent) -> tuple[Catalog, Embeddings]:
-    """catalog -> the catalog with every file scanned, and the embeddings of its usable pictures.
+    """catalog -> the catalog with every file scanned, and the embeddings of all that could be read.
 
     Only what is missing is computed: files whose size and time have not changed since the last scan are not opened,
     pictures whose bytes are in the store do not go through the backbone. When this is interrupted, everything that was
@@ -30,8 +30,8 @@ def embed(catalog: Catalog, engine: Engine, progress: Progress = silent) -> tupl
         if todo:
             catalog = _through(catalog, todo, engine, store, progress)
         catalog.write(engine.space.catalog)
-        usable = catalog.usable()
-        return catalog, Embeddings(tuple(usable.ids), store.vectors(usable.rows["sha256"].to_list()), engine.key)
+        readable = catalog.readable()
+        return catalog, Embeddings(tuple(readable.ids), store.vectors(readable.rows["sha256"].to_list()), engine.key)
 
 
 def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, progress: Progress) -> Catalog:
@@ -41,10 +41,10 @@ def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, pr
     progress("embed", 0, len(todo))
     try:
         for chunk in pipeline.looks((files[i] for i in todo), engine.about.preparation, engine.set_threads):
-            _add([(fact.sha256, view) for fact, view in chunk if fact.sha256 and view is not None], engine, store)
-            for (fact, _), i in zip(chunk, rows, strict=False):
+            _add(chunk, engine, store)
+            for fact, i in zip(chunk.facts, rows, strict=False):
                 facts[i] = fact
-            done += len(chunk)
+            done += len(chunk.facts)
             progress("embed", done, len(todo))
     except BaseException:  # a Ctrl-C too: what was scanned stays known, and the store writes what was embedded
         scan.filled(catalog, facts).write(engine.space.catalog)
@@ -52,9 +52,16 @@ def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, pr
     return scan.filled(catalog, facts)
 
 
-def _add(views: list[tuple[str, Pixels]], engine: Engine, store: Store) -> None:
-    """(sha256, view [S, S, 3]) -> their vectors into the store; the same bytes go through once."""
-    new = {key: view for key, view in views if key not in store}
-    keys = list(new)
-    for pictures in stacks(new.values(), engine.batch):
-        store.add([keys.pop(0) for _ in pictures], engine(pictures))
+def _add(chunk: Chunk, engine: Engine, store: Store) -> None:
+    """The vectors of a chunk's views into the store; the same bytes go through once."""
+    keys = {fact.sha256: row for row, fact in enumerate(chunk.facts) if fact.sha256 and fact.problem is None}
+    rows = {key: row for key, row in keys.items() if key not in store}
+    for some in _batched(rows, engine.batch):
+        store.add(some, engine(chunk.views[[rows[key] for key in some]]))
+
+
+def _batched(keys: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Keys in lists of at most `size`."""
+    source = iter(keys)
+    while some := list(itertools.islice(source, size)):
+        yield some

@@ -88,7 +88,7 @@ class Predictor:
                 )
             return preparation.view(picture)
         data = picture if isinstance(picture, bytes) else _bytes_of(Path(picture))
-        return preparation.view(image.read(data, at_least=preparation.size).pixels)
+        return preparation.view(image.read(data, at_least=preparation.size, side=preparation.side).pixels)
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Views [N, size, size, 3] uint8 -> [N, K]."""

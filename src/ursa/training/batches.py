@@ -1,22 +1,28 @@
-"""Catalog -> batches. The order is a function of (seed, epoch), the view of a picture of (seed, epoch, picture)."""
+"""Pictures -> batches. The order is a function of (seed, epoch), the view of a picture of (seed, epoch, picture)."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ursa.core import image, seeds
+from ursa.core import seeds
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation
-from ursa.core.threads import chunks
+from ursa.core.threads import CHUNK, chunks
 from ursa.data.catalog import Catalog
+from ursa.data.pixels import PixelCache
+from ursa.embed import resize
 from ursa.errors import DataError
 from ursa.recipe import Recipe
-from ursa.training.augment import random_view
+from ursa.training.augment import augmented, draws
+from ursa.training.mixing import mixed
+from ursa.training.pictures import Pictures
+
+AHEAD = 4  # batches decoded ahead of an accelerator; on a CPU decoding and computing take turns
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Batch:
 
     ids: list[str]
     pictures: Tensor  # [N, S, S, 3] uint8
-    targets: Tensor  # [N] int64
+    targets: Tensor  # [N] int64; [N, K] float32 shares of each class where pictures were mixed
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -45,11 +51,14 @@ class Batches:
         preparation: Preparation,
         recipe: Recipe,
         device: str = "cpu",
+        cache: PixelCache | None = None,
     ) -> None:
+        """cache: of pictures of `side_for(preparation, recipe)` pixels; what it yields does not depend on it."""
         if not len(catalog):
             raise DataError("there are no pictures to train on", fix="put some into the training part")
-        self.ids, self.files, self.targets = catalog.ids, catalog.files(), targets
+        self.ids, self.targets, self.classes = catalog.ids, targets, int(targets.max()) + 1
         self.preparation, self.recipe, self.device = preparation, recipe, device
+        self.pictures = Pictures.of(catalog, side_for(preparation, recipe), preparation.fit, cache)
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -57,37 +66,67 @@ class Batches:
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from the `first`-th on; the last one may be smaller."""
-        size = self.recipe.batch
-        order = seeds.generator(self.recipe.seed, "order", epoch).permutation(len(self.ids))[first * size :]
-        for seen in chunks(order.tolist(), lambda row: (row, self._view(row, epoch)), size=size):
+        size, seed = self.recipe.batch, self.recipe.seed
+        order = seeds.generator(seed, "order", epoch).permutation(len(self.ids))[first * size :]
+        ahead = 0 if torch.device(self.device).type == "cpu" else AHEAD
+        for number, seen in enumerate(chunks(order.tolist(), self._read, size=size, ahead=ahead), first):
             rows = [row for row, _ in seen]
-            pictures = torch.from_numpy(np.stack([view for _, view in seen])).to(self.device)
-            yield Batch([self.ids[row] for row in rows], pictures, torch.from_numpy(self.targets[rows]).to(self.device))
+            squares, sizes = in_squares([pixels for _, pixels in seen], self.pictures.side)
+            pictures = torch.from_numpy(squares).to(self.device, non_blocking=True)
+            views = augmented(pictures, sizes, self.preparation, self.recipe, draws(seed, epoch, rows))
+            targets = torch.from_numpy(self.targets[rows]).to(self.device)
+            if self.recipe.mixup or self.recipe.cutmix:
+                views, targets = mixed(views, targets, self.classes, self.recipe, epoch, number)
+            yield Batch([self.ids[row] for row in rows], views, targets)
 
-    def _view(self, row: int, epoch: int) -> Pixels:
-        pixels = read(self.files[row], self.preparation)
-        return random_view(pixels, self.preparation, self.recipe, seeds.generator(self.recipe.seed, "view", epoch, row))
+    def _read(self, row: int) -> tuple[int, Pixels]:
+        return row, self.pictures[row]
 
 
 class Views:
-    """What the model sees of some files, decoded anew each time they are gone through, so that memory stays flat."""
+    """What the model sees of some pictures, decoded or read from the cache each time they are gone through."""
 
-    def __init__(self, files: Sequence[Path], preparation: Preparation) -> None:
-        self.files, self.preparation = files, preparation
+    def __init__(self, catalog: Catalog, preparation: Preparation, cache: PixelCache | None = None) -> None:
+        """cache: of pictures of `preparation.size` pixels."""
+        self.preparation = preparation
+        self.pictures = Pictures.of(catalog, preparation.size, preparation.fit, cache)
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.pictures)
 
     def __iter__(self) -> Iterator[Pixels]:
-        for chunk in chunks(self.files, lambda file: self.preparation.view(read(file, self.preparation))):
-            yield from chunk
+        for views in self.batches(CHUNK):
+            yield from views
+
+    def batches(self, size: int) -> Iterator[Pixels]:
+        """Arrays [n, S, S, 3] of at most `size` views, in order; the next one is made meanwhile."""
+        side = self.preparation.size
+
+        def places() -> Iterator[tuple[int, Pixels, Pixels]]:
+            for first in range(0, len(self), size):
+                views = np.empty((min(size, len(self) - first), side, side, 3), np.uint8)
+                yield from ((first + number, view, views) for number, view in enumerate(views))
+
+        for some in chunks(places(), self._look, size=size, ahead=1):
+            yield some[0]
+
+    def _look(self, place: tuple[int, Pixels, Pixels]) -> Pixels:
+        row, view, views = place
+        self.preparation.view(self.pictures[row], view, resize.fastest())
+        return views
 
 
-def read(file: Path, preparation: Preparation) -> Pixels:
-    """The pixels of a picture that a scan has found sound. Raises DataError when it is not any more."""
-    try:
-        return image.read(file.read_bytes(), at_least=preparation.size).pixels
-    except (OSError, DataError) as problem:
-        raise DataError(
-            f"{file} could be read before, and now cannot", found=problem, fix="run the command again"
-        ) from problem
+def side_for(preparation: Preparation, recipe: Recipe) -> int:
+    """Pixels that a picture needs so that no random part of it has to be magnified."""
+    return math.ceil(preparation.size / recipe.zoom)
+
+
+def in_squares(pictures: Sequence[Pixels], side: int) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    """pictures [h, w, 3] -> [N, side, side, 3], each in the top left corner, and heights and widths [N, 2].
+
+    What lies beyond a picture is left as it is.
+    """
+    squares = np.empty((len(pictures), side, side, 3), np.uint8)
+    for square, pixels in zip(squares, pictures, strict=True):
+        square[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return squares, np.array([pixels.shape[:2] for pixels in pictures])

@@ -16,6 +16,7 @@ from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
 from ursa.data.catalog import Catalog
+from ursa.data.split import remembered, with_drawn_test
 from ursa.diagnose import report
 from ursa.embed.predictions import fitted_probe, select
 from ursa.recipe import Recipe
@@ -59,7 +60,8 @@ def check(folder: str | Path, options: Options | None = None, *, checks: Sequenc
     ready = prepared(folder, options, clock)
     catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
     with clock.phase("probe"):
-        part = catalog.usable().where(pl.col("split").fill_null("train") != "test")
+        parts = with_drawn_test(catalog.usable(), remembered(space.splits, options.seed))
+        part = parts.where(pl.col("split").fill_null("train") != "test")
         labels = part.labels
         fitted = fitted_probe(part, labels, select(part, embeddings), space, seed=options.seed, folds=Recipe().folds)
         targets = part.targets(labels)

@@ -2,24 +2,29 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder
+from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.run import Progress, embed, silent
 from ursa.embed.store import Embeddings
-from ursa.errors import DataError
+from ursa.errors import DataError, did_you_mean
 from ursa.workspace import Workspace
+
+
+Data = str | Path | Catalog  # a folder of pictures, a table that names them, or a catalog
+TABLE = ("file", "label", "split", "group", "time", "separator", "task", "root")
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options that all commands on a picture folder share."""
+    """The options that all commands on pictures share."""
 
     backbone: str = DEFAULT
     weights: Path | None = None  # a file; None: the library's own, from its hub
@@ -28,6 +33,9 @@ class Options:
     device: str = "cpu"
     seed: int = 0
     progress: Progress = silent
+    pattern: str | None = None  # labels from file names: see `ursa.data.sources.from_folder`
+    table: Mapping[str, str] = field(default_factory=dict)  # how to read a table: see `ursa.data.tables.from_table`
+    cache_gb: float = 2.0  # room for decoded pictures in the workspace, used where decoding is slow; 0: none
 
     def __post_init__(self) -> None:
         for name in ("weights", "workspace"):  # text is welcome too
@@ -37,6 +45,9 @@ class Options:
             raise DataError("no such precision", found=self.precision, fix="one of auto, fp32, bf16")
         if self.device.split(":")[0] not in ("cpu", "cuda", "mps"):
             raise DataError("no such device", found=self.device, fix="one of cpu, cuda, mps")
+        for name in self.table:
+            if name not in TABLE:
+                raise DataError(f"a table is not read by {name!r}", fix=did_you_mean(name, TABLE))
 
 
 @dataclass
@@ -65,16 +76,25 @@ class Prepared:
     space: Workspace
 
 
-def prepared(folder: Path, options: Options, clock: Clock) -> Prepared:
-    """List, scan and embed a folder, as far as its workspace does not know it yet.
+def catalog_of(data: Data, options: Options) -> Catalog:
+    """What a command was given -> its pictures. Raises DataError where it is neither folder nor table nor catalog."""
+    if isinstance(data, Catalog):
+        return data
+    if Path(data).is_file():
+        return from_table(Path(data), **options.table)
+    return from_folder(data, pattern=options.pattern)
 
-    Raises DataError when no picture can be read, or none has a label.
+
+def prepared(data: Data, options: Options, clock: Clock) -> Prepared:
+    """List, scan and embed pictures, as far as their workspace does not know them yet.
+
+    Raises DataError when none of them can be read.
     """
     with clock.phase("list"):
-        catalog = from_folder(folder)
-        space = Workspace.open(folder, options.workspace)
+        catalog = catalog_of(data, options)
+        space = Workspace.open(catalog.root, options.workspace)
         if space.catalog.exists():
-            catalog = scan.remembered(catalog, _before(space, folder))
+            catalog = scan.remembered(catalog, _before(space, catalog.root))
     with clock.phase("embed"):
         engine = Engine(Backbone(options.backbone, options.weights), space, options.precision, options.device)
         catalog, embeddings = embed(catalog, engine, options.progress)
@@ -82,7 +102,7 @@ def prepared(folder: Path, options: Options, clock: Clock) -> Prepared:
         reasons = catalog.rows["problem"].drop_nulls().value_counts(sort=True)
         listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).iter_rows())
         raise DataError(
-            f"none of the {len(catalog)} files in {folder} is a picture that can be used",
+            f"none of the {len(catalog)} files in {catalog.root} is a picture that can be used",
             found=listed,
             fix="fetch the pictures again, or name another folder",
         )

@@ -1,20 +1,24 @@
 """`ursa train`: folder -> probe, fine-tuned classifier, verdict, report, bundle."""
 
 import datetime
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ursa import workspace
+from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
+from ursa.data import looks
 from ursa.data.catalog import Catalog
-from ursa.data.split import with_valid
+from ursa.data.split import poor_split, remember, remembered, split
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.engine import dtype_of
+from ursa.embed.neighbours import near_copies
 from ursa.embed.predictions import fitted_probe, select
 from ursa.embed.probe import Head
 from ursa.errors import DataError
@@ -35,7 +39,10 @@ class Trained:
     accuracy: Metric  # held-out accuracy of what was kept
     kept: str  # "probe" or "fine-tuned"
     verdict: Finding
-    pictures: dict[str, int]  # by part: train, valid, test
+    pictures: dict[str, int]  # by part: train, train-dev, valid, test
+    parts: dict[str, Metric]  # accuracy of what was kept, by part that it did not learn from
+    looks: int  # at this test part so far, this one with them; 0 without a test part
+    findings: list[Finding]  # what is to be said of the parts
     history: Path
     report: Path
     bundle: Path
@@ -50,6 +57,9 @@ class Trained:
             "kept": self.kept,
             "verdict": self.verdict.to_json(),
             "pictures": self.pictures,
+            "parts": {name: {"accuracy": metric.to_json()} for name, metric in self.parts.items()},
+            "looks": self.looks,
+            "findings": [finding.to_json() for finding in self.findings],
             "history": str(self.history),
             "report": str(self.report),
             "bundle": str(self.bundle),
@@ -73,9 +83,10 @@ def train(
     folder, options, recipe, clock = Path(folder), options or Options(), recipe or Recipe(), Clock()
     out = _writable(Path(out) if out is not None else _default_out(folder, options))
     ready = prepared(folder, options, clock)
-    parts = with_valid(ready.catalog.usable(), share=recipe.valid, seed=recipe.seed)
+    with clock.phase("split"):
+        parts, poor = _split(ready, recipe)
     labels = parts.labels
-    learn, valid, test = (parts.of_split(name) for name in ("train", "valid", "test"))
+    learn, train_dev, valid, test = (parts.of_split(name) for name in ("train", "train-dev", "valid", "test"))
     with clock.phase("probe"):
         vectors = select(learn, ready.embeddings)
         probe = fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.folds)
@@ -91,7 +102,7 @@ def train(
         outcome = fine_tune(
             start,
             batches,
-            Views(valid.files(), preparation),
+            Views(valid, preparation),
             valid.targets(labels),
             recipe,
             precision=dtype_of(engine.precision),
@@ -99,25 +110,73 @@ def train(
         )
     with clock.phase("evaluate"):
         judged = _judged(outcome, probe.head, ready, labels, valid, test)
+        by_part = _by_part(outcome, judged, ready, labels, train_dev, valid)
     with clock.phase("export"):
-        predictor = _export(outcome, judged, ready, labels, learn, Views(valid.files(), preparation), recipe, out)
+        predictor = _export(outcome, judged, ready, labels, learn, Views(valid, preparation), recipe, out)
+    looked = 0
+    if len(test):
+        model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
+        looked = looks.look(ready.space.looks, "train", model, test.rows["sha256"])
+    findings = [*poor, *looks.looked_at(looked, len(test))]
     with clock.phase("report"):
         run = ready.space.run(datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S"))
         history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
         workspace.write_json(run / "history.json", history)
-        workspace.write_text(run / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged))
+        workspace.write_text(run / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, findings))
     return Trained(
         probe=judged.probe,
         accuracy=judged.accuracy,
         kept=outcome.kept,
         verdict=outcome.verdict,
-        pictures={"train": len(learn), "valid": len(valid), "test": len(test)},
+        pictures={"train": len(learn), "train-dev": len(train_dev), "valid": len(valid), "test": len(test)},
+        parts=by_part,
+        looks=looked,
+        findings=findings,
         history=run / "history.json",
         report=run / "report.html",
         bundle=out,
         parity=float(predictor.bundle.document["parity"]["difference"]),
         seconds=clock.seconds,
     )
+
+
+def _split(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
+    """The usable pictures in their parts, which are remembered; copies together, as far as embeddings tell."""
+    usable, path = ready.catalog.usable(), ready.space.splits
+    ties = near_copies(usable, ready.embeddings).groups
+    shares = {"valid": recipe.valid, "test": recipe.test, "train_dev": recipe.train_dev}
+    parts = split(
+        usable,
+        valid=recipe.valid,
+        test=recipe.test,
+        train_dev=recipe.train_dev,
+        seed=recipe.seed,
+        ties=ties,
+        before=remembered(path, recipe.seed),
+    )
+    remember(path, parts, recipe.seed)
+    given = {"valid": "valid", "test": "test", "train-dev": "train_dev"}
+    asked = {name: shares[name] for part, name in given.items() if not (usable.rows["split"] == part).any()}
+    return parts, poor_split(parts, ties=ties, **asked)
+
+
+def _by_part(
+    outcome: "Outcome", judged: Judged, ready: Prepared, labels: Labels, train_dev: Catalog, valid: Catalog
+) -> dict[str, Metric]:
+    """Accuracy of what was kept on each part that it did not learn from."""
+    from ursa.training.batches import Views
+    from ursa.training.transfer import predict
+
+    found = {}
+    if len(train_dev):
+        answers = predict(outcome.model, Views(train_dev, ready.engine.about.preparation))
+        method = "train-dev pictures, alike those learned from"
+        found["train-dev"] = metrics.accuracy(answers, train_dev.targets(labels), method)
+    method = "held-out validation pictures, which also chose the epoch"
+    found["valid"] = metrics.accuracy(outcome.after, valid.targets(labels), method)
+    if judged.catalog is not valid:
+        found["test"] = judged.accuracy
+    return found
 
 
 def _judged(outcome: "Outcome", head: Head, ready: Prepared, labels: Labels, valid: Catalog, test: Catalog) -> Judged:
@@ -129,7 +188,7 @@ def _judged(outcome: "Outcome", head: Head, ready: Prepared, labels: Labels, val
     if not len(test):
         method = "held-out validation pictures, which also chose the epoch"
         return Judged(valid, labels, outcome.before, outcome.after, method)
-    views = Views(test.files(), ready.engine.about.preparation)
+    views = Views(test, ready.engine.about.preparation)
     after = predict(outcome.model, views)
     if outcome.kept == "probe":
         return Judged(test, labels, after, after, "held-out test pictures")

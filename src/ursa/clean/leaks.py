@@ -1,0 +1,57 @@
+"""Near copies: crops, other sizes, mirror images of one picture. catalog, embeddings -> findings. Opens no file."""
+
+import polars as pl
+
+from ursa.clean.duplicates import words
+from ursa.core.finding import Finding
+from ursa.data.catalog import Catalog
+from ursa.embed.neighbours import near_copies
+from ursa.embed.store import Embeddings
+
+
+def near_duplicates(catalog: Catalog, embeddings: Embeddings | None = None) -> list[Finding]:
+    """One finding a group: under two classes first, then across splits that were given, then the rest."""
+    usable = catalog.usable()
+    copies = near_copies(usable, embeddings)
+    best: dict[int, float] = {}
+    for group, score in zip(copies.groups[copies.pairs[:, 0]].tolist(), copies.scores.tolist(), strict=True):
+        best[group] = min(score, best.get(group, 1.0))
+    found = []
+    for rows in copies.members():
+        members = usable.rows.select("id", "label", "split").gather(rows).sort("id")
+        found.append(_finding(members, best[int(copies.groups[rows[0]])], usable.task))
+    return sorted(found, key=lambda finding: (-finding.score, finding.where))
+
+
+def _finding(members: pl.DataFrame, agreement: float, task: str) -> Finding:
+    where = tuple(members["id"])
+    labels = sorted({words(label) for label in members["label"].to_list()})
+    splits = sorted(set(members["split"].drop_nulls()))
+    same = f"{'The two' if len(where) == 2 else f'These {len(where)}'} look like one picture"
+    numbers = {"agreement": round(agreement, 3)}
+    if len(labels) > 1 and task != "regression":
+        return Finding(
+            kind="near-copy-two-classes",
+            where=where,
+            score=0.9 * agreement,
+            evidence=f"{same}, and are there as {' and as '.join(labels)}.",
+            advice="Look at them: if they are copies, at most one class can be right.",
+            numbers=numbers,
+        )
+    if len(splits) > 1:
+        return Finding(
+            kind="near-leak",
+            where=where,
+            score=0.8 * agreement,
+            evidence=f"{same}, and are in {' and in '.join(splits)}.",
+            advice="Keep all of them in one part: a model is not tested by what it learned from.",
+            numbers=numbers,
+        )
+    return Finding(
+        kind="near-duplicate",
+        where=where,
+        score=0.4 * agreement,
+        evidence=f"{same}: cropped, resized, mirrored or encoded again{f'; always {labels[0]}' * (len(labels) == 1)}.",
+        advice="Keep the best one, or all: Ursa keeps them on one side of every split.",
+        numbers=numbers,
+    )

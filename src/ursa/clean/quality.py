@@ -1,0 +1,75 @@
+"""Pictures that can be read, but of which less is seen than their owner may think. catalog -> findings.
+
+Animations and pages behind the first, pictures too small to show much, too large to be worth it, and long strips.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from ursa.core.finding import Finding
+from ursa.data.catalog import Catalog
+from ursa.embed.store import Embeddings
+
+TINY = 32  # px, shorter side: what one cell of the last map of most backbones covers (ResNet, EfficientNet: stride 32)
+HUGE = 40  # megapixels: more than nearly all cameras give; a view needs a hundredth of it
+ODD = 4.0  # longer side over shorter: less than a quarter of a square view shows the picture
+SINGLY = 50  # pictures of a kind; more of them are one finding, or the list buries all others
+
+Row = Mapping[str, Any]
+
+
+def quality(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:
+    """animated, tiny, huge, odd-shape: one finding a picture, the most pressing first; one for all beyond `SINGLY`.
+
+    Where most pictures are tiny, or most are strips, that is what these data are, and no finding.
+    """
+    rows = catalog.where(pl.col("problem").is_null() & pl.col("width").is_not_null()).rows
+    rows = rows.select("id", "format", "width", "height", "frames")
+    shorter, longer = pl.min_horizontal("width", "height"), pl.max_horizontal("width", "height")
+    tiny = rows.filter(shorter < TINY).sort(shorter)
+    odd = rows.filter(longer > ODD * shorter).sort(longer / shorter, descending=True)
+    huge = rows.filter(shorter * longer > HUGE * 1e6).sort(shorter * longer, descending=True)
+    animated = rows.filter(pl.col("frames") > 1)
+    return [
+        *_findings("animated", animated, _frames, 0.3, "Save the frame that matters as a picture of its own."),
+        *_findings("tiny", _few(tiny, rows), _small, 0.5, "Fetch it in a larger size, or remove it."),
+        *_findings("odd-shape", _few(odd, rows), _shape, 0.5, "Crop it to what matters, or remove it: often a banner."),
+        *_findings("huge", huge, _pixels, 0.2, "Make it smaller: it is slow to read and looks the same to a model."),
+    ]
+
+
+def _few(some: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    return some if 2 * len(some) <= len(rows) else some.clear()
+
+
+def _findings(kind: str, rows: pl.DataFrame, words: Callable[[Row], str], score: float, advice: str) -> list[Finding]:
+    if len(rows) <= SINGLY:
+        return [Finding(kind, (row["id"],), score, words(row), advice, _numbers(row)) for row in rows.to_dicts()]
+    most = rows.row(0, named=True)
+    evidence = f"{len(rows):,} pictures, the first of them: {words(most)[0].lower()}{words(most)[1:]}"
+    return [Finding(kind, tuple(rows["id"]), score, evidence, advice, {"pictures": len(rows)})]
+
+
+def _numbers(row: Row) -> dict[str, int]:
+    return {name: row[name] for name in ("width", "height", "frames") if row[name] is not None}
+
+
+def _frames(row: Row) -> str:
+    what = "A file of {} pages" if row["format"] == "TIFF" else "An animation of {} frames"
+    return f"{what.format(row['frames'])}; only the first is used."
+
+
+def _small(row: Row) -> str:
+    return f"It has {row['width']} x {row['height']} pixels."
+
+
+def _shape(row: Row) -> str:
+    width, height = row["width"], row["height"]
+    times, way = (width / height, "wide as high") if width > height else (height / width, "high as wide")
+    return f"It is {times:.1f} times as {way} ({width} x {height} pixels); a square view shows it as a strip."
+
+
+def _pixels(row: Row) -> str:
+    return f"It has {row['width'] * row['height'] / 1e6:.0f} megapixels ({row['width']} x {row['height']})."

@@ -1,0 +1,55 @@
+"""Catalog -> scanned catalog, without a backbone: every file is looked at once, on all cores, and nothing is kept of it
+but its facts.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ursa.core import threads
+from ursa.core.prepare import Preparation, Resize, resize
+from ursa.data import scan
+from ursa.data.catalog import SCHEMA, Catalog
+
+Progress = Callable[[str, int, int], object]  # phase, done, of
+
+_FACTS = pl.Schema({name: SCHEMA[name] for name in scan.FACTS})
+
+
+def scanned(
+    catalog: Catalog, progress: Progress | None = None, *, preparation: Preparation | None = None, by: Resize = resize
+) -> Catalog:
+    """The catalog with the facts of every file that no scan has looked at yet.
+
+    Hash and miniature are made from the view of `preparation`, by default that of `ursa check`, so that they agree with
+    it. When this is interrupted, nothing of it is kept.
+    """
+    preparation = preparation or Preparation()
+    todo = np.flatnonzero(scan.unscanned(catalog).to_numpy())
+    if not len(todo):
+        return catalog
+    files = catalog.rows["path"].gather(todo)
+    found = [catalog.rows.select(scan.FACTS).with_row_index("row").filter(~pl.col("row").is_in(todo))]
+    done = 0
+    for facts in threads.chunks(files, lambda file: _facts(catalog.root / file, preparation, by)):
+        rows = pl.Series("row", todo[done : done + len(facts)], pl.UInt32)
+        found.append(_frame(facts).insert_column(0, rows))
+        done += len(facts)
+        if progress is not None:
+            progress("scan", done, len(todo))
+    table = pl.concat(found[1:] if len(todo) == len(catalog) else found, rechunk=False)
+    table = table if len(todo) == len(catalog) else table.sort("row")
+    return catalog.with_columns(**{name: table[name] for name in scan.FACTS})
+
+
+def _facts(file: Path, preparation: Preparation, by: Resize) -> scan.Facts:
+    facts, _ = scan.look(file, preparation, by=by)
+    return facts
+
+
+def _frame(facts: Iterable[scan.Facts]) -> pl.DataFrame:
+    """A tenth of what the same facts take as objects."""
+    rows = [tuple(getattr(fact, name) for name in scan.FACTS) for fact in facts]
+    return pl.DataFrame(rows, schema=_FACTS, orient="row")

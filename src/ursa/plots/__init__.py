@@ -1,0 +1,42 @@
+"""Pictures, batches and catalogs -> figures, to look at the data before, while and after learning from them.
+
+>>> from ursa import plots
+>>> plots.show_batch(catalog).save("batch.png")      # in a notebook, the last value of a cell is shown
+
+Every function returns a `Figure`. Nothing here touches matplotlib's global state, so figures can be made in threads and
+servers, and none stays open. matplotlib is imported when the first figure is made.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ursa.plots.figure import Figure as Figure
+    from ursa.plots.means import statistics as statistics
+    from ursa.plots.overview import class_counts as class_counts
+    from ursa.plots.overview import mean_pictures as mean_pictures
+    from ursa.plots.overview import sizes as sizes
+    from ursa.plots.pictures import patch as patch
+    from ursa.plots.pictures import show as show
+    from ursa.plots.pictures import show_batch as show_batch
+    from ursa.plots.pictures import with_probabilities as with_probabilities
+
+_HOME = {
+    "Figure": "figure",
+    "class_counts": "overview",
+    "mean_pictures": "overview",
+    "patch": "pictures",
+    "show": "pictures",
+    "show_batch": "pictures",
+    "sizes": "overview",
+    "statistics": "means",
+    "with_probabilities": "pictures",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ursa.plots' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ursa.plots.{_HOME[name]}"), name)

@@ -1,0 +1,181 @@
+"""Files and catalogs -> tiles: pixels with the words that stand beside them. What cannot be read becomes a tile too."""
+
+import contextlib
+import io
+import struct
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ursa.core import image, seeds
+from ursa.core.image import Pixels
+from ursa.core.prepare import Preparation, fitted, resize
+from ursa.core.threads import chunks
+from ursa.data import scan
+from ursa.data.catalog import Catalog
+from ursa.errors import DataError
+
+Progress = Callable[[str, int, int], None]  # phase, pictures done, of how many
+
+TURNS = {  # what was done to a picture so that it stands upright, by its EXIF orientation
+    2: "mirrored",
+    3: "turned by 180°",
+    4: "turned by 180° and mirrored",
+    5: "turned by 90° and mirrored",
+    6: "turned by 90° clockwise",
+    7: "turned by 270° and mirrored",
+    8: "turned by 90° anticlockwise",
+}
+
+NO_LABEL, NO_CLASS = "no label", "none of the classes"
+UNUSABLE = "cannot be read"
+
+_BROKEN_EXIF = (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # says nothing; no harm done
+
+
+def silent(phase: str, done: int, of: int) -> None:
+    """The progress of those who do not watch."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture and its words; without pixels, the reason why there are none."""
+
+    pixels: Pixels | None  # [h, w, 3]
+    title: str = ""
+    problem: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One file, read in full."""
+
+    pixels: Pixels | None  # upright
+    facts: dict[str, Any]  # "picture", "bytes", "format", "width", "height", "turned", "frames", "problem"
+
+    def words(self) -> str:
+        """The facts in a line: "JPEG · 4032 x 3024 px · 12.2 megapixels · turned by 90° (EXIF) · 3.4 MB"."""
+        facts = self.facts
+        if facts["problem"]:
+            return str(facts["problem"])
+        width, height, frames = facts["width"], facts["height"], facts["frames"]
+        parts = [facts["format"], f"{width} × {height} px"]
+        if (mega := width * height / 1e6) >= 0.05:
+            parts.append(f"{mega:.2g} megapixels" if mega < 10 else f"{mega:.0f} megapixels")
+        if facts["turned"]:
+            parts.append(f"{facts['turned']} (EXIF)")
+        if frames > 1:
+            parts.append(f"the first of {frames:,} frames")
+        return " · ".join([*parts, size_of(facts["bytes"])])
+
+
+def opened(file: Path) -> Opened:
+    """What is in a file. A file that is no sound picture says why as `problem`; a missing one raises DataError."""
+    try:
+        data = file.read_bytes()
+    except OSError as problem:
+        raise DataError(f"cannot open {file}", found=problem.strerror, fix="check the path") from problem
+    facts: dict[str, Any] = {"picture": str(file), "bytes": len(data)}
+    facts |= dict.fromkeys(("format", "width", "height", "turned", "frames", "problem"))
+    try:
+        picture = image.read(data)
+    except DataError as problem:
+        return Opened(None, facts | {"problem": problem.what})
+    facts |= {"format": picture.format, "width": picture.width, "height": picture.height, "frames": picture.frames}
+    return Opened(picture.pixels, facts | {"turned": _turn(data, picture.format)})
+
+
+def sample(
+    catalog: Catalog, count: int, seed: int = 0, preparation: Preparation | None = None, side: int = 400
+) -> list[Tile]:
+    """`count` pictures of a catalog, drawn by the seed, as evenly from its classes as they allow, sorted by class.
+
+    With a preparation the tiles are what a model sees; else the whole pictures, their longer side at most `side` px.
+    """
+    rows = _evenly([words_of(label) for label in catalog.rows["label"]], count, seed)
+    ids, files, labels = catalog.ids, catalog.files(), catalog.rows["label"]
+
+    def tile(row: int) -> Tile:
+        pixels, problem = _small(files[row], preparation, side)
+        return Tile(pixels, words_of(labels[row]), problem, ids[row])
+
+    return [tile for some in chunks(rows, tile) for tile in some]
+
+
+def scanned(catalog: Catalog, progress: Progress = silent) -> Catalog:
+    """The catalog with size, format and problem of each picture; files that no scan has looked at yet are decoded."""
+    new = scan.unscanned(catalog)
+    if not new.any():
+        return catalog
+    todo, small = Catalog(catalog.root, catalog.rows.filter(new)), Preparation(32)
+    facts: list[scan.Facts] = []
+    for some in chunks(todo.files(), lambda file: scan.look(file, small)[0]):
+        facts += some
+        progress("Reading pictures", len(facts), len(todo))
+    before = catalog.rows.with_row_index("_place")
+    after = scan.filled(todo, facts).rows.with_columns(_place=before.filter(new)["_place"])
+    rows = before.filter(~new).select(after.columns).vstack(after).sort("_place")
+    return Catalog(catalog.root, rows.select(catalog.rows.columns))
+
+
+def words_of(label: Any) -> str:
+    """A label as text, whatever the task."""
+    if label is None:
+        return NO_LABEL
+    if isinstance(label, str):
+        return label
+    if isinstance(label, float):
+        return f"{label:.4g}"
+    return ", ".join(words_of(one) for one in label) or NO_CLASS
+
+
+def size_of(size: int) -> str:
+    """Bytes for people, in powers of 1,000 as disks and phones count them."""
+    if size < 1000:
+        return f"{size} bytes"
+    value, unit = (size / 1e3, "kB") if size < 1e6 else (size / 1e6, "MB")
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+
+
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """The same pixels, or a smaller copy whose longer side is `side`: more than a figure can show only costs time."""
+    height, width = pixels.shape[:2]
+    return pixels if max(height, width) <= side else resize(pixels, *fitted(width, height, side))
+
+
+def _small(file: Path, preparation: Preparation | None, side: int) -> tuple[Pixels | None, str | None]:
+    try:
+        data = file.read_bytes()
+        if preparation is not None:
+            return preparation.view(image.read(data, at_least=preparation.size).pixels), None
+        return shrunk(image.read(data, at_least=side).pixels, side), None
+    except OSError as problem:
+        return None, f"cannot be opened: {problem.strerror}"
+    except DataError as problem:
+        return None, problem.what
+
+
+def _evenly(labels: Sequence[str], count: int, seed: int) -> list[int]:
+    """Rows: first one of each class, then a second of each, until there are enough; sorted by class."""
+    of: defaultdict[str, list[int]] = defaultdict(list)
+    for row in seeds.generator(seed, "look").permutation(len(labels)).tolist():
+        of[labels[row]].append(row)
+    rounds = [(turn, place, row) for place, name in enumerate(of) for turn, row in enumerate(of[name])]
+    chosen = [row for _, _, row in sorted(rounds)[: max(0, count)]]
+    return sorted(chosen, key=lambda row: (labels[row] == NO_LABEL, labels[row], row))
+
+
+def _turn(data: bytes, kind: str) -> str | None:
+    """How the picture was turned to stand upright, in words; None where it was not."""
+    if kind not in ("JPEG", "PNG", "WEBP", "AVIF"):  # for other kinds Pillow or libheif have turned it already
+        return None
+    with contextlib.suppress(*_BROKEN_EXIF), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return TURNS.get(Image.open(io.BytesIO(data), formats=(kind,)).getexif().get(image.ORIENTATION, 1))
+    return None

@@ -1,0 +1,61 @@
+"""Files -> pixels no larger than training needs them, decoded once where there is a cache."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ursa.core import image
+from ursa.core.image import Pixels
+from ursa.core.prepare import Preparation, Resize
+from ursa.data.catalog import Catalog
+from ursa.data.pixels import PixelCache
+from ursa.embed import resize
+from ursa.errors import DataError
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of some rows, their longer side (as `fit` cuts them) at most `side` pixels."""
+
+    files: Sequence[Path]
+    keys: Sequence[str | None]  # sha256 of each file, null where no scan has read it
+    side: int
+    fit: str
+    cache: PixelCache | None = None
+
+    @classmethod
+    def of(cls, catalog: Catalog, side: int, fit: str, cache: PixelCache | None = None) -> "Pictures":
+        """The pictures of a catalog, row by row."""
+        return cls(catalog.files(), catalog.rows["sha256"].to_list(), side, fit, cache)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: int) -> Pixels:
+        """[h, w, 3]. Raises DataError for a picture that a scan found sound and that cannot be read any more."""
+        key = self.keys[row] if self.cache is not None else None
+        if self.cache is not None and key is not None and (known := self.cache.get(key)) is not None:
+            return known
+        preparation = Preparation(self.side, self.fit)
+        pixels = reduced(read(self.files[row], preparation), preparation, resize.fastest())
+        if self.cache is not None and key is not None:
+            self.cache.put(key, pixels)
+        return pixels
+
+
+def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
+    """pixels [h, w, 3] -> the same cut and reduced as the preparation says, but never enlarged."""
+    side = min(preparation.size, max(pixels.shape[:2]))
+    if preparation.fit == "pad" and side == max(pixels.shape[:2]):
+        return pixels
+    return Preparation(side, preparation.fit).sized(pixels, by)
+
+
+def read(file: Path, preparation: Preparation) -> Pixels:
+    """The pixels of a picture that a scan has found sound. Raises DataError when it is not any more."""
+    try:
+        return image.read(file.read_bytes(), at_least=preparation.size, side=preparation.side).pixels
+    except (OSError, DataError) as problem:
+        raise DataError(
+            f"{file} could be read before, and now cannot", found=problem, fix="run the command again"
+        ) from problem

@@ -1,0 +1,383 @@
+"""Table -> Catalog: which columns, which task, which files; and what is refused."""
+
+import codecs
+import datetime
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ursa.data import scan
+from ursa.data.catalog import Catalog
+from ursa.data.sources import from_folder
+from ursa.data.tables import MISSING, from_table
+from ursa.errors import DataError
+
+FILES = ("a.jpg", "b.jpg", "c.jpg", "sub/d.jpg", "ä ö.jpg")
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+@pytest.fixture
+def csv(root):
+    """csv("file,label\\na.jpg,cat\\n", separator="|") -> the catalog of this table."""
+
+    def of(text: str | bytes, **options) -> Catalog:
+        (root / "table.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+        return from_table(root / "table.csv", **options)
+
+    return of
+
+
+def labels(catalog: Catalog) -> list:
+    return catalog.rows["label"].to_list()
+
+
+def test_a_table_of_files_and_labels(csv, root):
+    catalog = csv("file,label\na.jpg,cat\nsub/d.jpg,dog\n")
+    assert catalog.root == root and catalog.ids == ["a.jpg", "sub/d.jpg"] and labels(catalog) == ["cat", "dog"]
+    assert catalog.task == "single-label" and catalog.files() == [root / "a.jpg", root / "sub/d.jpg"]
+    stat = (root / "a.jpg").stat()
+    assert catalog.rows.select("bytes", "modified").row(0) == (stat.st_size, stat.st_mtime_ns)
+
+
+def test_the_table_of_a_folder_is_the_folder(root):
+    folder = from_folder(root, labelled=True)
+    table = from_table(folder.rows.select("path", "label"), root=root)
+    assert table.rows.equals(folder.rows)
+
+
+# --- columns -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "head", ["File,Label", "image path,Class", "filename,species", "id,breed", "IMAGE-ID,target", "path,category"]
+)
+def test_columns_are_found_by_their_common_names(csv, head):
+    assert labels(csv(f"{head}\na.jpg,cat\n")) == ["cat"]
+
+
+def test_the_plainer_name_goes_first_and_others_may_stay(csv):
+    assert labels(csv("id,file,label,tags\n7,a.jpg,cat,x\n")) == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "what", "fix"),
+    [
+        ("file,kind\na.jpg,cat\n", {}, "known to be the label", 'label="kind"'),
+        ("pix,label\na.jpg,cat\n", {}, "known to be the file", 'file="pix"'),
+        ("file,kind\na.jpg,cat\n", {"label": "kinds"}, "no column 'kinds'", "did you mean 'kind'?"),
+        ("file,labels,class\na.jpg,cat,x\n", {}, "several columns could be the label", 'label="labels"'),
+        ("path,filename,label\na.jpg,b,cat\n", {}, "several columns could be the file", 'file="path"'),
+        ("a.jpg,cat\nb.jpg,dog\n", {}, "known to be the", "names the columns"),
+        ("file,label,split\na.jpg,x,holdout\n", {}, "'split' names a split", "train-dev"),
+        ("file,label\n,x\n", {}, "row 1 names no file", "fill it in"),
+        ("file,label\nhttps://x.org/a.jpg,x\n", {}, "names addresses", "ursa download"),
+        ("file,label,date\na.jpg,x,01/02/2020\n", {}, "'date' holds no dates", 'time=""'),
+        ("file,label\na.jpg,x\n", {"task": "classes"}, "no such task", "regression"),
+        ("file,label\na.jpg,x\nb.jpg,2\n", {"task": "regression"}, "no numbers", "single-label"),
+        ("file,label\na.jpg,inf\n", {"task": "regression"}, "no numbers", "single-label"),
+        ("file,label\na.jpg,x\n", {"task": "regression", "separator": "|"}, "several labels", "leave one"),
+        ("file,a,b\na.jpg,1,\n", {"label": ["a", "b"]}, "some of its labels only", "fill"),
+        ("file,a,b\na.jpg,1,x\n", {"label": ["a", "b"]}, "no numbers", "mend"),
+        ("file,a,b\na.jpg,1,-1\n", {"label": ["a", "b"], "task": "multi-label"}, "'b' does not say", "1 or 0"),
+        ("file,a,b\na.jpg,1,1\n", {"label": ["a", "b"], "task": "single-label"}, "has one column", "one of them"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_way_out(csv, text, options, what, fix):
+    with pytest.raises(DataError) as error:
+        csv(text, **options)
+    assert what in error.value.what and fix in error.value.fix
+
+
+def test_a_column_of_files_alone_is_a_pile_of_unlabelled_pictures(csv):
+    assert labels(csv("file\na.jpg\nb.jpg\n")) == [None, None]
+    assert labels(csv("file,kind\na.jpg,cat\n", label="")) == [None]
+
+
+def test_splits_groups_and_times(csv):
+    text = "file;label;Set;patient;date\na.jpg;x;TRAIN;7;2020-01-02\nb.jpg;x;dev;;\nc.jpg;x;train_dev;8;2021-12-31\n"
+    rows = csv(text).rows
+    assert rows["split"].to_list() == ["train", "valid", "train-dev"]
+    assert rows["group"].to_list() == ["7", None, "8"]
+    assert rows["time"].to_list() == [datetime.datetime(2020, 1, 2), None, datetime.datetime(2021, 12, 31)]
+    assert csv(text, split="", group="", time="").rows["split"].to_list() == [None] * 3
+
+
+@pytest.mark.parametrize(("column", "yes", "no"), [("is_valid", "valid", "train"), ("is_test", "test", "train")])
+@pytest.mark.parametrize("values", [("True", "False"), ("1", "0")])
+def test_yes_and_no_for_a_split(csv, column, yes, no, values):
+    assert csv(f"file,label,{column}\na.jpg,x,{values[0]}\nb.jpg,x,{values[1]}\n").rows["split"].to_list() == [yes, no]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2020-01-02 03:04:05", (2020, 1, 2, 3, 4, 5)),
+        ("2020-01-02T03:04:05.5", (2020, 1, 2, 3, 4, 5, 500_000)),
+        ("2020-01-02T03:04:05Z", (2020, 1, 2, 3, 4, 5)),
+        ("2020-01-02T03:04:05+02:00", (2020, 1, 2, 1, 4, 5)),
+        ("2020:01:02 03:04:05", (2020, 1, 2, 3, 4, 5)),
+        ("31.12.2020", (2020, 12, 31)),
+        ("2020-01-02 03:04", (2020, 1, 2, 3, 4)),
+    ],
+)
+def test_forms_of_dates(csv, text, time):
+    assert csv(f"file,label,time\na.jpg,x,{text}\nb.jpg,x,\n").rows["time"][0] == datetime.datetime(*time)
+
+
+# --- labels --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "options", "task", "expected"),
+    [
+        ("label", ["cat", "Cat ", ""], {}, "single-label", ["cat", "Cat ", None]),
+        ("label", ["0", "1", "1"], {}, "single-label", ["0", "1", "1"]),
+        ("label", ["007", "12", "3"], {}, "single-label", ["007", "12", "3"]),
+        ("label", ["1.5", "2", ""], {}, "regression", [1.5, 2.0, None]),
+        ("label", ["1.0", "nan", "-2e3"], {}, "regression", [1.0, None, -2000.0]),
+        ("label", ["NA", "1.5", "2"], {}, "single-label", ["NA", "1.5", "2"]),
+        ("label", ["1", "2", "3"], {"task": "regression"}, "regression", [1.0, 2.0, 3.0]),
+        ("label", ["1.50", "2", ""], {"task": "single-label"}, "single-label", ["1.50", "2", None]),
+        ("label", ["a|b", "", "b||a|b"], {"separator": "|"}, "multi-label", [["a", "b"], None, ["b", "a"]]),
+        ("label", ['"a, b"', "c", "a"], {"separator": ","}, "multi-label", [["a", "b"], ["c"], ["a"]]),
+        ("label", ["a", "", "b"], {"task": "multi-label"}, "multi-label", [["a"], None, ["b"]]),
+    ],
+)
+def test_what_one_column_means(csv, column, values, options, task, expected):
+    catalog = csv(
+        f"file,{column}\n" + "".join(f"{file},{v}\n" for file, v in zip(FILES, values, strict=False)), **options
+    )
+    assert (catalog.task, labels(catalog)) == (task, expected)
+
+
+@pytest.mark.parametrize(("name", "task"), [("age", "regression"), ("class_id", "single-label")])
+def test_many_whole_numbers_are_numbers_unless_the_column_says_classes(root, name, task):
+    frame = pl.DataFrame({"file": ["a.jpg"] * 21, name: range(21)})
+    assert from_table(frame, root=root, label=name).task == task
+    assert from_table(frame[:20], root=root, label=name).task == "single-label"
+
+
+def test_numbers_with_leading_zeros_are_names(csv):
+    text = "file,plot\n" + "".join(f"a.jpg,{number:03}\n" for number in range(30))
+    assert csv(text, label="plot").task == "single-label"
+    assert csv(text.replace(",0", ",").replace(",0", ",").replace(",\n", ",0\n"), label="plot").task == "regression"
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "expected"),
+    [
+        ("1,1\n0,0\n,\n", "multi-label", [["x", "y"], [], None]),
+        ("True,False\nfalse,TRUE\n1.0,0\n", "multi-label", [["x"], ["y"], ["x"]]),
+        ("1,0.5\n0,0\n,\n", "regression", [[1.0, 0.5], [0.0, 0.0], None]),
+    ],
+)
+def test_what_several_columns_mean(csv, text, task, expected):
+    lines = [f"{file},{line}" for file, line in zip(FILES, text.splitlines(), strict=False)]
+    catalog = csv("file,x,y\n" + "\n".join(lines), label=["x", "y"])
+    assert (catalog.task, labels(catalog)) == (task, expected)
+    assert catalog.labels.names == (("x", "y") if task == "multi-label" else ())
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "expected"),
+    [
+        ([["b", "a"], [], None], "multi-label", [["b", "a"], [], None]),
+        ([["a", None, ""], ["a", "a"], None], "multi-label", [["a"], ["a"], None]),
+        ([[1, 2], [3], None], "multi-label", [["1", "2"], ["3"], None]),
+        ([[0.5, 1.0], [2.0, 3.0], None], "regression", [[0.5, 1.0], [2.0, 3.0], None]),
+        ([0.5, float("nan"), None], "regression", [0.5, None, None]),
+        ([1.0, 2.0, 3.0], "regression", [1.0, 2.0, 3.0]),
+        ([True, False, None], "single-label", ["true", "false", None]),
+    ],
+)
+def test_what_columns_of_data_frames_mean(root, values, task, expected):
+    catalog = from_table(pl.DataFrame({"file": FILES[:3], "label": values}), root=root)
+    assert (catalog.task, labels(catalog)) == (task, expected)
+
+
+def test_lists_of_numbers_need_one_length(root):
+    with pytest.raises(DataError, match="as many numbers"):
+        from_table(pl.DataFrame({"file": FILES[:2], "label": [[0.5, 1.0], [2.0]]}), root=root)
+
+
+def test_pandas_frames_with_gaps_categories_lists_and_a_named_index(root):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "file": [Path(name) for name in FILES[:3]],
+            "whole": [1, None, 3],
+            "share": [1.5, None, 2.0],
+            "kind": pandas.Categorical(["x", None, "y"]),
+            "tags": [["x"], (), None],
+            "date": pandas.to_datetime(["2020-01-01", None, "2021-01-01"]),
+            "is_valid": [True, False, False],
+        }
+    )
+    read = {name: from_table(frame, root=root, label=name) for name in ("whole", "share", "kind", "tags")}
+    assert labels(read["whole"]) == ["1", None, "3"] and labels(read["share"]) == [1.5, None, 2.0]
+    assert labels(read["kind"]) == ["x", None, "y"] and labels(read["tags"]) == [["x"], [], None]
+    assert read["kind"].rows["split"].to_list() == ["valid", "train", "train"]
+    assert read["kind"].rows["time"][2] == datetime.datetime(2021, 1, 1)
+    assert from_table(frame.set_index("file"), root=root, label="kind").rows.equals(read["kind"].rows)
+    with pytest.raises(DataError, match="same name"):
+        from_table(pandas.concat([frame, frame], axis=1), root=root, label="kind")
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_paths_of_any_form_lead_to_the_same_file(csv, root):
+    paths = ("sub/d.jpg", "./sub/d.jpg", "sub\\d.jpg", ".\\sub\\..\\sub\\d.jpg", f"{root}/sub/d.jpg")
+    for path in paths:
+        catalog = csv(f"file,label\n{path},x\n")
+        assert catalog.ids == ["sub/d.jpg"] and catalog.files() == [root / "sub/d.jpg"]
+
+
+def test_a_file_elsewhere_keeps_its_absolute_path(csv, root, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "x.jpg"
+    other.touch()
+    catalog = csv(f"file,label\n{other},x\n")
+    assert catalog.ids == [other.as_posix()] and catalog.files() == [other]
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="no such names there")
+def test_a_backslash_in_a_real_name_stays(csv, root):
+    (root / "a\\b.jpg").touch()
+    assert csv("file,label\na\\b.jpg,x\n").ids == ["a\\b.jpg"]
+
+
+def test_a_file_that_is_not_there_keeps_its_row_and_its_problem_through_a_scan(csv):
+    catalog = csv("file,label\na.jpg,x\ngone.jpg,y\na.jpg/b.jpg,y\n")
+    assert catalog.rows["problem"].to_list() == [None, MISSING, MISSING] and catalog.labels.names == ("x", "y")
+    assert scan.unscanned(catalog).to_list() == [True, False, False]
+    assert scan.remembered(catalog, catalog).rows["problem"].to_list() == [None, MISSING, MISSING]
+
+
+def test_a_file_that_comes_back_is_looked_at(csv, root):
+    text = "file,label\na.jpg,x\ngone.jpg,y\n"
+    before = csv(text)
+    (root / "gone.jpg").touch()
+    assert scan.unscanned(scan.remembered(csv(text), before)).all()
+
+
+def test_a_file_listed_twice_is_two_rows(csv):
+    catalog = csv("file,label\na.jpg,x\nb.jpg,y\n./a.jpg,y\na.jpg,x\n")
+    assert catalog.ids == ["a.jpg", "b.jpg", "a.jpg#2", "a.jpg#3"]
+    assert catalog.rows["path"].to_list() == ["a.jpg", "b.jpg", "a.jpg", "a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("d.jpg", '/sub"'),
+        ("a", "there is a file a.jpg"),
+        ("x/c.jpg", "there is a file c.jpg"),
+        ("nowhere.jpg", "root=..."),
+    ],
+)
+def test_when_no_file_is_there_the_first_is_shown_and_where_it_may_be(csv, root, name, fix):
+    with pytest.raises(DataError, match="none of the 2 files") as error:
+        csv(f"file,label\n{name},x\n{name}2,y\n")
+    assert name in error.value.found and str(root.resolve()) in error.value.found and fix in error.value.fix
+
+
+# --- CSV of all kinds ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "file,label\nä ö.jpg,b\n".encode(),
+        codecs.BOM_UTF8 + "file,label\nä ö.jpg,b\n".encode(),
+        "file;label\r\nä ö.jpg;b\r\n".encode("latin-1"),
+        "file\tlabel\nä ö.jpg\tb\n".encode("utf-16"),
+        "file|label\rä ö.jpg|b\r".encode(),
+        '\n\n"file", "label"\n\n"ä ö.jpg", "b"'.encode(),
+        ",file,label\n0,ä ö.jpg,b\n".encode(),
+        'file,label,"a ""long"" note, with\nlines"\nä ö.jpg,b,"x,\n""y"""\n'.encode(),
+    ],
+)
+def test_text_of_all_kinds_reads_the_same(csv, data):
+    catalog = csv(data)
+    assert (catalog.ids, labels(catalog), catalog.rows["problem"].to_list()) == (["ä ö.jpg"], ["b"], [None])
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "is empty"),
+        (codecs.BOM_UTF8 + b"\n \n", "is empty"),
+        (b"file,label\n", "has no rows"),
+        (b"file,label\na.jpg\n", "line 2 of"),
+        (b"file,label\na.jpg,x\nb.jpg,x,y\n", "line 3 of"),
+        (b'file,label\na.jpg,"x\nb.jpg,y\n', "cannot be read"),
+        (b'file,label\na.jpg,"x"y\n', "cannot be read"),
+        (b"file,label,file\na,b,c\n", "same name"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x81", "is no text"),
+        (b"PK\x03\x04rest", "is no text"),
+        (b"PAR1rest", "damaged Parquet"),
+    ],
+)
+def test_what_cannot_be_read_whole_is_refused(csv, data, what):
+    with pytest.raises(DataError, match=what):
+        csv(data)
+
+
+def test_what_is_no_table_is_refused(root):
+    for table, what in ((root, "is a folder"), (root / "tabel.csv", "there is no file"), ([1, 2], "is no table")):
+        (root / "table.csv").touch()
+        with pytest.raises(DataError, match=what) as error:
+            from_table(table)
+    assert error.value.fix
+
+
+# --- laws ----------------------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
+ROWS = st.lists(st.tuples(st.sampled_from(FILES), st.none() | TEXT), min_size=1, max_size=12)
+LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@LAWS
+@given(ROWS, st.sampled_from([",", ";", "\t", "|"]))
+def test_a_table_written_and_read_back_is_the_same_catalog(root, rows, separator):
+    frame = pl.DataFrame(rows, schema={"file": pl.String, "label": pl.String}, orient="row")
+    frame.write_csv(root / "t.csv", separator=separator)
+    frame.write_parquet(root / "t.parquet")
+    wanted = from_table(frame, root=root, task="single-label").rows
+    assert from_table(root / "t.parquet", task="single-label").rows.equals(wanted)
+    assert from_table(root / "t.csv", task="single-label").rows.equals(wanted)
+
+
+@LAWS
+@given(ROWS, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_neither_classes_nor_counts(root, rows, random):
+    mixed = random.sample(rows, len(rows))
+    one, other = (
+        from_table(pl.DataFrame(each, schema={"file": pl.String, "label": pl.String}, orient="row"), root=root)
+        for each in (rows, mixed)
+    )
+    assert one.labels == other.labels and one.counts() == other.counts() and set(one.ids) == set(other.ids)
+
+
+@LAWS
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_columns_of_0_and_1_come_back_as_the_matrix(root, matrix):
+    hot = np.array(matrix, np.float32)
+    frame = pl.DataFrame({"file": FILES[: len(hot)], **{name: hot[:, i] for i, name in enumerate("xyz")}})
+    catalog = from_table(frame, root=root, label=["x", "y", "z"])
+    present = [name for name, any_ in zip("xyz", hot.any(0), strict=True) if any_]
+    assert catalog.labels.names == tuple(present)
+    assert np.array_equal(catalog.hot(), hot[:, hot.any(0)])
