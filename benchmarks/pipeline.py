@@ -84,9 +84,9 @@ def measured(name: str, folder: Path, place: Path, rounds: int) -> list[object]:
         assert count == len(files), (count, len(files))
         return time.perf_counter() - start
 
-    actions = {
+    actions: dict[str, Callable[[], float]] = {
         "ursa": lambda: seconds(lambda: ours(catalog)),
-        "torchvision": lambda: seconds(lambda: iter(pictures for pictures, _ in loader)),
+        "torchvision": lambda: seconds(lambda: pictures_of(loader)),
         "hand": lambda: seconds(lambda: by_hand(files)),
     }
     for action in actions.values():
@@ -107,6 +107,11 @@ def measured(name: str, folder: Path, place: Path, rounds: int) -> list[object]:
         rate(cached["second"]),
         f"{ratio(cached['first'], cached['second']):.1f}",
     ]
+
+
+def pictures_of(loader: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+    for pictures, _ in loader:
+        yield pictures
 
 
 def ours(catalog: Catalog, cache: PixelCache | None = None) -> Iterator[Tensor]:

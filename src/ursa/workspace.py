@@ -81,6 +81,10 @@ class Workspace:
         """Folder of the embeddings by one backbone, preparation and precision."""
         return self.root / "embeddings" / fingerprint
 
+    def pixels(self, kind: str) -> Path:
+        """Folder of decoded pictures, reduced in one way."""
+        return self.root / "pixels" / kind
+
     def probe(self, key: str) -> Path:
         """A fitted probe, by the hash of all that it depends on."""
         return self.root / "probes" / f"{key}.safetensors"

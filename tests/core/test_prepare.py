@@ -144,13 +144,21 @@ def test_resize_takes_width_then_height():
     assert resize(plain(4, 6), 5, 2).shape == (2, 5, 3)
 
 
-def test_a_view_is_written_where_it_is_wanted(photo):
-    pixels, place = photo(3, 90, 60), np.zeros((3, 48, 48, 3), np.uint8)
+def test_a_view_is_put_into_a_blank_one(photo):
+    pixels = photo(3, 90, 60)
     for fit in FITS:
-        place[:] = 7
-        assert Preparation(48, fit).view(pixels, place[1]).base is place
-        assert np.array_equal(place[1], Preparation(48, fit).view(pixels))
-        assert (place[[0, 2]] == 7).all()
+        preparation = Preparation(48, fit)
+        place = preparation.blank(3)
+        assert preparation.view(pixels, place[1]).base is place
+        assert np.array_equal(place[1], preparation.view(pixels))
+        assert (place[[0, 2]] == FILL).all()
+
+
+def test_what_a_view_shows_is_the_picture_without_its_bars(photo):
+    for width, height in [(90, 60), (60, 90), (48, 48), (500, 3), (1, 1)]:
+        preparation = Preparation(48)
+        shown = preparation.shown(preparation.view(photo(3, width, height)), width, height)
+        assert np.array_equal(shown, preparation.sized(photo(3, width, height), resize))
 
 
 @pytest.mark.parametrize(

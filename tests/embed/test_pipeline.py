@@ -1,5 +1,7 @@
 """The pipeline: order, completeness, bounds, and cores shared by what was timed."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -10,7 +12,6 @@ from ursa.core.prepare import Preparation
 from ursa.core.threads import chunks, cores
 from ursa.data.scan import glance, look
 from ursa.embed import pipeline
-from ursa.embed.pipeline import CHUNK, decoders
 from ursa.embed.resize import by_torch
 
 PREPARATION = Preparation(size=16)
@@ -18,83 +19,109 @@ PREPARATION = Preparation(size=16)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, picture_folder):
-    folder = picture_folder(tmp_path_factory.mktemp("many"), {"red": 2 * CHUNK + 30}, side=16)
+    folder = picture_folder(tmp_path_factory.mktemp("many"), {"red": 158}, side=16)
     return sorted(folder.glob("*/*"))
 
 
-@pytest.mark.parametrize("buffer", [2, 5, 1000])
-@pytest.mark.parametrize("count", [0, 1, CHUNK, CHUNK + 1, 2 * CHUNK + 30])
-def test_every_file_comes_out_once_in_order_whatever_the_buffer(files, monkeypatch, buffer, count):
-    monkeypatch.setattr(pipeline, "cores", lambda: 4)
-    monkeypatch.setattr(pipeline, "BUFFER_BYTES", buffer * CHUNK * 16 * 16 * 3)
-    threads = []
+def forward(views: np.ndarray) -> np.ndarray:
+    return views.reshape(len(views), -1)[:, ::97].astype(np.float32)
+
+
+def nothing(_key: str) -> bool:
+    return False
+
+
+def on_cores(files, known=nothing, forward=forward, batch=4):
+    return pipeline.on_cores(files, PREPARATION, forward, known, batch=batch)
+
+
+def ahead(files, known=nothing, forward=forward, batch=4):
+    return pipeline.ahead(files, PREPARATION, forward, known, batch=batch)
+
+
+@pytest.mark.parametrize("way", [on_cores, ahead])
+@pytest.mark.parametrize(("count", "batch"), [(0, 4), (1, 4), (7, 3), (158, 4), (158, 1), (158, 500)])
+def test_every_file_comes_out_once_in_order_with_its_own_vector(files, way, count, batch):
     expected = [look(file, PREPARATION, by_torch) for file in files[:count]]
-    seen = [*pipeline.looks(files[:count], PREPARATION, threads.append)]
+    seen = [*way(files[:count], batch=batch)]
     assert [facts for chunk in seen for facts in chunk.facts] == [facts for facts, _ in expected]
-    views = np.concatenate([chunk.views for chunk in seen]) if seen else np.empty((0, 16, 16, 3))
-    assert len(views) == count
-    for view, (_, known) in zip(views, expected, strict=True):
-        assert np.abs(view.astype(int) - known).max() <= 2
-    assert threads[-1] == 4  # set back
+    vectors = {key: vector for chunk in seen for key, vector in chunk.vectors.items()}
+    assert vectors.keys() == {facts.sha256 for facts, _ in expected}
+    for facts, view in expected:
+        assert np.array_equal(vectors[facts.sha256], forward(view[None])[0])
 
 
-def test_no_more_is_decoded_ahead_than_the_buffer_holds(files, monkeypatch):
-    monkeypatch.setattr(pipeline, "cores", lambda: 4)
-    monkeypatch.setattr(pipeline, "CHUNK", 8)
-    monkeypatch.setattr(pipeline, "BUFFER_BYTES", 3 * 8 * 16 * 16 * 3)
-    looked = []
-    monkeypatch.setattr(pipeline, "glance", lambda file, *rest: looked.append(file) or glance(file, *rest))
-    for number, _ in enumerate(pipeline.looks(files, PREPARATION, lambda _: None), 1):
-        assert len(looked) <= (number + 3) * 8
+@pytest.mark.parametrize("way", [on_cores, ahead])
+def test_what_is_known_or_broken_does_not_go_forward(files, tmp_path, way):
+    (tmp_path / "page.jpg").write_text("<html>")
+    some = [files[0], tmp_path / "page.jpg", tmp_path / "gone.jpg", files[1], files[0]]
+    old = look(files[1], PREPARATION)[0].sha256
+    passed = []
+
+    def counted(views):
+        passed.append(len(views))
+        return forward(views)
+
+    (chunk,) = way(some, known=lambda key: key == old, forward=counted, batch=8)
+    assert [fact.problem is None for fact in chunk.facts] == [True, False, False, True, True]
+    assert [*chunk.vectors] == [chunk.facts[0].sha256] and passed == [1]
 
 
-def test_decoders_stop_and_threads_are_set_back_when_the_reader_stops(files, monkeypatch):
-    monkeypatch.setattr(pipeline, "cores", lambda: 4)
-    threads = []
-    run = pipeline.looks(files, PREPARATION, threads.append)
+@pytest.mark.parametrize("way", [on_cores, ahead])
+def test_threads_end_when_the_reader_stops(files, way):
+    run = way(files)
     next(run)
     run.close()
-    assert threads == [3, 4]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ursa")]
 
 
-def test_while_something_is_decoded_the_forward_pass_leaves_it_a_core(files, monkeypatch):
-    monkeypatch.setattr(pipeline, "cores", lambda: 4)
-    hold, threads = threading.Event(), []
-    slow = files[CHUNK + 20]
-    monkeypatch.setattr(pipeline, "glance", lambda file, *rest: (file != slow or hold.wait(20)) and glance(file, *rest))
-    run = pipeline.looks(files, PREPARATION, threads.append)
-    next(run)
-    assert threads == [3]
-    hold.set()
-    assert sum(len(chunk.facts) for chunk in run) == len(files) - CHUNK
-    assert threads[-1] == 4
+@pytest.mark.parametrize("way", [on_cores, ahead])
+def test_an_error_in_a_thread_reaches_the_reader_and_nothing_hangs(files, way):
+    def broken(views):
+        raise RuntimeError("a defect")
 
-
-@pytest.mark.parametrize("count", [1, 4])
-def test_an_accelerator_or_a_single_core_gets_every_file_too(files, monkeypatch, count):
-    monkeypatch.setattr(pipeline, "cores", lambda: count)
-    expected = [look(file, PREPARATION)[0].sha256 for file in files]
-    for set_threads in (None, lambda _: None):
-        chunks = pipeline.looks(files, PREPARATION, set_threads)
-        assert [facts.sha256 for chunk in chunks for facts in chunk.facts] == expected
-
-
-def test_an_error_in_a_decoder_thread_reaches_the_reader(files, monkeypatch):
-    def broken(file, *rest):
-        raise RuntimeError(f"a defect, at {file.name}")
-
-    monkeypatch.setattr(pipeline, "glance", broken)
     with pytest.raises(RuntimeError, match="a defect"):
-        next(pipeline.looks(files, PREPARATION, None))
+        next(way(files, forward=broken))
 
 
-def test_cores_are_shared_in_proportion():
-    assert decoders(0.05, 0.1, 4) == 1  # a ninth of the work, but never none
-    assert decoders(1.2, 0.1, 4) == 3  # three quarters
-    assert decoders(9.0, 0.1, 4) == 3  # never all
-    assert decoders(1.0, 0.25, 4) == 2
-    assert decoders(1.0, 0.0, 2) == 1
+@pytest.mark.parametrize("way", [on_cores, ahead])
+def test_little_is_decoded_ahead(files, monkeypatch, way):
+    monkeypatch.setattr(pipeline, "GROUPS", 2)
+    looked = []
+    monkeypatch.setattr(pipeline, "glance", lambda file, *rest: looked.append(file) or glance(file, *rest))
+    done = 0
+    for chunk in way(files, batch=2):
+        done += len(chunk.facts)
+        assert len(looked) <= done + 9 * 2 * 2
+
+
+SCRIPT = """
+import multiprocessing, sys
+from pathlib import Path
+from ursa.core.prepare import Preparation
+from ursa.embed import pipeline
+
+def read_all(files):
+    forward = lambda views: views.reshape(len(views), -1)[:, :3].astype("float32")
+    run = pipeline.on_cores(files, Preparation(16), forward, lambda _: False, batch=4)
+    return [fact.sha256 for chunk in run for fact in chunk.facts]
+
+if __name__ == "__main__":
+    files = sorted(Path(sys.argv[1]).glob("*/*"))[:20]
+    here = read_all(files)
+    for method in {"spawn", "fork"} & set(multiprocessing.get_all_start_methods()):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            assert pool.apply_async(read_all, (files,)).get(timeout=60) == here, method
+    print(len(here))
+"""
+
+
+def test_another_process_reads_the_same_forked_or_spawned(files, tmp_path):
+    """Threads are made when they are needed, so a pipeline works in a forked child of a process that has used one."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script, files[0].parents[1]], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "20", done.stderr
 
 
 def test_torch_resizes_as_pillow_does(photo):

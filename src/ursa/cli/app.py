@@ -291,6 +291,10 @@ def show(
         str | None, typer.Option("--patch", help="The numbers of 8 x 8 pixels from there on.", metavar="TOP,LEFT")
     ] = None,
     as_model: Annotated[bool, typer.Option("--as-model", help="Pictures as a model sees them.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="As training shows them, with such a setting, turn=10.", metavar="NAME=VALUE"),
+    ] = None,
     count: Annotated[int, typer.Option("--count", help="Pictures of a batch.")] = 12,
     seed: Seed = 0,
     out: Annotated[
@@ -305,6 +309,7 @@ def show(
 ) -> None:
     """Pictures, counts and sizes, drawn here or into a file. Exits 1 for a broken picture."""
     from ursa.cli import look, progress
+    from ursa.recipe import Recipe
     from ursa.workflow.show import show as run
 
     console = _console()
@@ -318,6 +323,7 @@ def show(
             count=count,
             seed=seed,
             workspace=workspace,
+            recipe=Recipe(seed=seed).with_settings(settings) if settings else None,
             progress=bar,
         )
     if out is None and how == "none" and not json_ and result.problem is None:

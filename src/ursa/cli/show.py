@@ -1,5 +1,6 @@
 """Results -> text for people. Everything goes to the console it is given."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -46,6 +47,11 @@ KINDS = {  # kind: mark, words for one and for several
     "too-large": ("[yellow]![/]", "picture too large to read", "pictures too large to read"),
     "needs-decoder": ("[yellow]![/]", "picture that needs a decoder", "pictures that need a decoder"),
     "similar-classes": ("[yellow]![/]", "class under several names", "classes under several names"),
+    "augmentation-harms": (
+        "[yellow]![/]",
+        "augmentation that makes labels wrong",
+        "augmentations that make labels wrong",
+    ),
     "class-in-one-split": ("[yellow]![/]", "class that a split lacks", "classes that a split lacks"),
     "small-class": ("[yellow]![/]", "class with too few pictures", "classes with too few pictures"),
     "imbalance": ("[blue]i[/]", "class far smaller than another", "classes far smaller than another"),
@@ -64,14 +70,22 @@ WHOLE = ("similar-classes", "class-in-one-split", "small-class", "imbalance", "p
 
 def checked(result: "Checked", following: str, console: Console) -> None:
     """The summary of `ursa check`; `following` is the command to go on with."""
-    console.print(f"[bold]{len(result.catalog):,} pictures in {len(result.labels)} classes[/]\n")
-    console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
-    sealed = len(result.catalog.usable()) - int(result.confusion.sum())
-    aside = f" The {sealed:,} test pictures stay sealed." if sealed else ""
-    console.print(f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}")
-    console.print(_mixups(result.confusion, result.labels.names))
+    classes = f" in {len(result.labels)} classes" if len(result.labels) else ""
+    console.print(f"[bold]{len(result.catalog):,} pictures{classes}[/]")
+    if math.isnan(result.accuracy.value):
+        console.print(f"\n{escape(result.accuracy.method.capitalize())}.")
+    else:
+        console.print()
+        console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
+        sealed = len(result.catalog.usable()) - int(result.confusion.sum())
+        aside = f" The {sealed:,} test pictures stay sealed." if sealed else ""
+        console.print(
+            f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}"
+        )
+        console.print(_mixups(result.confusion, result.labels.names))
     findings(result.findings, console)
-    _paths(console, ("Report", result.report), ("Next", following))
+    goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
+    _paths(console, ("Report", result.report), *goes_on)
 
 
 def downloaded(result: "Downloaded", following: str, console: Console) -> None:
@@ -147,7 +161,7 @@ def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) 
 def findings(found: Sequence[Finding], console: Console) -> None:
     """What was found, by kind, the most pressing first."""
     if not found:
-        console.print("\n[green]No broken files, no duplicates.[/]")
+        console.print("\n[green]Every file is a sound picture, none is there twice.[/]")
         return
     for kind in [*KINDS, *sorted({finding.kind for finding in found} - set(KINDS))]:
         some = [finding for finding in found if finding.kind == kind]

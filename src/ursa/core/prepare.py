@@ -44,11 +44,27 @@ class Preparation:
         return "longer" if self.fit == "pad" else "shorter"
 
     def view(self, pixels: Pixels, out: Pixels | None = None, by: Resize | None = None) -> Pixels:
-        """pixels [h, w, 3] uint8 -> view [size, size, 3] uint8, bilinear with antialiasing; written to `out` if given.
+        """pixels [h, w, 3] uint8 -> view [size, size, 3] uint8, bilinear with antialiasing; put into a blank `out`.
 
         by: another implementation of `resize`, which agrees with it to 2 grey levels (`embed/resize.py`).
         """
-        return self.placed(self.sized(pixels, by or resize), out)
+        sized, view = self.sized(pixels, by or resize), self.blank(1)[0] if out is None else out
+        h, w = sized.shape[:2]
+        top, left = (self.size - h) // 2, (self.size - w) // 2
+        view[top : top + h, left : left + w] = sized
+        return view
+
+    def blank(self, count: int) -> Pixels:
+        """[count, size, size, 3] of the grey that bars have."""
+        return np.full((count, self.size, self.size, 3), FILL, np.uint8)
+
+    def shown(self, view: Pixels, width: int, height: int) -> Pixels:
+        """What of a view is picture and not bars, if the picture has this size."""
+        if self.fit != "pad":
+            return view
+        w, h = fitted(width, height, self.size)
+        top, left = (self.size - h) // 2, (self.size - w) // 2
+        return view[top : top + h, left : left + w]
 
     def sized(self, pixels: Pixels, by: Resize) -> Pixels:
         """pixels [h, w, 3] -> what of the view is picture, [h <= size, w <= size, 3]."""
@@ -59,15 +75,6 @@ class Preparation:
             pixels = pixels[top : top + side, left : left + side]
         size = fitted(width, height, self.size) if self.fit == "pad" else (self.size, self.size)
         return pixels if size == pixels.shape[1::-1] else by(pixels, *size)
-
-    def placed(self, sized: Pixels, out: Pixels | None = None) -> Pixels:
-        """sized [h, w, 3] -> view [size, size, 3], the bars filled."""
-        view = np.empty((self.size, self.size, 3), np.uint8) if out is None else out
-        h, w = sized.shape[:2]
-        top, left = (self.size - h) // 2, (self.size - w) // 2
-        view[:top] = view[top + h :] = view[:, :left] = view[:, left + w :] = FILL
-        view[top : top + h, left : left + w] = sized
-        return view
 
     def to_json(self) -> dict[str, Any]:
         """{"size", "fit"}, as a bundle and the store's key keep it."""

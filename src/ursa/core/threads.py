@@ -25,11 +25,15 @@ def chunks(
     size: int = CHUNK,
     threads: int | None = None,
     ahead: int = 0,
+    begin: Callable[[], object] | None = None,
 ) -> Iterator[list[Out]]:
-    """work(item) for each item -> lists of at most `size` results, in order; `ahead` lists are worked in advance."""
+    """work(item) for each item -> lists of at most `size` results, in order.
+
+    ahead: so many lists are worked in advance; begin: what each thread does first.
+    """
     source = iter(items)
     count = threads or cores()
-    with ThreadPoolExecutor(count, thread_name_prefix="ursa") as pool:
+    with ThreadPoolExecutor(count, thread_name_prefix="ursa", initializer=begin) as pool:
 
         def submit() -> list[Future[list[Out]]]:
             return [pool.submit(_each, work, some) for some in portions(list(itertools.islice(source, size)), count)]

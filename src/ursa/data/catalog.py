@@ -112,6 +112,10 @@ class Catalog:
         """The files, in the order of the rows."""
         return [self.root / path for path in self.rows["path"]]
 
+    def file(self, id: str) -> Path:
+        """The file of one picture."""
+        return self.root / str(self.rows["path"][self.rows["id"].index_of(id) or 0])
+
     def targets(self, labels: Labels | None = None) -> npt.NDArray[np.int64]:
         """[N] class indices. Every row must have a label, a single one: raises DataError for another task."""
         if self.task != "single-label":

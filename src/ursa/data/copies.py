@@ -36,6 +36,11 @@ class Copies:
     pairs: I64  # [P, 2] rows of near copies: pairs of different bytes that look the same
     scores: F32  # [P] how well the two agree, 1 at best
 
+    def of(self, catalog: Catalog) -> I64:
+        """[M] group numbers of some of these pictures, in the order of a catalog."""
+        group = dict(zip(self.ids, self.groups.tolist(), strict=True))
+        return np.array([group[id] for id in catalog.ids], np.int64)
+
     def members(self) -> list[I64]:
         """The rows of each group of near copies, the bytes of some of which differ."""
         near = np.unique(self.groups[self.pairs])

@@ -44,9 +44,10 @@ class Pattern:
         """A template such as "{label}_*.jpg", or a regular expression.
 
         In a template {label}, {split} and {group} stand for what they name, * and {} for anything; none of them goes
-        beyond a "/", and each takes as much as it can: in "{label}_*.jpg" the label reaches up to the last "_". A name
-        that stands there twice is the same both times. A regular expression has groups of these names, (?P<label>...),
-        or a single group, which is the label. Raises DataError for a pattern that finds nothing of that.
+        beyond a "/", and each takes as much as it can: in "{label}_*.jpg" the label reaches up to the last "_". Before
+        a dot it ends at the first one: in "{label}.*" cat.12.jpg is a cat. A name that stands there twice is the same
+        both times. A regular expression has groups of these names, (?P<label>...), or a single group, which is the
+        label. Raises DataError for a pattern that finds nothing of that.
         """
         text = pattern if isinstance(pattern, str) else pattern.pattern
         if isinstance(pattern, str) and re.search(r"\{[^\W\d]\w*\}", pattern):
@@ -96,10 +97,12 @@ def _of_template(template: str) -> re.Pattern[str]:
     """Anchored at both ends, at the left one to a whole part of the path."""
     seen: set[str] = set()
     parts = []
-    for part in re.split(r"(\{\w*\}|\*+)", template):
+    pieces = re.split(r"(\{\w*\}|\*+)", template)
+    for part, following in zip(pieces, [*pieces[1:], ""], strict=True):
         name = part[1:-1]
         if part.startswith("{"):
-            parts.append("[^/]+" if not name else f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
+            some = "[^/.]+" if following.startswith(".") and name else "[^/]+"
+            parts.append(some if not name else f"(?P={name})" if name in seen else f"(?P<{name}>{some})")
             seen.add(name)
         else:
             parts.append("[^/]*" if part.startswith("*") else re.escape(part))

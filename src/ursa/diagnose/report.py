@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +40,7 @@ KINDS = {
     "too-large": ("Pictures too large to read", "warn"),
     "needs-decoder": ("Pictures that need a decoder", "warn"),
     "similar-classes": ("Classes under several names", "warn"),
+    "augmentation-harms": ("Augmentations that make labels wrong", "warn"),
     "class-in-one-split": ("Classes that a split lacks", "warn"),
     "small-class": ("Classes with too few pictures", "warn"),
     "imbalance": ("Classes far smaller than others", "note"),
@@ -81,13 +83,19 @@ def check_page(
                 f"{broken:,} of them cannot be used" if broken else "all of them readable",
             ),
             ("Classes", str(len(labels)), _balance(catalog.counts())),
-            ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
+            ("A model can reach", "?", accuracy.method)
+            if math.isnan(accuracy.value)
+            else ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
         ),
-        _classes(catalog.counts(), metrics.per_class(confusion, labels.names)),
+        _classes(catalog.counts(), metrics.per_class(confusion, labels.names)) if len(labels) else "",
         _confusions(confusion, labels),
         *(_findings(kind, [f for f in findings if f.kind == kind], catalog) for kind in _order(findings)),
     ]
-    nothing = "" if findings else "<section><h2>Findings</h2><p>No broken files, no duplicates.</p></section>"
+    nothing = (
+        ""
+        if findings
+        else "<section><h2>Findings</h2><p>Every file is a sound picture, none is there twice.</p></section>"
+    )
     return _page(f"{_name(catalog)}: check", [*sections, nothing])
 
 
@@ -135,6 +143,8 @@ def _interval(metric: Metric) -> str:
 
 
 def _balance(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return ""
     least, most = min(counts.values()), max(counts.values())
     return f"{least:,} pictures each" if least == most else f"{least:,} to {most:,} pictures each"
 
@@ -184,7 +194,7 @@ def _findings(kind: str, findings: Sequence[Finding], catalog: Catalog) -> str:
 
 def _finding(finding: Finding, catalog: Catalog) -> str:
     pictured = finding.kind not in UNPICTURED
-    thumbs = "".join(_thumbnail(catalog.root / id, id) for id in finding.where[:4]) if pictured else ""
+    thumbs = "".join(_thumbnail(catalog.file(id), id) for id in finding.where[:4]) if pictured else ""
     where = "<br>".join(f"<code>{_text(id)}</code>" for id in finding.where[:4])
     more = f"<br>and {len(finding.where) - 4} more" if len(finding.where) > 4 else ""
     words = f"{_words(finding)}<p class=where>{where}{more}</p>"
@@ -200,7 +210,7 @@ def _mistakes(judged: Judged) -> str:
     if not rows:
         return ""
     cards = "".join(
-        f"<figure>{_thumbnail(judged.catalog.root / id, id)}<figcaption>{_text(given)}, taken for <b>{_text(said)}</b> "
+        f"<figure>{_thumbnail(judged.catalog.file(id), id)}<figcaption>{_text(given)}, taken for <b>{_text(said)}</b> "
         f"({100 * sure:.0f} %)<br><code>{_text(id)}</code></figcaption></figure>"
         for id, given, said, sure in rows
     )

@@ -1,135 +1,90 @@
-"""Files -> facts and views, in order, at the speed of the decoder, and the cores shared with the forward pass.
+"""Files -> facts and vectors, in order. Each core reads, decodes, resizes and computes its own few pictures.
 
-Both on all cores at once take 1.4 times as long as one after the other (measured, docs/decisions.md), so on a CPU one
-core decodes ahead, into a buffer of bounded size, while the others compute; when the buffer is full, or all is decoded,
-all compute. No core ever waits, whichever of the two is the slower one, and the network loads while the first pictures
-are decoded. Where decoding is the larger part (phone photos, small networks), more cores decode.
+So no core ever waits for another one, whether decoding or the network is the larger part, and what belongs to a picture
+stays in the cache of its core. Four cores with a batch each go through a network 1.1 to 2 times as fast as all four on
+one batch after the other (measured, docs/decisions.md). An accelerator gets large batches instead, decoded ahead.
 """
 
 import itertools
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation
-from ursa.core.threads import CHUNK, cores, portions
-from ursa.data.scan import MINIATURE, Facts, compared, glance
+from ursa.core.threads import chunks
+from ursa.data.scan import Facts, compared, glance
 from ursa.embed import resize
+from ursa.embed.store import F32
 
-BUFFER_BYTES = 256 << 20  # of views decoded ahead: 1,700 of 224 px
+GROUPS = 16  # of pictures a chunk: what is reported, stored and in memory at a time
+
+Forward = Callable[[Pixels], F32]  # views [N, S, S, 3] -> vectors [N, D]
+Known = Callable[[str], bool]  # sha256 -> whether its vector is there already
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some files, looked at."""
+    """Some files, looked at and embedded."""
 
-    facts: list[Facts]
-    views: Pixels  # [n, S, S, 3]; what stands where there is a problem means nothing
+    facts: list[Facts]  # in the order of the files
+    vectors: dict[str, F32]  # sha256 -> [D], of the pictures that were new
 
 
-def looks(
-    files: Iterable[Path], preparation: Preparation, set_threads: Callable[[int], object] | None = None
+def on_cores(
+    files: Iterable[Path],
+    preparation: Preparation,
+    forward: Forward,
+    known: Known,
+    *,
+    batch: int,
+    begin: Callable[[], object] | None = None,
 ) -> Iterator[Chunk]:
-    """files -> facts and views in chunks, in the order of the files.
+    """files -> chunks in the order of the files; each thread looks at `batch` of them and takes them forward.
 
-    set_threads: tells the forward pass, which is what happens between two chunks, how many threads to use. None: it
-    happens on an accelerator, and all cores decode ahead.
+    begin: what a thread does before it first calls `forward`.
     """
-    count = cores()
-    with ThreadPoolExecutor(count, thread_name_prefix="ursa") as pool:
-        ahead = _Ahead(pool, count, files, preparation)
-        try:
-            if set_threads is None:
-                ahead.refill()
-                yield from ahead
-            else:
-                yield from _shared(ahead, count, set_threads)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            if set_threads is not None:
-                set_threads(count)
+
+    def work(group: list[Path]) -> tuple[_Looked, dict[str, F32]]:
+        looked = _look(group, preparation)
+        return looked, looked.forward(forward, known)
+
+    for some in chunks(_groups(files, batch), work, size=GROUPS, ahead=1, begin=begin):
+        facts = [fact for looked, _ in some for fact in looked.finished(preparation)]
+        yield Chunk(facts, {key: vector for _, vectors in some for key, vector in vectors.items()})
 
 
-def _shared(ahead: "_Ahead", count: int, set_threads: Callable[[int], object]) -> Iterator[Chunk]:
-    """The chunks, while the cores are shared with what happens between them."""
-    cpu = time.process_time()
-    ahead.refill(1)
-    first = next(ahead, None)
-    if first is None:
-        return
-    decode = time.process_time() - cpu  # seconds a chunk, on one core
-    ahead.let(1)
-    ahead.refill()
-    set_threads(max(1, count - ahead.decoders))
-    yield first
-    for number, chunk in enumerate(ahead):
-        set_threads(max(1, count - ahead.decoders) if ahead.busy() else count)
-        start = time.perf_counter()
-        yield chunk
-        if number == 0:
-            ahead.let(decoders(decode, time.perf_counter() - start, count))
+def ahead(
+    files: Iterable[Path], preparation: Preparation, forward: Forward, known: Known, *, batch: int
+) -> Iterator[Chunk]:
+    """files -> chunks in the order of the files, one call of `forward` each, while the next ones are decoded."""
+    for (looked,) in chunks(_groups(files, batch), lambda group: _look(group, preparation), size=1, ahead=8):
+        yield Chunk(looked.finished(preparation), looked.forward(forward, known))
 
 
-def decoders(decode: float, forward: float, count: int) -> int:
-    """Seconds that a chunk takes to decode on one core and to compute on all -> how many of the cores should decode.
+@dataclass(frozen=True)
+class _Looked:
+    facts: list[Facts]
+    views: Pixels  # [n, S, S, 3]; blank where there is a problem
 
-    At least one and not all, if there are two; between that in proportion, so that neither waits for the other.
-    """
-    share = decode / (decode + forward * count)
-    return max(1, min(count - 1, round(share * count)))
+    def finished(self, preparation: Preparation) -> list[Facts]:
+        return compared(self.facts, self.views, preparation, resize.fastest())
+
+    def forward(self, forward: Forward, known: Known) -> dict[str, F32]:
+        """The vectors of those whose bytes are new."""
+        keys = {fact.sha256: row for row, fact in enumerate(self.facts) if fact.sha256 and fact.problem is None}
+        new = {key: row for key, row in keys.items() if not known(key)}
+        if not new:
+            return {}
+        whole = len(new) == len(self.views)
+        return dict(zip(new, forward(self.views if whole else self.views[[*new.values()]]), strict=True))
 
 
-class _Ahead:
-    """Chunks that are decoded ahead of their reader, by as many threads as it lets, in the order of the files."""
+def _look(files: list[Path], preparation: Preparation) -> _Looked:
+    views, by = preparation.blank(len(files)), resize.fastest()
+    return _Looked([glance(file, view, preparation, by) for file, view in zip(files, views, strict=True)], views)
 
-    def __init__(self, pool: ThreadPoolExecutor, count: int, files: Iterable[Path], preparation: Preparation) -> None:
-        self.pool, self.count, self.files = pool, count, iter(files)
-        self.preparation, self.by = preparation, resize.fastest()
-        self.pending: deque[tuple[Pixels, Pixels, list[Future[list[Facts]]]]] = deque()
-        self.most = max(2, BUFFER_BYTES // (CHUNK * preparation.size**2 * 3))
-        self.decoders = count
-        self.turns = threading.Semaphore(count)
 
-    def __iter__(self) -> "_Ahead":
-        return self
-
-    def __next__(self) -> Chunk:
-        if not self.pending:
-            raise StopIteration
-        views, small, parts = self.pending.popleft()
-        facts = compared([fact for part in parts for fact in part.result()], small)
-        if len(self.pending) <= self.most // 2:  # in long stretches, so that the threads are seldom set anew
-            self.refill()
-        return Chunk(facts, views)
-
-    def refill(self, most: int | None = None) -> None:
-        """Have decoded what fits into the buffer."""
-        while len(self.pending) < (most or self.most) and (some := list(itertools.islice(self.files, CHUNK))):
-            views, small = (
-                np.empty((len(some), side, side, 3), np.uint8) for side in (self.preparation.size, MINIATURE)
-            )
-            work = portions(list(zip(some, views, small, strict=True)), self.count)
-            self.pending.append((views, small, [self.pool.submit(self._look, part) for part in work]))
-
-    def let(self, decoders: int) -> None:
-        """From now on so many threads decode at a time."""
-        for _ in range(self.decoders - decoders):
-            self.turns.acquire()
-        if decoders > self.decoders:
-            self.turns.release(decoders - self.decoders)
-        self.decoders = decoders
-
-    def busy(self) -> bool:
-        """Whether anything is being decoded."""
-        return any(not part.done() for *_, parts in self.pending for part in parts)
-
-    def _look(self, items: list[tuple[Path, Pixels, Pixels]]) -> list[Facts]:
-        with self.turns:
-            return [glance(file, self.preparation, view, small, self.by) for file, view, small in items]
+def _groups(files: Iterable[Path], size: int) -> Iterator[list[Path]]:
+    source = iter(files)
+    return iter(lambda: list(itertools.islice(source, size)), [])

@@ -5,16 +5,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
 from ursa.data.copies import tied
 from ursa.embed import probe
-from ursa.embed.neighbours import near_copies
 from ursa.embed.probe import Head, Probe
 from ursa.embed.store import Embeddings
 from ursa.workspace import Workspace
+
+I64 = npt.NDArray[np.int64]
 
 HEAD = ("weight", "bias", "mean", "scale")
 
@@ -22,19 +24,30 @@ VERSION = 2  # raised when the probe computes something else from the same embed
 
 
 def fitted_probe(
-    catalog: Catalog, labels: Labels, embeddings: Embeddings, space: Workspace, *, seed: int, folds: int
+    catalog: Catalog,
+    labels: Labels,
+    embeddings: Embeddings,
+    space: Workspace,
+    *,
+    seed: int,
+    folds: int,
+    ties: I64 | None = None,
 ) -> Probe:
-    """The probe of a usable catalog and its embeddings, row by row; read from the workspace if nothing has changed."""
+    """The probe of a usable catalog and its embeddings, row by row; read from the workspace if nothing has changed.
+
+    ties [N]: pictures with the same number are held out together, beside exact copies and groups.
+    """
     if tuple(catalog.ids) != embeddings.ids:
         raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
-    path = space.probe(_key(catalog, labels, embeddings, seed, folds))
+    groups = tied(catalog, ties)
+    path = space.probe(_key(catalog, labels, embeddings, seed, folds, groups))
     if path.exists() and (known := _load(path)) is not None:
         return known
     fitted = probe.fit(
         embeddings.vectors,
         catalog.targets(labels),
         len(labels),
-        groups=tied(catalog, near_copies(catalog, embeddings).groups),
+        groups=groups,
         seed=seed,
         folds=folds,
     )
@@ -49,9 +62,9 @@ def select(catalog: Catalog, embeddings: Embeddings) -> Embeddings:
     return Embeddings(tuple(catalog.ids), embeddings.vectors[rows], embeddings.fingerprint)
 
 
-def _key(catalog: Catalog, labels: Labels, embeddings: Embeddings, seed: int, folds: int) -> str:
-    rows = catalog.rows.select("sha256", "label", "group").rows()
-    said = json.dumps([VERSION, embeddings.fingerprint, list(labels.names), seed, folds, rows])
+def _key(catalog: Catalog, labels: Labels, embeddings: Embeddings, seed: int, folds: int, groups: I64) -> str:
+    rows = catalog.rows.select("sha256", "label").rows()
+    said = json.dumps([VERSION, embeddings.fingerprint, list(labels.names), seed, folds, rows, groups.tolist()])
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 

@@ -1,13 +1,12 @@
 """Catalog -> scanned catalog and embeddings. Each picture is decoded once and goes through the backbone once."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+
+import numpy as np
 
 from ursa.data import scan
 from ursa.data.catalog import Catalog
-from ursa.embed import pipeline
 from ursa.embed.engine import Engine
-from ursa.embed.pipeline import Chunk
 from ursa.embed.store import Embeddings, Store
 
 Progress = Callable[[str, int, int], None]  # phase, done, of
@@ -40,8 +39,9 @@ def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, pr
     files, rows, done = catalog.files(), iter(todo), 0
     progress("embed", 0, len(todo))
     try:
-        for chunk in pipeline.looks((files[i] for i in todo), engine.about.preparation, engine.set_threads):
-            _add(chunk, engine, store)
+        for chunk in engine.embedded([files[i] for i in todo], known=store.__contains__):
+            if chunk.vectors:
+                store.add([*chunk.vectors], np.stack([*chunk.vectors.values()]))
             for fact, i in zip(chunk.facts, rows, strict=False):
                 facts[i] = fact
             done += len(chunk.facts)
@@ -50,18 +50,3 @@ def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, pr
         scan.filled(catalog, facts).write(engine.space.catalog)
         raise
     return scan.filled(catalog, facts)
-
-
-def _add(chunk: Chunk, engine: Engine, store: Store) -> None:
-    """The vectors of a chunk's views into the store; the same bytes go through once."""
-    keys = {fact.sha256: row for row, fact in enumerate(chunk.facts) if fact.sha256 and fact.problem is None}
-    rows = {key: row for key, row in keys.items() if key not in store}
-    for some in _batched(rows, engine.batch):
-        store.add(some, engine(chunk.views[[rows[key] for key in some]]))
-
-
-def _batched(keys: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Keys in lists of at most `size`."""
-    source = iter(keys)
-    while some := list(itertools.islice(source, size)):
-        yield some

@@ -100,11 +100,10 @@ class Views:
 
     def batches(self, size: int) -> Iterator[Pixels]:
         """Arrays [n, S, S, 3] of at most `size` views, in order; the next one is made meanwhile."""
-        side = self.preparation.size
 
         def places() -> Iterator[tuple[int, Pixels, Pixels]]:
             for first in range(0, len(self), size):
-                views = np.empty((min(size, len(self) - first), side, side, 3), np.uint8)
+                views = self.preparation.blank(min(size, len(self) - first))
                 yield from ((first + number, view, views) for number, view in enumerate(views))
 
         for some in chunks(places(), self._look, size=size, ahead=1):

@@ -82,7 +82,7 @@ def apply(views: Tensor, colour: Colour) -> Tensor:
     if colour.pull.any():
         offset = offset + (_tensor(colour.pull, views) * (views.mean((2, 3)) @ _tensor(GREY, views)))[:, None]
     mapped = torch.bmm(_tensor(colour.matrix, views), views.flatten(2)).view_as(views)
-    return mapped.add_(offset[:, :, None, None]).clamp_(0, 255)  # baddbmm, which adds too, took twice as long
+    return mapped.add_(offset[:, :, None, None]).clamp_(0, 255)
 
 
 def _tensor(values: npt.NDArray[np.float64], like: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Files -> pixels no larger than training needs them, decoded once where there is a cache."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ursa.data.catalog import Catalog
 from ursa.data.pixels import PixelCache
 from ursa.embed import resize
 from ursa.errors import DataError
+from ursa.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,16 @@ class Pictures:
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
         return pixels
+
+
+@contextlib.contextmanager
+def cached(space: Workspace, side: int, fit: str, most: int) -> Iterator[PixelCache | None]:
+    """The workspace's cache of pictures of this kind, with room for `most` bytes; None for none."""
+    if most <= 0:
+        yield None
+        return
+    with PixelCache(space.pixels(f"{fit}-{side}"), most) as cache:
+        yield cache
 
 
 def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:

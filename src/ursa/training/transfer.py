@@ -120,7 +120,8 @@ def _verdict(best: _Best, start: F32, targets: I64, recipe: Recipe) -> Finding:
     chance = metrics.sign_test(won, lost)
     numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": best.epoch}
     if not best.epoch:
-        tried = f"{recipe.epochs} epochs of fine-tuning got no more of the {len(targets)} validation pictures right"
+        count = f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}"
+        tried = f"{count} of fine-tuning got no more of the {len(targets)} validation pictures right"
         return Finding(
             kind="probe-kept",
             where=(),

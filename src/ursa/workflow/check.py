@@ -1,5 +1,6 @@
-"""`ursa check`: folder -> findings, honest accuracy, report. Trains nothing but a linear probe."""
+"""`ursa check`: pictures -> findings, honest accuracy, report. Trains nothing but a linear probe."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,16 @@ from ursa.core.metrics import Metric
 from ursa.data.catalog import Catalog
 from ursa.data.split import remembered, with_drawn_test
 from ursa.diagnose import report
+from ursa.embed.neighbours import near_copies
 from ursa.embed.predictions import fitted_probe, select
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Clock, Options, prepared
+from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
+
+NOT_PROBED = {
+    "none": "not probed: the pictures have no labels",
+    "multi-label": "not probed: pictures have several labels",
+    "regression": "not probed: the labels are numbers",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Checked:
     catalog: Catalog
     labels: Labels
     findings: list[Finding]
-    accuracy: Metric  # of a cross-validated linear probe
+    accuracy: Metric  # of a cross-validated linear probe; NaN where there was nothing to probe
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
     report: Path
     seconds: dict[str, float]
@@ -49,26 +57,38 @@ class Checked:
         }
 
 
-def check(folder: str | Path, options: Options | None = None, *, checks: Sequence[Check] = CHECKS) -> Checked:
-    """Scan, embed, probe and audit a folder of pictures; write a report into its workspace.
+def check(data: Data, options: Options | None = None, *, checks: Sequence[Check] = CHECKS) -> Checked:
+    """Scan, embed, probe and audit pictures; write a report into their workspace.
 
-    A test part is scanned and audited, but the probe neither learns from it nor is judged by it: it stays sealed.
-    Raises DataError when the folder cannot be used (see `ursa.data.sources.from_folder`), TrainingError for a backbone
-    that cannot be had.
+    data: a folder of pictures, a table that names them, or a catalog. A test part is scanned and audited, but the probe
+    neither learns from it nor is judged by it: it stays sealed. Pictures without labels, with several or with numbers
+    are checked too, but not probed: the accuracy is then no number, and its method says why.
+    Raises DataError when the pictures cannot be used (see `ursa.data.sources`), TrainingError for a backbone that
+    cannot be had.
     """
-    folder, options, clock = Path(folder), options or Options(), Clock()
-    ready = prepared(folder, options, clock)
+    options, clock = options or Options(), Clock()
+    ready = prepared(data, options, clock)
     catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
     with clock.phase("probe"):
-        parts = with_drawn_test(catalog.usable(), remembered(space.splits, options.seed))
-        part = parts.where(pl.col("split").fill_null("train") != "test")
-        labels = part.labels
-        fitted = fitted_probe(part, labels, select(part, embeddings), space, seed=options.seed, folds=Recipe().folds)
-        targets = part.targets(labels)
-        accuracy = fitted.accuracy(targets)
-        confusion = metrics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
+        labels, accuracy, confusion = _probed(ready, options.seed)
     with clock.phase("audit"):
         findings = audit(catalog, embeddings, checks)
     with clock.phase("report"):
         workspace.write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
     return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds)
+
+
+def _probed(ready: Prepared, seed: int) -> tuple[Labels, Metric, npt.NDArray[np.int64]]:
+    """Classes, accuracy and confusion [K, K] of the cross-validated probe, on all but the test part."""
+    parts = with_drawn_test(ready.catalog.usable(), remembered(ready.space.splits, seed))
+    part = parts.where(pl.col("split").fill_null("train") != "test")
+    labels, task = part.labels, ready.catalog.task
+    if task != "single-label" or not len(labels):
+        why = NOT_PROBED["none" if task == "single-label" else task]
+        return labels, Metric(math.nan, 0.0, 1.0, why), np.zeros((len(labels),) * 2, np.int64)
+    ties = near_copies(ready.catalog, ready.embeddings).of(part)
+    vectors = select(part, ready.embeddings)
+    fitted = fitted_probe(part, labels, vectors, ready.space, seed=seed, folds=Recipe().folds, ties=ties)
+    targets = part.targets(labels)
+    confusion = metrics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
+    return labels, fitted.accuracy(targets), confusion

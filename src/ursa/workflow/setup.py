@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
+
+from ursa.core.image import DECODERS, sniff
 from ursa.data import scan
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources import from_folder, needs_labels
 from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.engine import Engine
@@ -16,7 +19,6 @@ from ursa.embed.run import Progress, embed, silent
 from ursa.embed.store import Embeddings
 from ursa.errors import DataError, did_you_mean
 from ursa.workspace import Workspace
-
 
 Data = str | Path | Catalog  # a folder of pictures, a table that names them, or a catalog
 TABLE = ("file", "label", "split", "group", "time", "separator", "task", "root")
@@ -81,17 +83,25 @@ def catalog_of(data: Data, options: Options) -> Catalog:
     if isinstance(data, Catalog):
         return data
     if Path(data).is_file():
+        with Path(data).open("rb") as file:
+            kind = sniff(file.read(512))
+        if kind in DECODERS:
+            raise DataError(
+                f"{data} is a single picture", found=kind, fix="name the folder that it lies in, or a table of pictures"
+            )
         return from_table(Path(data), **options.table)
     return from_folder(data, pattern=options.pattern)
 
 
-def prepared(data: Data, options: Options, clock: Clock) -> Prepared:
+def prepared(data: Data, options: Options, clock: Clock, *, classes: bool = False) -> Prepared:
     """List, scan and embed pictures, as far as their workspace does not know them yet.
 
-    Raises DataError when none of them can be read.
+    Raises DataError when none of them can be read; with `classes` also where they have not one class each.
     """
     with clock.phase("list"):
         catalog = catalog_of(data, options)
+        if classes:
+            needs_labels(catalog).where(pl.lit(False)).targets()  # raises for labels of another kind
         space = Workspace.open(catalog.root, options.workspace)
         if space.catalog.exists():
             catalog = scan.remembered(catalog, _before(space, catalog.root))

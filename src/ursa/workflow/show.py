@@ -1,18 +1,19 @@
 """`ursa show`: a folder or a picture -> what there is to see. Reads; computes no embeddings, keeps nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ursa.core.prepare import Preparation
+from ursa.core.prepare import Preparation, resize
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder
 from ursa.errors import DataError, did_you_mean
 from ursa.plots.reading import Progress, Tile, opened, sample, scanned, silent
+from ursa.recipe import Recipe
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ def show(
     seed: int = 0,
     workspace: Path | None = None,
     preparation: Preparation | None = None,
+    recipe: Recipe | None = None,
     progress: Progress = silent,
 ) -> Shown:
     """A picture with its facts, or the `patch` (top, left) of it; or of a folder one of SUBJECTS, "batch" if not said.
 
-    as_model: pictures as a model sees them (`preparation`, 224 px padded). What a scan of the workspace already knows
-    is not read again; nothing is written. Raises DataError when there is nothing to show.
+    as_model: pictures as a model sees them (`preparation`, 224 px padded); recipe: as it sees them while it learns.
+    What a scan of the workspace already knows is not read again; nothing is written. Raises DataError when there is
+    nothing to show.
     """
     path, preparation = Path(path), preparation or Preparation()
     if path.is_file():
@@ -81,7 +84,7 @@ def show(
     catalog = _known(from_folder(path), path, workspace)
     files = frozenset(file.resolve() for file in catalog.files())
     if what == "batch":
-        return _batch(catalog, files, count, seed, preparation if as_model else None)
+        return _batch(catalog, files, count, seed, preparation if as_model or recipe else None, recipe)
     if what == "means":
         return _means(catalog, files, progress)
     catalog = scanned(catalog, progress)
@@ -123,13 +126,24 @@ def _patch(file: Path, top: int, left: int) -> Shown:
     )
 
 
-def _batch(catalog: Catalog, files: frozenset[Path], count: int, seed: int, preparation: Preparation | None) -> Shown:
-    tiles = sample(catalog, count, seed, preparation)
+def _batch(
+    catalog: Catalog,
+    files: frozenset[Path],
+    count: int,
+    seed: int,
+    preparation: Preparation | None,
+    recipe: Recipe | None,
+) -> Shown:
+    tiles = sample(catalog, count, seed, None if recipe else preparation)
+    if recipe and preparation:
+        tiles = _learned_from(tiles, preparation, recipe)
     labels = dict(zip(catalog.ids, catalog.rows["label"].to_list(), strict=True))
     listed = [{"picture": tile.id, "label": labels[tile.id or ""], "problem": tile.problem} for tile in tiles]
     facts: dict[str, Any] = {"pictures": len(catalog), "seed": seed, "shown": listed}
     if preparation is not None:
         facts["view"] = preparation.to_json()
+    if recipe is not None:
+        facts["recipe"] = recipe.to_json()
 
     def figure() -> "Figure":
         from ursa.plots.grid import grid
@@ -137,6 +151,30 @@ def _batch(catalog: Catalog, files: frozenset[Path], count: int, seed: int, prep
         return grid(tiles, None, f"{len(tiles)} of {len(catalog):,} pictures" if len(tiles) < len(catalog) else "")
 
     return Shown("batch", facts, tuple(tiles), figure, files)
+
+
+def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -> list[Tile]:
+    """The same pictures as a batch of training shows them in its first epoch."""
+    import torch
+
+    from ursa.training.augment import augmented, draws
+    from ursa.training.batches import in_squares, side_for
+    from ursa.training.mixing import mixed
+    from ursa.training.pictures import reduced
+
+    sound = [(tile, tile.pixels) for tile in tiles if tile.pixels is not None]
+    if not sound:
+        return tiles
+    side = side_for(preparation, recipe)
+    small = [reduced(pixels, Preparation(side, preparation.fit), resize) for _, pixels in sound]
+    squares, sizes = in_squares(small, side)
+    views = augmented(
+        torch.from_numpy(squares), sizes, preparation, recipe, draws(recipe.seed, 0, np.arange(len(sound)))
+    )
+    if recipe.mixup or recipe.cutmix:
+        views, _ = mixed(views, torch.zeros(len(views), dtype=torch.long), 1, recipe, 0, 0)
+    shown = {tile.id: replace(tile, pixels=view) for (tile, _), view in zip(sound, views.byte().numpy(), strict=True)}
+    return [shown.get(tile.id, tile) for tile in tiles]
 
 
 def _classes(catalog: Catalog, files: frozenset[Path]) -> Shown:

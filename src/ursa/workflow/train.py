@@ -3,9 +3,12 @@
 import datetime
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from ursa import workspace
 from ursa.core import metrics
@@ -24,11 +27,14 @@ from ursa.embed.probe import Head
 from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
-from ursa.workflow.setup import Clock, Options, Prepared, prepared
+from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
 
 if TYPE_CHECKING:
     from ursa.training.batches import Views
     from ursa.training.transfer import Outcome
+
+
+LARGE = 1_000_000  # pixels of a picture on average, from which on decoded ones are kept for the next epoch
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class Trained:
 
 
 def train(
-    folder: str | Path,
+    data: Data,
     options: Options | None = None,
     recipe: Recipe | None = None,
     *,
@@ -77,32 +83,44 @@ def train(
 ) -> Trained:
     """Fit a probe, fine-tune from it, keep the better one, and export it as a bundle to `out`.
 
-    Accuracy is measured on the test part if the folder has one, else on the validation part. Without `out` the bundle
-    is `FOLDER.ursa` in the current directory. Raises DataError, TrainingError or BundleError.
+    data: a folder of pictures, a table that names them, or a catalog. Accuracy is measured on the test part if there is
+    one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory. Raises
+    DataError, TrainingError or BundleError.
     """
-    folder, options, recipe, clock = Path(folder), options or Options(), recipe or Recipe(), Clock()
-    out = _writable(Path(out) if out is not None else _default_out(folder, options))
-    ready = prepared(folder, options, clock)
+    options, recipe, clock = options or Options(), recipe or Recipe(), Clock()
+    out = _writable(Path(out) if out is not None else _default_out(data, options))
+    ready = prepared(data, options, clock, classes=True)
     with clock.phase("split"):
         parts, poor = _split(ready, recipe)
     labels = parts.labels
     learn, train_dev, valid, test = (parts.of_split(name) for name in ("train", "train-dev", "valid", "test"))
     with clock.phase("probe"):
         vectors = select(learn, ready.embeddings)
-        probe = fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.folds)
+        ties = near_copies(ready.catalog, ready.embeddings).of(learn)
+        probe = fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.folds, ties=ties)
 
-    from ursa.training.batches import Batches, Views  # torch from here on
+    from ursa.training.batches import Batches, Views, side_for  # torch from here on
+    from ursa.training.harm import harmed
     from ursa.training.models import Classifier
+    from ursa.training.pictures import cached
     from ursa.training.transfer import fine_tune
 
     engine, preparation = ready.engine, ready.engine.about.preparation
-    with clock.phase("train"):
+    harm: list[Finding] = []
+    if recipe.epochs:
+        with clock.phase("augmentation"):
+            harm = harmed(learn, labels, vectors.vectors, engine, preparation, recipe)
+    room = _room_for_pixels(ready, recipe, options)
+    with (
+        clock.phase("train"),
+        cached(ready.space, side_for(preparation, recipe), preparation.fit, room * 3 // 4) as of_learn,
+        cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
+    ):
         start = Classifier.from_probe(engine.backbone.load(), probe.head).to(options.device)
-        batches = Batches(learn, learn.targets(labels), preparation, recipe, options.device)
         outcome = fine_tune(
             start,
-            batches,
-            Views(valid, preparation),
+            Batches(learn, learn.targets(labels), preparation, recipe, options.device, of_learn),
+            Views(valid, preparation, of_valid),
             valid.targets(labels),
             recipe,
             precision=dtype_of(engine.precision),
@@ -117,7 +135,7 @@ def train(
     if len(test):
         model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
         looked = looks.look(ready.space.looks, "train", model, test.rows["sha256"])
-    findings = [*poor, *looks.looked_at(looked, len(test))]
+    findings = [*poor, *harm, *looks.looked_at(looked, len(test))]
     with clock.phase("report"):
         run = ready.space.run(datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S"))
         history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
@@ -143,7 +161,7 @@ def train(
 def _split(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
     """The usable pictures in their parts, which are remembered; copies together, as far as embeddings tell."""
     usable, path = ready.catalog.usable(), ready.space.splits
-    ties = near_copies(usable, ready.embeddings).groups
+    ties = near_copies(ready.catalog, ready.embeddings).of(usable)
     shares = {"valid": recipe.valid, "test": recipe.test, "train_dev": recipe.train_dev}
     parts = split(
         usable,
@@ -227,12 +245,24 @@ def _export(
     )
 
 
-def _default_out(folder: Path, options: Options) -> Path:
+def _room_for_pixels(ready: Prepared, recipe: Recipe, options: Options) -> int:
+    """Bytes for decoded pictures in the workspace; none where decoding again costs little.
+
+    Beside a step on a CPU it does for pictures of less than a megapixel (docs/benchmarks.md, files to batches).
+    """
+    pixels = ready.catalog.usable().rows.select(pl.col("width") * pl.col("height")).to_series().mean()
+    slow = options.device != "cpu" or float(str(pixels or 0)) >= LARGE
+    room = min(int(options.cache_gb * 1e9), shutil.disk_usage(ready.space.root).free // 4)
+    return room if slow and recipe.epochs > 1 else 0
+
+
+def _default_out(data: Data, options: Options) -> Path:
     """FOLDER.ursa where the user stands; in the workspace for those who stand among their pictures."""
-    root, here = folder.resolve(), Path.cwd()
-    if here == root or root in here.parents:
-        return (options.workspace or folder / workspace.NAME) / "model.ursa"
-    return Path(f"{root.name}.ursa")
+    place = data.root if isinstance(data, Catalog) else Path(data)
+    root, here = (place if place.is_dir() else place.parent).resolve(), Path.cwd()
+    if place.is_dir() and (here == root or root in here.parents):
+        return (options.workspace or root / workspace.NAME) / "model.ursa"
+    return Path(f"{place.resolve().stem if place.is_file() else root.name}.ursa")
 
 
 def _writable(out: Path) -> Path:
