@@ -147,7 +147,7 @@ def bad_folders(root, picture_folder):
     ("which", "said", "fix"),
     [
         ("missing", "there is no folder", "check the path"),
-        ("file", "the table", "the first line names the columns"),
+        ("file", "the table", "first line names the columns"),
         ("empty", "no pictures in", "one folder a class"),
         ("one", "at least two classes", "add a folder"),
         ("broken", "none of the 6 files", "fetch the pictures again"),

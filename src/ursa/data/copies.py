@@ -6,6 +6,7 @@ any side and mirrored, and the two fields of gradients are correlated. Planted c
 photos stay below 0.93 (`benchmarks/near_copies.py`).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ U64 = npt.NDArray[np.uint64]
 BITS = 6  # of the difference hash: re-encoded and resized pictures differ in no more (measured: 97 % of them)
 FEW = 40  # so few pictures are all compared with each other
 ALIKE = 0.93  # correlation from which two pictures are one, where the set does not ask for more
+TOO_ALIKE = 0.97  # planted copies of photos reach 0.95 and more
 CHANCE = 0.0005  # pairs tied by chance for each picture, at most: 0.1 % of the pictures
+NEAREST = 4  # proposals a picture by its hash: one good one is enough to join its group
 CROWD = 512  # a part of a hash that so many pictures share says nothing
 PAIRS = 128  # compared at a time
 
@@ -53,18 +56,20 @@ class Copies:
 def near_copies(catalog: Catalog, candidates: I64 | None = None) -> Copies:
     """A scanned catalog -> its copies. candidates [P, 2]: rows that may be copies, beside those with similar hashes."""
     rows = comparable(catalog)
-    miniatures = _miniatures(catalog, rows)
+    miniatures, share = _miniatures(catalog, rows), 1.0
     if len(rows) <= FEW:
         pairs = rows[np.stack(np.triu_indices(len(rows), 1), axis=1)]
     else:
         hashes = catalog.rows["phash"].gather(rows).fill_null(0).to_numpy()
-        pairs = rows[similar_hashes(hashes)]
+        similar = similar_hashes(hashes)
+        nearest = _nearest(similar, hashes)
+        pairs, share = rows[nearest], len(nearest) / max(1, len(similar))
         if candidates is not None:
             pairs = np.unique(np.concatenate([pairs, np.sort(candidates, axis=1)]), axis=0)
     place = np.zeros(len(catalog), np.int64)
     place[rows] = np.arange(len(rows))
     scores = alike(miniatures, place[pairs])
-    found = scores >= enough(scores, len(rows))
+    found = scores >= enough(scores, len(rows), share)
     same = catalog.rows["sha256"].fill_null(catalog.rows["id"]).rank("dense").cast(int).to_numpy() - 1
     return Copies(tuple(catalog.ids), _joined(same, pairs[found]), pairs[found], scores[found])
 
@@ -106,9 +111,19 @@ def similar_hashes(hashes: U64, bits: int = BITS) -> I64:
                 count[count > CROWD] = 0
                 a = np.repeat(np.arange(len(hashes)), count)
                 b = order[np.arange(count.sum()) - np.repeat(count.cumsum() - count, count) + np.repeat(first, count)]
-                near = (np.bitwise_count(other[a] ^ hashes[b]) <= bits) & (a != b)
+                distance = np.bitwise_count(other[a] ^ hashes[b])
+                near = (distance <= bits) & (a != b)
                 found.append(np.sort(np.stack([a[near], b[near]], axis=1), axis=1))
     return np.unique(np.concatenate(found), axis=0)
+
+
+def _nearest(pairs: I64, hashes: U64) -> I64:
+    """Of pairs [P, 2], sorted, those that are among the NEAREST of one of the two: digits are all alike."""
+    distance = apart(hashes[pairs[:, 0]], hashes[pairs[:, 1]])
+    picture, number = pairs.T.reshape(-1), np.tile(np.arange(len(pairs)), 2)
+    order = np.lexsort((number, np.tile(distance, 2), picture))
+    rank = np.arange(len(order)) - np.searchsorted(picture[order], picture[order])
+    return pairs[np.unique(number[order[rank < NEAREST]])]
 
 
 def mirror(hashes: U64) -> U64:
@@ -123,18 +138,19 @@ def apart(one: U64, other: U64) -> npt.NDArray[np.uint8]:
     return np.asarray(np.minimum(straight, turned))
 
 
-def enough(scores: F32, pictures: int) -> float:
-    """Scores [P] of candidates among so many pictures -> the score from which two are taken for one.
+def enough(scores: F32, pictures: int, share: float = 1.0) -> float:
+    """Scores [P] of a share of the candidates among so many pictures -> the score from which two are taken for one.
 
     Where distinct pictures are alike by nature (digits, X-rays, trousers on white), chance pairs come close to 1. Their
     number falls as about the fourth power of 1 - score (measured: 3.3 for digits, 4.5 for clothing). So those between
-    0.7 and 0.85, which are hardly ever copies, tell from where on less than CHANCE of them are to be expected.
+    0.7 and 0.85, which are hardly ever copies, tell from where on less than CHANCE of them are to be expected. Where that
+    is beyond TOO_ALIKE, most true copies would be missed and the rest be doubtful: then no score is enough.
     """
-    many = ((scores > 0.7) & (scores < 0.85)).sum()
+    many = ((scores > 0.7) & (scores < 0.85)).sum() / max(share, 1e-9)
     if not many:
         return ALIKE
     least = (CHANCE * pictures / many * (0.3**4 - 0.15**4)) ** 0.25
-    return float(max(ALIKE, 1 - least))
+    return float(max(ALIKE, 1 - least)) if 1 - least <= TOO_ALIKE else math.inf
 
 
 # --- miniatures ----------------------------------------------------------------------------------------------------

@@ -24,7 +24,8 @@ def near_copies(catalog: Catalog, embeddings: Embeddings | None = None) -> Copie
     Pictures without an embedding, which is what cannot be used, have no copies but exact ones. The last answer is kept:
     probe, split and audit of a run ask for the same.
     """
-    key = hash((tuple(catalog.rows["id"]), tuple(catalog.rows["sha256"]), embeddings and embeddings.fingerprint))
+    known = (embeddings.ids, embeddings.fingerprint) if embeddings else ()
+    key = hash((tuple(catalog.rows["id"]), tuple(catalog.rows["sha256"]), known))
     if key not in _last:
         found = _found(catalog, embeddings)
         _last.clear()
