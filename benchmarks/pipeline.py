@@ -1,12 +1,12 @@
 """Files -> normalised batches of 32 at 224 px: Ursa against torchvision's loader and the best loop written by hand."""
 
 import argparse
-import itertools
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from ursa.data.catalog import Catalog
 from ursa.data.pixels import PixelCache
 from ursa.data.scan import filled, look
 from ursa.data.sources import from_folder
+from ursa.embed.engine import one_thread
 from ursa.embed.extractor import Extractor
 from ursa.training.batches import Views
 
@@ -66,7 +67,8 @@ def main() -> None:
         ],
         rows,
         f"torchvision: `ImageFolder` and `DataLoader({cores()} workers, persistent)`, after its first epoch. By hand: "
-        "threads that read, decode with simplejpeg (with the same DCT scaling), resize with torch and fill a batch. "
+        "threads that each read, decode with simplejpeg (with the same DCT scaling), resize with torch and normalise a "
+        "batch. "
         f"Targets: 1.5 (12 megapixels: 5), 0.85, 5. Resident memory from epoch 2 to {EPOCHS} of dogs_cats: "
         f"{drift:+.1f} % (target: within 5 %).",
     )
@@ -115,8 +117,8 @@ def pictures_of(loader: DataLoader[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
 
 
 def ours(catalog: Catalog, cache: PixelCache | None = None) -> Iterator[Tensor]:
-    for views in Views(catalog, PREPARATION, cache).batches(BATCH):
-        yield NORMALISE(torch.from_numpy(views))
+    with one_thread() as begin:
+        yield from Views(catalog, PREPARATION, cache).each(BATCH, lambda v: NORMALISE(torch.from_numpy(v)), begin)
 
 
 def torchvision_loader(folder: Path) -> DataLoader[tuple[Tensor, Tensor]]:
@@ -129,24 +131,22 @@ def by_hand(files: list[Path]) -> Iterator[Tensor]:
     """What one would write oneself, knowing what is fast; it trusts every file to be a plain, upright JPEG."""
     resize = torch.ops.aten._upsample_bilinear2d_aa.out
 
-    def fill(work: list[tuple[Path, np.ndarray]]) -> None:
-        for file, view in work:
+    def batch(some: list[Path]) -> Tensor:
+        views = np.empty((len(some), SIZE, SIZE, 3), np.uint8)
+        for file, view in zip(some, views, strict=True):
             pixels = simplejpeg.decode_jpeg(file.read_bytes(), "RGB", min_height=2 * SIZE, min_width=2 * SIZE)
             source, out = (torch.from_numpy(array.transpose(2, 0, 1)[None]) for array in (pixels, view))
             resize(source, [SIZE, SIZE], False, None, None, out=out)
+        return NORMALISE(torch.from_numpy(views))
 
-    with ThreadPoolExecutor(cores()) as pool:
-        waiting = []
-        for some in itertools.chain(batched(files), [None]):
-            if some is not None:
-                views = np.empty((len(some), SIZE, SIZE, 3), np.uint8)
-                work = list(zip(some, views, strict=True))
-                waiting.append((views, [pool.submit(fill, work[i::8]) for i in range(8)]))
-            if some is None or len(waiting) > 1:
-                for views, parts in waiting if some is None else [waiting.pop(0)]:
-                    for part in parts:
-                        part.result()
-                    yield NORMALISE(torch.from_numpy(views))
+    with one_thread() as begin, ThreadPoolExecutor(cores(), initializer=begin) as pool:
+        waiting: deque[Future[Tensor]] = deque()
+        for some in batched(files):
+            waiting.append(pool.submit(batch, some))
+            if len(waiting) > cores():
+                yield waiting.popleft().result()
+        for last in waiting:
+            yield last.result()
 
 
 def batched(files: list[Path]) -> Iterator[list[Path]]:
@@ -164,8 +164,10 @@ def memory(catalog: Catalog) -> float:
     return 100 * (sizes[-1] / sizes[1] - 1)
 
 
-def phone_photos(folder: Path, count: int = 32) -> Path:
-    """JPEGs of 4000 x 3000 pixels, soft shapes under fine grain, as large as phones write them."""
+def phone_photos(folder: Path, count: int = 16, each: int = 8) -> Path:
+    """JPEGs of 4000 x 3000 pixels, soft shapes under fine grain, as large as phones write them; each so many times,
+    with another comment, so that no two files have the same bytes.
+    """
     for number in range(count):
         draw = np.random.default_rng(number)
         coarse = Image.fromarray(draw.integers(0, 256, (30, 40, 3), np.uint8)).resize(
@@ -175,7 +177,8 @@ def phone_photos(folder: Path, count: int = 32) -> Path:
         place = folder / str(number % 2)
         place.mkdir(parents=True, exist_ok=True)
         pixels = (np.asarray(coarse, np.float32) + grain).clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(place / f"{number}.jpg", quality=92)
+        for copy in range(each):
+            Image.fromarray(pixels).save(place / f"{number}-{copy}.jpg", quality=92, comment=str(copy))
     return folder
 
 

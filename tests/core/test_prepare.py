@@ -151,7 +151,7 @@ def test_a_view_is_put_into_a_blank_one(photo):
         place = preparation.blank(3)
         assert preparation.view(pixels, place[1]).base is place
         assert np.array_equal(place[1], preparation.view(pixels))
-        assert (place[[0, 2]] == FILL).all()
+        assert fit != "pad" or (place[[0, 2]] == FILL).all()
 
 
 def test_what_a_view_shows_is_the_picture_without_its_bars(photo):

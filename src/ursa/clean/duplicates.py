@@ -1,5 +1,6 @@
 """Pictures that occur twice. catalog -> findings, a group of identical files each. Reads, never writes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -11,8 +12,13 @@ from ursa.embed.store import Embeddings
 
 def duplicates(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:
     """Files with the same bytes: contradictions first, then copies in several splits, then the rest."""
-    found = [_finding(ids, sorted({words(x) for x in labels}), splits) for ids, labels, splits in _groups(catalog)]
+    found = [_finding(ids, different(labels), splits) for ids, labels, splits in _groups(catalog)]
     return sorted(found, key=lambda finding: (-finding.score, finding.where))
+
+
+def different(labels: Iterable[Any]) -> list[str]:
+    """The labels that occur, for people; of pictures without one nothing is said."""
+    return sorted({words(label) for label in labels if label is not None})
 
 
 def words(label: Any) -> str:
@@ -23,8 +29,8 @@ def words(label: Any) -> str:
 
 
 def _groups(catalog: Catalog) -> list[tuple[list[str], list[Any], list[str]]]:
-    """ids, labels, splits: of the usable pictures whose bytes occur more than once."""
-    same = catalog.usable().rows.sort("id").group_by("sha256", maintain_order=True)
+    """ids, labels, splits: of the pictures whose bytes occur more than once."""
+    same = catalog.readable().rows.sort("id").group_by("sha256", maintain_order=True)
     lists = same.agg(pl.col("id"), pl.col("label"), pl.col("split").drop_nulls().unique().sort())
     return lists.filter(pl.col("id").list.len() > 1).select("id", "label", "split").rows()
 
@@ -51,6 +57,6 @@ def _finding(ids: list[str], labels: list[str], splits: list[str]) -> Finding:
         kind="exact-duplicate",
         where=where,
         score=0.5,
-        evidence=f"The same file is there {times}, always as {labels[0]}.",
+        evidence=f"The same file is there {times}{f', always as {labels[0]}' if labels else ''}.",
         advice="Keep one. Until then Ursa keeps the copies on one side of every split.",
     )

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ursa.clean.duplicates import words
+from ursa.clean.duplicates import different
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.embed.neighbours import near_copies
@@ -11,21 +11,20 @@ from ursa.embed.store import Embeddings
 
 def near_duplicates(catalog: Catalog, embeddings: Embeddings | None = None) -> list[Finding]:
     """One finding a group: under two classes first, then across splits that were given, then the rest."""
-    usable = catalog.usable()
-    copies = near_copies(usable, embeddings)
+    copies = near_copies(catalog, embeddings)
     best: dict[int, float] = {}
     for group, score in zip(copies.groups[copies.pairs[:, 0]].tolist(), copies.scores.tolist(), strict=True):
         best[group] = min(score, best.get(group, 1.0))
     found = []
     for rows in copies.members():
-        members = usable.rows.select("id", "label", "split").gather(rows).sort("id")
-        found.append(_finding(members, best[int(copies.groups[rows[0]])], usable.task))
+        members = catalog.rows.select("id", "label", "split").gather(rows).sort("id")
+        found.append(_finding(members, best[int(copies.groups[rows[0]])], catalog.task))
     return sorted(found, key=lambda finding: (-finding.score, finding.where))
 
 
 def _finding(members: pl.DataFrame, agreement: float, task: str) -> Finding:
     where = tuple(members["id"])
-    labels = sorted({words(label) for label in members["label"].to_list()})
+    labels = different(members["label"].to_list())
     splits = sorted(set(members["split"].drop_nulls()))
     same = f"{'The two' if len(where) == 2 else f'These {len(where)}'} look like one picture"
     numbers = {"agreement": round(agreement, 3)}

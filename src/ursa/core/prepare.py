@@ -6,9 +6,9 @@ beats cropping and squashing (docs/decisions.md, 2026-11-21). Normalisation is t
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,11 @@ FILL = 114  # grey of the bars: near ImageNet's mean brightness (0.449 * 255 = 1
 
 FITS = ("pad", "squash", "crop")
 
-Resize = Callable[[Pixels, int, int], Pixels]  # pixels [h, w, 3], width, height -> [height, width, 3]
+
+class Resize(Protocol):
+    """pixels [h, w, 3] -> [height, width, 3], written to a contiguous `out` if one is given."""
+
+    def __call__(self, pixels: Pixels, width: int, height: int, out: Pixels | None = None) -> Pixels: ...
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,17 @@ class Preparation:
 
         by: another implementation of `resize`, which agrees with it to 2 grey levels (`embed/resize.py`).
         """
-        sized, view = self.sized(pixels, by or resize), self.blank(1)[0] if out is None else out
-        h, w = sized.shape[:2]
-        top, left = (self.size - h) // 2, (self.size - w) // 2
-        view[top : top + h, left : left + w] = sized
+        view = self.blank(1)[0] if out is None else out
+        shown = self.shown(view, pixels.shape[1], pixels.shape[0])
+        sized = self.sized(pixels, by or resize, shown if shown.flags.c_contiguous else None)
+        if sized is not shown:
+            shown[:] = sized
         return view
 
     def blank(self, count: int) -> Pixels:
-        """[count, size, size, 3] of the grey that bars have."""
-        return np.full((count, self.size, self.size, 3), FILL, np.uint8)
+        """[count, size, size, 3] to be filled by `view`: grey where there may be bars."""
+        shape = (count, self.size, self.size, 3)
+        return np.full(shape, FILL, np.uint8) if self.fit == "pad" else np.empty(shape, np.uint8)
 
     def shown(self, view: Pixels, width: int, height: int) -> Pixels:
         """What of a view is picture and not bars, if the picture has this size."""
@@ -66,15 +72,15 @@ class Preparation:
         top, left = (self.size - h) // 2, (self.size - w) // 2
         return view[top : top + h, left : left + w]
 
-    def sized(self, pixels: Pixels, by: Resize) -> Pixels:
-        """pixels [h, w, 3] -> what of the view is picture, [h <= size, w <= size, 3]."""
+    def sized(self, pixels: Pixels, by: Resize, out: Pixels | None = None) -> Pixels:
+        """pixels [h, w, 3] -> what of the view is picture, [h, w <= size, 3]: as it was, or resized to `out`."""
         height, width = pixels.shape[:2]
         if self.fit == "crop":
             side = min(height, width)
             top, left = (height - side) // 2, (width - side) // 2
             pixels = pixels[top : top + side, left : left + side]
         size = fitted(width, height, self.size) if self.fit == "pad" else (self.size, self.size)
-        return pixels if size == pixels.shape[1::-1] else by(pixels, *size)
+        return pixels if size == pixels.shape[1::-1] else by(pixels, *size, out)
 
     def to_json(self) -> dict[str, Any]:
         """{"size", "fit"}, as a bundle and the store's key keep it."""
@@ -94,6 +100,10 @@ def fitted(width: int, height: int, size: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    """pixels [h, w, 3] -> [height, width, 3], bilinear with antialiasing, as Pillow does it."""
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+def resize(pixels: Pixels, width: int, height: int, out: Pixels | None = None) -> Pixels:
+    """pixels [h, w, 3] -> [height, width, 3], bilinear with antialiasing, as Pillow does it; written to `out`."""
+    sized = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+    if out is None:
+        return sized
+    out[:] = sized
+    return out

@@ -143,8 +143,8 @@ def enough(scores: F32, pictures: int, share: float = 1.0) -> float:
 
     Where distinct pictures are alike by nature (digits, X-rays, trousers on white), chance pairs come close to 1. Their
     number falls as about the fourth power of 1 - score (measured: 3.3 for digits, 4.5 for clothing). So those between
-    0.7 and 0.85, which are hardly ever copies, tell from where on less than CHANCE of them are to be expected. Where that
-    is beyond TOO_ALIKE, most true copies would be missed and the rest be doubtful: then no score is enough.
+    0.7 and 0.85, which are hardly ever copies, tell from where on less than CHANCE of them are to be expected. Where
+    that is beyond TOO_ALIKE, most true copies would be missed and the rest be doubtful: then no score is enough.
     """
     many = ((scores > 0.7) & (scores < 0.85)).sum() / max(share, 1e-9)
     if not many:

@@ -88,7 +88,7 @@ def check_page(
             else ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
         ),
         _classes(catalog.counts(), metrics.per_class(confusion, labels.names)) if len(labels) else "",
-        _confusions(confusion, labels),
+        _confusions(confusion, labels) if confusion.any() else "",
         *(_findings(kind, [f for f in findings if f.kind == kind], catalog) for kind in _order(findings)),
     ]
     nothing = (
@@ -162,7 +162,8 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
     rows = []
     for name, count in counts.items():
         recall = scores[name]["recall"] if name in scores else None
-        said = "" if not isinstance(recall, dict) or not count else f"{100 * recall['value']:.0f} %"
+        share = recall["value"] if isinstance(recall, dict) and count else None
+        said = "" if share is None else f"{100 * share:.0f} %"
         bar = f"<span class=bar style='width:{100 * count / most:.1f}%'></span>"
         rows.append(f"<tr><th>{_text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td><td>{said}</td></tr>")
     head = "<tr><th>class</th><th></th><th>pictures</th><th>recognised</th></tr>"

@@ -52,8 +52,8 @@ class Extractor(nn.Module):
         if not pictures.is_contiguous():
             return (pictures.permute(0, 3, 1, 2).float() - self.mean) * self.scale
         count, height, width, _ = pictures.shape
-        rows = pictures.view(count, height, width * 3).float()
-        rows = (rows - self.mean.view(3).repeat(width)) * self.scale.view(3).repeat(width)
+        rows = pictures.view(count, height, width * 3).to(torch.float32, copy=True)
+        rows.sub_(self.mean.view(3).repeat(width)).mul_(self.scale.view(3).repeat(width))  # no room for two more copies
         return rows.view(count, height, width, 3).permute(0, 3, 1, 2)
 
 

@@ -26,15 +26,15 @@ def fastest() -> Resize:
     return by_torch if fast else prepare.resize
 
 
-def by_torch(pixels: Pixels, width: int, height: int) -> Pixels:
-    """pixels [h, w, 3] uint8 -> [height, width, 3] uint8.
+def by_torch(pixels: Pixels, width: int, height: int, out: Pixels | None = None) -> Pixels:
+    """pixels [h, w, 3] uint8 -> [height, width, 3] uint8, written to `out`.
 
     The result is written where numpy wants it, a third faster than converting torch's own layout. It has to be
     contiguous: torch 2.15 writes past the rows of a part of a larger array.
     """
     import torch
 
-    sized = np.empty((height, width, 3), np.uint8)
+    sized = np.empty((height, width, 3), np.uint8) if out is None else out
     source = pixels if pixels.flags.writeable else pixels.copy()
     torch.ops.aten._upsample_bilinear2d_aa.out(
         _channels_first(source), [height, width], False, None, None, out=_channels_first(sized)

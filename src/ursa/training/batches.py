@@ -1,8 +1,9 @@
 """Pictures -> batches. The order is a function of (seed, epoch), the view of a picture of (seed, epoch, picture)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from torch import Tensor
 from ursa.core import seeds
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation
-from ursa.core.threads import CHUNK, chunks
+from ursa.core.threads import chunks, cores
 from ursa.data.catalog import Catalog
 from ursa.data.pixels import PixelCache
 from ursa.embed import resize
@@ -21,6 +22,8 @@ from ursa.recipe import Recipe
 from ursa.training.augment import augmented, draws
 from ursa.training.mixing import mixed
 from ursa.training.pictures import Pictures
+
+Out = TypeVar("Out")
 
 AHEAD = 4  # batches decoded ahead of an accelerator; on a CPU decoding and computing take turns
 
@@ -52,11 +55,15 @@ class Batches:
         recipe: Recipe,
         device: str = "cpu",
         cache: PixelCache | None = None,
+        classes: int | None = None,
     ) -> None:
-        """cache: of pictures of `side_for(preparation, recipe)` pixels; what it yields does not depend on it."""
+        """cache: of pictures of `side_for(preparation, recipe)` pixels; what it yields does not depend on it.
+
+        classes: how many there are, where not all of them occur here.
+        """
         if not len(catalog):
             raise DataError("there are no pictures to train on", fix="put some into the training part")
-        self.ids, self.targets, self.classes = catalog.ids, targets, int(targets.max()) + 1
+        self.ids, self.targets, self.classes = catalog.ids, targets, classes or int(targets.max()) + 1
         self.preparation, self.recipe, self.device = preparation, recipe, device
         self.pictures = Pictures.of(catalog, side_for(preparation, recipe), preparation.fit, cache)
 
@@ -95,23 +102,29 @@ class Views:
         return len(self.pictures)
 
     def __iter__(self) -> Iterator[Pixels]:
-        for views in self.batches(CHUNK):
+        for views in self.batches(8):
             yield from views
 
     def batches(self, size: int) -> Iterator[Pixels]:
-        """Arrays [n, S, S, 3] of at most `size` views, in order; the next one is made meanwhile."""
+        """Arrays [n, S, S, 3] of at most `size` views, in order."""
+        return self.each(size, lambda views: views)
 
-        def places() -> Iterator[tuple[int, Pixels, Pixels]]:
-            for first in range(0, len(self), size):
-                views = self.preparation.blank(min(size, len(self) - first))
-                yield from ((first + number, view, views) for number, view in enumerate(views))
+    def each(
+        self, size: int, work: Callable[[Pixels], Out], begin: Callable[[], object] | None = None
+    ) -> Iterator[Out]:
+        """work(views [n, S, S, 3]) for at most `size` views at a time, in order.
 
-        for some in chunks(places(), self._look, size=size, ahead=1):
-            yield some[0]
+        Every core makes views and works on them by itself; begin: what its thread does first.
+        """
+        groups = (range(first, min(first + size, len(self))) for first in range(0, len(self), size))
+        for (done,) in chunks(groups, lambda rows: work(self._made(rows)), size=1, ahead=cores(), begin=begin):
+            yield done
 
-    def _look(self, place: tuple[int, Pixels, Pixels]) -> Pixels:
-        row, view, views = place
-        self.preparation.view(self.pictures[row], view, resize.fastest())
+    def _made(self, rows: range) -> Pixels:
+        views, by = self.preparation.blank(len(rows)), resize.fastest()
+        for row, view in zip(rows, views, strict=True):
+            pixels = self.pictures.whole(row) if self.pictures.cache is None else self.pictures[row]
+            self.preparation.view(pixels, view, by)
         return views
 
 

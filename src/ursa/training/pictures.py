@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ursa.core import image
@@ -30,6 +31,11 @@ class Pictures:
         """The pictures of a catalog, row by row."""
         return cls(catalog.files(), catalog.rows["sha256"].to_list(), side, fit, cache)
 
+    @cached_property
+    def preparation(self) -> Preparation:
+        """How far they are reduced."""
+        return Preparation(self.side, self.fit)
+
     def __len__(self) -> int:
         return len(self.files)
 
@@ -38,11 +44,14 @@ class Pictures:
         key = self.keys[row] if self.cache is not None else None
         if self.cache is not None and key is not None and (known := self.cache.get(key)) is not None:
             return known
-        preparation = Preparation(self.side, self.fit)
-        pixels = reduced(read(self.files[row], preparation), preparation, resize.fastest())
+        pixels = reduced(self.whole(row), self.preparation, resize.fastest())
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
         return pixels
+
+    def whole(self, row: int) -> Pixels:
+        """[h, w, 3] as it was decoded. Raises as above."""
+        return read(self.files[row], self.preparation)
 
 
 @contextlib.contextmanager
@@ -57,9 +66,9 @@ def cached(space: Workspace, side: int, fit: str, most: int) -> Iterator[PixelCa
 
 def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
     """pixels [h, w, 3] -> the same cut and reduced as the preparation says, but never enlarged."""
-    side = min(preparation.size, max(pixels.shape[:2]))
-    if preparation.fit == "pad" and side == max(pixels.shape[:2]):
+    if max(pixels.shape[:2]) <= preparation.size:
         return pixels
+    side = min(preparation.size, *pixels.shape[:2]) if preparation.fit == "crop" else preparation.size
     return Preparation(side, preparation.fit).sized(pixels, by)
 
 

@@ -13,11 +13,11 @@ from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.prepare import stacks
-from ursa.embed.engine import BATCH
+from ursa.embed.engine import BATCH, one_thread
 from ursa.embed.run import Progress, silent
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.batches import Batches
+from ursa.training.batches import Batches, Views
 from ursa.training.loop import State, Step, train
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
@@ -83,9 +83,15 @@ def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
     """views [N] of [S, S, 3] -> probabilities [N, K], in float32, without gradients, in evaluation mode."""
     model.eval()
     device = model.head.weight.device
-    with torch.inference_mode():
-        rows = [model(torch.from_numpy(pictures).to(device)).cpu().numpy() for pictures in stacks(views, BATCH)]
-    return metrics.softmax(np.concatenate(rows))
+
+    def logits(pictures: Pixels) -> F32:
+        with torch.inference_mode():
+            return np.asarray(model(torch.from_numpy(pictures).to(device)).cpu().numpy())
+
+    if isinstance(views, Views) and device.type == "cpu":
+        with one_thread() as begin:
+            return metrics.softmax(np.concatenate([*views.each(BATCH, logits, begin)]))
+    return metrics.softmax(np.concatenate([logits(pictures) for pictures in stacks(views, 2 * BATCH)]))
 
 
 @dataclass(frozen=True)

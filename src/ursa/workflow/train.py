@@ -119,7 +119,7 @@ def train(
         start = Classifier.from_probe(engine.backbone.load(), probe.head).to(options.device)
         outcome = fine_tune(
             start,
-            Batches(learn, learn.targets(labels), preparation, recipe, options.device, of_learn),
+            Batches(learn, learn.targets(labels), preparation, recipe, options.device, of_learn, len(labels)),
             Views(valid, preparation, of_valid),
             valid.targets(labels),
             recipe,
