@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from ursa.core.prepare import Preparation
+from ursa.core.prepare import FILL, Preparation, fitted
 from ursa.core.threads import cores
 from ursa.data.catalog import Catalog
 from ursa.data.pixels import PixelCache
@@ -32,7 +32,7 @@ from ursa.training.batches import Views
 
 SIZE, BATCH = 224, 32
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-PREPARATION = Preparation(SIZE, "squash")  # what torchvision's Resize((224, 224)) makes
+PREPARATION = Preparation(SIZE)  # the whole picture in the middle of a square
 NORMALISE = Extractor(torch.nn.Identity(), MEAN, DEVIATION, SIZE).normalised
 EPOCHS = 20
 
@@ -66,6 +66,7 @@ def main() -> None:
             "/ first",
         ],
         rows,
+        "All put the whole picture into a grey square. "
         f"torchvision: `ImageFolder` and `DataLoader({cores()} workers, persistent)`, after its first epoch. By hand: "
         "threads that each read, decode with simplejpeg (with the same DCT scaling), resize with torch and normalise a "
         "batch. "
@@ -122,9 +123,18 @@ def ours(catalog: Catalog, cache: PixelCache | None = None) -> Iterator[Tensor]:
 
 
 def torchvision_loader(folder: Path) -> DataLoader[tuple[Tensor, Tensor]]:
-    steps = [transforms.Resize((SIZE, SIZE)), transforms.ToTensor(), transforms.Normalize(MEAN, DEVIATION)]
+    steps = [in_a_square, transforms.ToTensor(), transforms.Normalize(MEAN, DEVIATION)]
     pictures = ImageFolder(str(folder), transforms.Compose(steps))
     return DataLoader(pictures, BATCH, num_workers=cores(), persistent_workers=True)
+
+
+def in_a_square(picture: Image.Image) -> Image.Image:
+    """The same view, made by Pillow as torchvision's own steps are."""
+    width, height = fitted(*picture.size, SIZE)
+    square = Image.new("RGB", (SIZE, SIZE), (FILL,) * 3)
+    resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+    square.paste(resized, ((SIZE - width) // 2, (SIZE - height) // 2))
+    return square
 
 
 def by_hand(files: list[Path]) -> Iterator[Tensor]:
@@ -132,11 +142,18 @@ def by_hand(files: list[Path]) -> Iterator[Tensor]:
     resize = torch.ops.aten._upsample_bilinear2d_aa.out
 
     def batch(some: list[Path]) -> Tensor:
-        views = np.empty((len(some), SIZE, SIZE, 3), np.uint8)
+        views = np.full((len(some), SIZE, SIZE, 3), FILL, np.uint8)
         for file, view in zip(some, views, strict=True):
-            pixels = simplejpeg.decode_jpeg(file.read_bytes(), "RGB", min_height=2 * SIZE, min_width=2 * SIZE)
-            source, out = (torch.from_numpy(array.transpose(2, 0, 1)[None]) for array in (pixels, view))
-            resize(source, [SIZE, SIZE], False, None, None, out=out)
+            data = file.read_bytes()
+            h, w, *_ = simplejpeg.decode_jpeg_header(data)
+            at_least = {"min_height": 2 * SIZE} if h > w else {"min_width": 2 * SIZE}
+            pixels = simplejpeg.decode_jpeg(data, "RGB", **at_least)
+            width, height = fitted(w, h, SIZE)
+            out = np.empty((height, width, 3), np.uint8)
+            source, sized = (torch.from_numpy(array.transpose(2, 0, 1)[None]) for array in (pixels, out))
+            resize(source, [height, width], False, None, None, out=sized)
+            top, left = (SIZE - height) // 2, (SIZE - width) // 2
+            view[top : top + height, left : left + width] = out
         return NORMALISE(torch.from_numpy(views))
 
     with one_thread() as begin, ThreadPoolExecutor(cores(), initializer=begin) as pool:
@@ -173,7 +190,7 @@ def phone_photos(folder: Path, count: int = 16, each: int = 8) -> Path:
         coarse = Image.fromarray(draw.integers(0, 256, (30, 40, 3), np.uint8)).resize(
             (4000, 3000), Image.Resampling.BICUBIC
         )
-        grain = draw.normal(0, 8, (3000, 4000, 1)).astype(np.float32)
+        grain = draw.normal(0, 3, (3000, 4000, 1)).astype(np.float32)
         place = folder / str(number % 2)
         place.mkdir(parents=True, exist_ok=True)
         pixels = (np.asarray(coarse, np.float32) + grain).clip(0, 255).astype(np.uint8)
