@@ -15,6 +15,9 @@ from ursa.data.catalog import SCHEMA, Catalog
 
 Progress = Callable[[str, int, int], object]  # phase, done, of
 
+GROUP = 8  # files that a thread looks at together: what is small is then done for all of them at once
+CHUNK = 16  # groups between two reports
+
 _FACTS = pl.Schema({name: SCHEMA[name] for name in scan.FACTS})
 
 
@@ -33,7 +36,9 @@ def scanned(
     files = catalog.rows["path"].gather(todo)
     found = [catalog.rows.select(scan.FACTS).with_row_index("row").filter(~pl.col("row").is_in(todo))]
     done = 0
-    for facts in threads.chunks(files, lambda file: _facts(catalog.root / file, preparation, by)):
+    groups = ([catalog.root / file for file in files[i : i + GROUP]] for i in range(0, len(files), GROUP))
+    for some in threads.chunks(groups, lambda group: _facts(group, preparation, by), size=CHUNK, ahead=1):
+        facts = [fact for group in some for fact in group]
         rows = pl.Series("row", todo[done : done + len(facts)], pl.UInt32)
         found.append(_frame(facts).insert_column(0, rows))
         done += len(facts)
@@ -44,9 +49,10 @@ def scanned(
     return catalog.with_columns(**{name: table[name] for name in scan.FACTS})
 
 
-def _facts(file: Path, preparation: Preparation, by: Resize) -> scan.Facts:
-    facts, _ = scan.look(file, preparation, by=by)
-    return facts
+def _facts(files: list[Path], preparation: Preparation, by: Resize) -> list[scan.Facts]:
+    views = preparation.blank(len(files))
+    facts = [scan.glance(file, view, preparation, by) for file, view in zip(files, views, strict=True)]
+    return scan.compared(facts, views, preparation, by)
 
 
 def _frame(facts: Iterable[scan.Facts]) -> pl.DataFrame:
