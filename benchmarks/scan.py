@@ -57,20 +57,13 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
 
 
 def make(root: Path, first: int, last: int) -> None:
-    """Pictures number first to last - 1: one soft photo, shifted and tinted by their number."""
-    draw = np.random.default_rng(0)
-    soft = Image.fromarray(draw.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(
-        (640, 480), Image.Resampling.BICUBIC
-    )
-    photo = np.asarray(soft)
+    """Pictures number first to last - 1: soft shapes, other ones in each."""
     for label in range(CLASSES):
         (root / f"class {label}").mkdir(parents=True, exist_ok=True)
     for number in range(first, last):
-        x, y = number * 7 % 576, number // 576 * 11 % 432
-        piece = (photo[y : y + 48, x : x + 64] // 2 + number * 37 % 128).astype(np.uint8)
-        piece[0, :17, 0] = [255 * (number >> bit & 1) for bit in range(17)]
+        coarse = Image.fromarray(np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8))
         buffer = io.BytesIO()
-        Image.fromarray(piece).save(buffer, "JPEG", quality=90)
+        coarse.resize((64, 48), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
         (root / f"class {number % CLASSES}" / f"{number:06}.jpg").write_bytes(buffer.getvalue())
 
 

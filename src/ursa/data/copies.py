@@ -27,6 +27,8 @@ TOO_ALIKE = 0.97  # planted copies of photos reach 0.95 and more
 CHANCE = 0.0005  # pairs tied by chance for each picture, at most: 0.1 % of the pictures
 NEAREST = 4  # proposals a picture by its hash: one good one is enough to join its group
 CROWD = 512  # a part of a hash that so many pictures share says nothing
+COMPARED = 40_000  # proposals by hash that are looked at, the closest ones: some seconds
+AT_ONCE = 4_000_000  # pairs held at a time; where pictures are all alike, no more are looked for
 PAIRS = 128  # compared at a time
 
 
@@ -96,7 +98,7 @@ def similar_hashes(hashes: U64, bits: int = BITS) -> I64:
     Multi-index hashing (Norouzi, Punjani and Fleet 2012): of four parts of 16 bits one differs in at most one bit, so
     only pictures that share such a part are compared.
     """
-    mirrored = mirror(hashes)
+    mirrored, crowd, held = mirror(hashes), min(CROWD, max(8, AT_ONCE // max(1, len(hashes)))), 0
     probes = np.concatenate([[0], 1 << np.arange(16)]).astype(np.uint64)
     found = [np.zeros((0, 2), np.int64)]
     for shift in np.arange(0, 64, 16, dtype=np.uint64):
@@ -108,12 +110,18 @@ def similar_hashes(hashes: U64, bits: int = BITS) -> I64:
                 wanted = (other >> shift & np.uint64(0xFFFF)) ^ probe
                 first = np.searchsorted(table, wanted)
                 count = np.searchsorted(table, wanted, side="right") - first
-                count[count > CROWD] = 0
+                count[count > crowd] = 0
                 a = np.repeat(np.arange(len(hashes)), count)
                 b = order[np.arange(count.sum()) - np.repeat(count.cumsum() - count, count) + np.repeat(first, count)]
                 distance = np.bitwise_count(other[a] ^ hashes[b])
                 near = (distance <= bits) & (a != b)
                 found.append(np.sort(np.stack([a[near], b[near]], axis=1), axis=1))
+                held += len(found[-1])
+                if held > AT_ONCE:
+                    found = [np.unique(np.concatenate(found), axis=0)]
+                    held = len(found[0])
+                    if held > AT_ONCE // 2:  # frames of one film: more of the same would say no more
+                        return found[0]
     return np.unique(np.concatenate(found), axis=0)
 
 
@@ -123,7 +131,9 @@ def _nearest(pairs: I64, hashes: U64) -> I64:
     picture, number = pairs.T.reshape(-1), np.tile(np.arange(len(pairs)), 2)
     order = np.lexsort((number, np.tile(distance, 2), picture))
     rank = np.arange(len(order)) - np.searchsorted(picture[order], picture[order])
-    return pairs[np.unique(number[order[rank < NEAREST]])]
+    kept = np.unique(number[order[rank < NEAREST]])
+    closest = kept[np.argsort(distance[kept], kind="stable")[:COMPARED]]
+    return pairs[np.sort(closest)]
 
 
 def mirror(hashes: U64) -> U64:
