@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ursa
+from ursa import workspace
 from ursa.data.addresses import Network, dial, is_public
 from ursa.data.download import file_name
 from ursa.data.fetch import Limits, _retry_after
@@ -164,6 +165,21 @@ def test_unicode_query_and_fragment(site, get):
     result = get("/bär eins.png?q=ü&x=1,2#part", "/a%2Fb")
     assert (result.fetched, result.failures) == (2, ())
     assert set(site.asked) == set(site.at)
+
+
+def test_of_many_at_once_one_counts_as_fetched_whoever_is_first_to_say_so(site, get, monkeypatch):
+    real = workspace.writing
+
+    @contextlib.contextmanager
+    def slow(path):
+        with real(path) as file:
+            yield file
+        time.sleep(0.05)  # written, and not yet counted
+
+    monkeypatch.setattr(workspace, "writing", slow)
+    site.at = {f"/{number}": picture(1) for number in range(6)}
+    result = get(*site.at)
+    assert (result.fetched, result.duplicates, result.classes) == (1, 5, {"bear": 1})
 
 
 def test_one_picture_under_two_urls_is_kept_once(site, get):

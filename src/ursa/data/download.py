@@ -166,17 +166,18 @@ class _Run:
                 continue
             name = f"{label}/{file_name(answer)}"
             path = self._to / name
-            before = path.exists()
-            if not before:
+            with self._lock:  # the first to come counts as the one that fetched it, whoever has written it by then
+                new = path not in self._stored and not path.exists()
+                self._stored.add(path)
+            if not path.exists():
                 with workspace.writing(path) as file:
                     file.write(answer)
             with self._lock:
-                if before or path in self._stored:
-                    self._tally.duplicates += 1
-                else:
+                if new:
                     self._tally.fetched += 1
                     self._tally.bytes += len(answer)
-                self._stored.add(path)
+                else:
+                    self._tally.duplicates += 1
                 self._ledger.add(Outcome(url, label, file=name))
 
 
