@@ -11,7 +11,7 @@ from ursa.cli.guard import guarded, print_json, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ursa.embed.run import Progress
+    from ursa.core.progress import Progress
     from ursa.workflow.setup import Options
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from ursa.embed.run import Progress
+from ursa.core.progress import Progress
 
 WORDS = {
     "download": "Fetching pictures",

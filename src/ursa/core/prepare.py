@@ -5,7 +5,6 @@ beats cropping and squashing (docs/decisions.md, 2026-11-21). Normalisation is t
 (`pictures [N, size, size, 3] uint8` goes in), so nothing outside the model can get it wrong.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ursa.core.image import Pixels
+from ursa.core.threads import batched
 from ursa.errors import DataError
 
 FILL = 114  # grey of the bars: near ImageNet's mean brightness (0.449 * 255 = 114), so it normalises to about zero
@@ -89,9 +89,7 @@ class Preparation:
 
 def stacks(views: Iterable[Pixels], size: int) -> Iterator[Pixels]:
     """Views [S, S, 3] -> arrays [n, S, S, 3] of at most `size` of them, taken as they come: memory stays flat."""
-    source = iter(views)
-    while some := list(itertools.islice(source, size)):
-        yield np.stack(some)
+    return (np.stack(some) for some in batched(views, size))
 
 
 def fitted(width: int, height: int, size: int) -> tuple[int, int]:

@@ -31,12 +31,11 @@ def chunks(
 
     ahead: so many lists are worked in advance; begin: what each thread does first.
     """
-    source = iter(items)
-    count = threads or cores()
+    lists, count = batched(items, size), threads or cores()
     with ThreadPoolExecutor(count, thread_name_prefix="ursa", initializer=begin) as pool:
 
         def submit() -> list[Future[list[Out]]]:
-            return [pool.submit(_each, work, some) for some in portions(list(itertools.islice(source, size)), count)]
+            return [pool.submit(_each, work, some) for some in portions(next(lists, []), count)]
 
         pending: deque[list[Future[list[Out]]]] = deque()
         try:
@@ -48,6 +47,12 @@ def chunks(
                 yield [result for future in pending.popleft() for result in future.result()]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def batched(items: Iterable[In], size: int) -> Iterator[list[In]]:
+    """Items, taken as they come, in lists of at most `size`."""
+    source = iter(items)
+    return iter(lambda: list(itertools.islice(source, size)), [])
 
 
 def portions(items: list[In], threads: int) -> list[list[In]]:

@@ -41,9 +41,15 @@ class Facts:
 
 def look(file: Path, preparation: Preparation, by: Resize = resize) -> tuple[Facts, Pixels | None]:
     """file -> facts and view [size, size, 3], the view None where there is a problem. Never raises for a bad file."""
-    views = preparation.blank(1)
-    (facts,) = compared([glance(file, views[0], preparation, by)], views, preparation, by)
+    seen, views = glances([file], preparation, by)
+    (facts,) = compared(seen, views, preparation, by)
     return facts, views[0] if facts.problem is None else None
+
+
+def glances(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[Facts], Pixels]:
+    """N files -> their facts but for hash and miniature, and views [N, S, S, 3], blank where there is a problem."""
+    views = preparation.blank(len(files))
+    return [glance(file, view, preparation, by) for file, view in zip(files, views, strict=True)], views
 
 
 def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Facts:
@@ -142,6 +148,14 @@ def remembered(catalog: Catalog, before: Catalog) -> Catalog:
     rows = catalog.rows.drop(FACTS).join(known, on=["id", "bytes", "modified"], how="left", maintain_order="left")
     rows = rows.with_columns(problem=pl.coalesce(catalog.rows["problem"], "problem"))  # a source may know one
     return Catalog(catalog.root, rows.select(catalog.rows.columns))
+
+
+def recalled(catalog: Catalog, path: Path) -> Catalog:
+    """The catalog with what the last scan found, as far as its file can be read: another scan makes it anew."""
+    try:
+        return remembered(catalog, Catalog.read(path, catalog.root))
+    except DataError:  # there is none, it is of an older Ursa, or damaged
+        return catalog
 
 
 def unscanned(catalog: Catalog) -> pl.Series:

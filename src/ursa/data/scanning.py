@@ -2,7 +2,7 @@
 but its facts.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,9 @@ import polars as pl
 
 from ursa.core import threads
 from ursa.core.prepare import Preparation, Resize, resize
+from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import SCHEMA, Catalog
-
-Progress = Callable[[str, int, int], object]  # phase, done, of
 
 GROUP = 8  # files that a thread looks at together: what is small is then done for all of them at once
 CHUNK = 16  # groups between two reports
@@ -22,7 +21,7 @@ _FACTS = pl.Schema({name: SCHEMA[name] for name in scan.FACTS})
 
 
 def scanned(
-    catalog: Catalog, progress: Progress | None = None, *, preparation: Preparation | None = None, by: Resize = resize
+    catalog: Catalog, progress: Progress = silent, *, preparation: Preparation | None = None, by: Resize = resize
 ) -> Catalog:
     """The catalog with the facts of every file that no scan has looked at yet.
 
@@ -36,23 +35,20 @@ def scanned(
     files = catalog.rows["path"].gather(todo)
     found = [catalog.rows.select(scan.FACTS).with_row_index("row").filter(~pl.col("row").is_in(todo))]
     done = 0
-    groups = ([catalog.root / file for file in files[i : i + GROUP]] for i in range(0, len(files), GROUP))
+    groups = threads.batched((catalog.root / file for file in files), GROUP)
     for some in threads.chunks(groups, lambda group: _facts(group, preparation, by), size=CHUNK, ahead=1):
         facts = [fact for group in some for fact in group]
         rows = pl.Series("row", todo[done : done + len(facts)], pl.UInt32)
         found.append(_frame(facts).insert_column(0, rows))
         done += len(facts)
-        if progress is not None:
-            progress("scan", done, len(todo))
+        progress("scan", done, len(todo))
     table = pl.concat(found[1:] if len(todo) == len(catalog) else found, rechunk=False)
     table = table if len(todo) == len(catalog) else table.sort("row")
     return catalog.with_columns(**{name: table[name] for name in scan.FACTS})
 
 
 def _facts(files: list[Path], preparation: Preparation, by: Resize) -> list[scan.Facts]:
-    views = preparation.blank(len(files))
-    facts = [scan.glance(file, view, preparation, by) for file, view in zip(files, views, strict=True)]
-    return scan.compared(facts, views, preparation, by)
+    return scan.compared(*scan.glances(files, preparation, by), preparation, by)
 
 
 def _frame(facts: Iterable[scan.Facts]) -> pl.DataFrame:

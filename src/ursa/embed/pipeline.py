@@ -5,15 +5,14 @@ stays in the cache of its core. Four cores with a batch each go through a networ
 one batch after the other (measured, docs/decisions.md). An accelerator gets large batches instead, decoded ahead.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation
-from ursa.core.threads import chunks
-from ursa.data.scan import Facts, compared, glance
+from ursa.core.threads import batched, chunks
+from ursa.data.scan import Facts, compared, glances
 from ursa.embed import resize
 from ursa.embed.store import F32
 
@@ -49,7 +48,7 @@ def on_cores(
         looked = _look(group, preparation)
         return looked, looked.forward(forward, known)
 
-    for some in chunks(_groups(files, batch), work, size=GROUPS, ahead=1, begin=begin):
+    for some in chunks(batched(files, batch), work, size=GROUPS, ahead=1, begin=begin):
         facts = [fact for looked, _ in some for fact in looked.finished(preparation)]
         yield Chunk(facts, {key: vector for _, vectors in some for key, vector in vectors.items()})
 
@@ -58,7 +57,7 @@ def ahead(
     files: Iterable[Path], preparation: Preparation, forward: Forward, known: Known, *, batch: int
 ) -> Iterator[Chunk]:
     """files -> chunks in the order of the files, one call of `forward` each, while the next ones are decoded."""
-    for (looked,) in chunks(_groups(files, batch), lambda group: _look(group, preparation), size=1, ahead=8):
+    for (looked,) in chunks(batched(files, batch), lambda group: _look(group, preparation), size=1, ahead=8):
         yield Chunk(looked.finished(preparation), looked.forward(forward, known))
 
 
@@ -81,10 +80,4 @@ class _Looked:
 
 
 def _look(files: list[Path], preparation: Preparation) -> _Looked:
-    views, by = preparation.blank(len(files)), resize.fastest()
-    return _Looked([glance(file, view, preparation, by) for file, view in zip(files, views, strict=True)], views)
-
-
-def _groups(files: Iterable[Path], size: int) -> Iterator[list[Path]]:
-    source = iter(files)
-    return iter(lambda: list(itertools.islice(source, size)), [])
+    return _Looked(*glances(files, preparation, resize.fastest()))

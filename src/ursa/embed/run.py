@@ -1,19 +1,12 @@
 """Catalog -> scanned catalog and embeddings. Each picture is decoded once and goes through the backbone once."""
 
-from collections.abc import Callable
-
 import numpy as np
 
+from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.embed.engine import Engine
 from ursa.embed.store import Embeddings, Store
-
-Progress = Callable[[str, int, int], None]  # phase, done, of
-
-
-def silent(phase: str, done: int, of: int) -> None:
-    """A Progress that says nothing."""
 
 
 def embed(catalog: Catalog, engine: Engine, progress: Progress = silent) -> tuple[Catalog, Embeddings]:

@@ -9,13 +9,12 @@ import polars as pl
 
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation
+from ursa.core.progress import Progress, silent
 from ursa.core.threads import chunks
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
-from ursa.plots.reading import Progress, silent
-
-PHASE = "Reading pictures"
+from ursa.plots.reading import PHASE
 
 
 def statistics(

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ursa.core.prepare import Preparation
+from ursa.core.progress import Progress, silent
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 from ursa.plots import means as average
@@ -32,7 +33,7 @@ from ursa.plots.figure import (
     write,
 )
 from ursa.plots.grid import MARGIN, grid
-from ursa.plots.reading import NO_CLASS, NO_LABEL, UNUSABLE, Progress, Tile, scanned, silent
+from ursa.plots.reading import NO_CLASS, NO_LABEL, UNUSABLE, Tile, scanned
 
 MOST = 30  # classes that are drawn one by one
 SPLITS = {"train": BLUE, "train-dev": SKY, "valid": ORANGE, "test": GREEN}

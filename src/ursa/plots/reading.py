@@ -5,7 +5,7 @@ import io
 import struct
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from PIL import Image
 from ursa.core import image, seeds
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, fitted, resize
+from ursa.core.progress import Progress, silent
 from ursa.core.threads import chunks
-from ursa.data import scan
+from ursa.data import scanning
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
-Progress = Callable[[str, int, int], None]  # phase, pictures done, of how many
+PHASE = "Reading pictures"
 
 TURNS = {  # what was done to a picture so that it stands upright, by its EXIF orientation
     2: "mirrored",
@@ -36,10 +37,6 @@ NO_LABEL, NO_CLASS = "no label", "none of the classes"
 UNUSABLE = "cannot be read"
 
 _BROKEN_EXIF = (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # says nothing; no harm done
-
-
-def silent(phase: str, done: int, of: int) -> None:
-    """The progress of those who do not watch."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +107,7 @@ def sample(
 
 def scanned(catalog: Catalog, progress: Progress = silent) -> Catalog:
     """The catalog with size, format and problem of each picture; files that no scan has looked at yet are decoded."""
-    new = scan.unscanned(catalog)
-    if not new.any():
-        return catalog
-    todo, small = Catalog(catalog.root, catalog.rows.filter(new)), Preparation(32)
-    facts: list[scan.Facts] = []
-    for some in chunks(todo.files(), lambda file: scan.look(file, small)[0]):
-        facts += some
-        progress("Reading pictures", len(facts), len(todo))
-    before = catalog.rows.with_row_index("_place")
-    after = scan.filled(todo, facts).rows.with_columns(_place=before.filter(new)["_place"])
-    rows = before.filter(~new).select(after.columns).vstack(after).sort("_place")
-    return Catalog(catalog.root, rows.select(catalog.rows.columns))
+    return scanning.scanned(catalog, lambda _, done, of: progress(PHASE, done, of), preparation=Preparation(32))
 
 
 def words_of(label: Any) -> str:

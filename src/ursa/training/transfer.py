@@ -13,8 +13,8 @@ from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.prepare import stacks
+from ursa.core.progress import Progress, silent
 from ursa.embed.engine import BATCH, one_thread
-from ursa.embed.run import Progress, silent
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
 from ursa.training.batches import Batches, Views

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ursa.core import seeds
+from ursa.core.progress import Progress, silent
 from ursa.data.samples import digits
-from ursa.embed.run import Progress, silent
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow.check import Checked, check

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ursa.core.progress import Progress, silent
 from ursa.data.addresses import Network
 from ursa.data.download import Failure, Settings
 from ursa.data.download import download as fetched
 from ursa.data.fetch import Limits
 from ursa.data.ledger import Ledger
 from ursa.data.lists import Lists, read_lists
-from ursa.embed.run import Progress, silent
 from ursa.errors import DataError
 from ursa.workspace import NAME, Workspace
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from ursa.core.image import DECODERS, sniff
+from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder, needs_labels
 from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.engine import Engine
-from ursa.embed.run import Progress, embed, silent
+from ursa.embed.run import embed
 from ursa.embed.store import Embeddings
 from ursa.errors import DataError, did_you_mean
 from ursa.workspace import Workspace
@@ -103,8 +104,7 @@ def prepared(data: Data, options: Options, clock: Clock, *, classes: bool = Fals
         if classes:
             needs_labels(catalog).where(pl.lit(False)).targets()  # raises for labels of another kind
         space = Workspace.open(catalog.root, options.workspace)
-        if space.catalog.exists():
-            catalog = scan.remembered(catalog, _before(space, catalog.root))
+        catalog = scan.recalled(catalog, space.catalog)
     with clock.phase("embed"):
         engine = Engine(Backbone(options.backbone, options.weights), space, options.precision, options.device)
         catalog, embeddings = embed(catalog, engine, options.progress)
@@ -117,11 +117,3 @@ def prepared(data: Data, options: Options, clock: Clock, *, classes: bool = Fals
             fix="fetch the pictures again, or name another folder",
         )
     return Prepared(catalog, embeddings, engine, space)
-
-
-def _before(space: Workspace, folder: Path) -> Catalog:
-    """The catalog of the last scan; an unreadable one counts as none, since a scan makes it anew."""
-    try:
-        return Catalog.read(space.catalog, folder)
-    except DataError:
-        return Catalog.of(folder, {"id": []})

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ursa.core.prepare import Preparation, resize
+from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder
 from ursa.errors import DataError, did_you_mean
-from ursa.plots.reading import Progress, Tile, opened, sample, scanned, silent
+from ursa.plots.reading import Tile, opened, sample, scanned
 from ursa.recipe import Recipe
-from ursa.workspace import Workspace
+from ursa.workspace import NAME, Workspace
 
 if TYPE_CHECKING:
     from ursa.plots.figure import Figure
@@ -224,10 +225,4 @@ def _spread(values: Any) -> dict[str, float]:
 
 def _known(catalog: Catalog, folder: Path, at: Path | None) -> Catalog:
     """The catalog with what the last `ursa check` found, where there was one."""
-    file = Workspace(at if at is not None else folder / ".ursa").catalog
-    if not file.exists():
-        return catalog
-    try:
-        return scan.remembered(catalog, Catalog.read(file, folder))
-    except DataError:  # of an older Ursa, or damaged: a scan makes it anew
-        return catalog
+    return scan.recalled(catalog, Workspace(at if at is not None else folder / NAME).catalog)
