@@ -28,7 +28,7 @@ from ursa.data.scan import filled, look
 from ursa.data.sources import from_folder
 from ursa.embed.engine import one_thread
 from ursa.embed.extractor import Extractor
-from ursa.training.batches import Views
+from ursa.training.picture_batches import Views
 
 SIZE, BATCH = 224, 32
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -186,7 +186,7 @@ def test_a_batch_of_training_shows_its_targets(targets, names, said):
 def test_a_real_batch_of_training(bears):
     pytest.importorskip("torch")
     from ursa.recipe import Recipe
-    from ursa.training.batches import Batches
+    from ursa.training.picture_batches import PictureBatches as Batches
 
     part = scanned(bears).usable()
     batch = next(Batches(part, part.targets(), Preparation(32), Recipe(batch=4)).epoch(0))

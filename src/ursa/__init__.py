@@ -4,6 +4,8 @@
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
 >>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
+>>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))  # any network on any data
+>>> learner.fit_one_cycle(5)
 
 Everything is imported when it is first used, so `import ursa` costs nothing.
 """
@@ -12,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ursa import models as models
     from ursa.core.finding import Finding as Finding
     from ursa.core.metrics import Metric as Metric
     from ursa.data.catalog import Catalog as Catalog
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from ursa.workflow.check import check as check
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.learner import Learner as Learner
+    from ursa.workflow.learner_file import load_learner as load_learner
     from ursa.workflow.setup import Options as Options
     from ursa.workflow.train import train as train
 
@@ -38,6 +43,7 @@ _HOME = {
     "Catalog": "ursa.data.catalog",
     "DataError": "ursa.errors",
     "Finding": "ursa.core.finding",
+    "Learner": "ursa.workflow.learner",
     "Metric": "ursa.core.metrics",
     "Options": "ursa.workflow.setup",
     "Prediction": "ursa.serve.predictor",
@@ -49,6 +55,8 @@ _HOME = {
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
     "load": "ursa.serve.predictor",
+    "load_learner": "ursa.workflow.learner_file",
+    "models": "ursa",
     "show": "ursa.plots.pictures",
     "show_batch": "ursa.plots.pictures",
     "train": "ursa.workflow.train",
@@ -60,7 +68,8 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ursa' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    room = _HOME[name] == "ursa"  # a package in it, not a name
+    value = importlib.import_module(f"ursa.{name}") if room else getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

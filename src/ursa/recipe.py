@@ -26,8 +26,14 @@ class Recipe:
     layer_decay: float = 2.6  # rates fall by this factor from third to third (Howard and Ruder 2018, ULMFiT)
     weight_decay: float = 0.01  # decoupled (Loshchilov and Hutter 2019); not on biases and norms
     warm_up: float = 0.25  # fraction of all steps with a rising rate (Smith 2018; fastai's pct_start)
-    clip: float = 1.0  # largest norm of the gradient
+    gradual: float = 0.0  # share of the run after which all layers learn, from the head downwards; 0: at once
+    clip: float = 1.0  # largest norm of the gradient; 0: any
+    patience: int = 0  # epochs without a better one after which training stops; 0: it never does (Prechelt 1998)
+    ema: float = 0.0  # share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average
     smoothing: float = 0.1  # label smoothing (Szegedy et al. 2016)
+    tta: int = 1  # views that a prediction averages over: 2 adds the mirror image, at twice the time
+    small: float = 0.0  # share of the epochs, the first ones, that see pictures at two thirds of their size
+    balance: str = "none"  # rare classes count more in the loss ("weights"), or are shown more often ("oversample")
 
     flip: float = 0.5  # probability of mirroring left and right; 0 where left and right matter, as for digits
     zoom: float = 0.75  # least share of each side that a random crop keeps; 1: the whole picture always
@@ -99,8 +105,13 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("layer_decay", 1, 100),
     ("weight_decay", 0, 10),
     ("warm_up", 0, 1),
-    ("clip", 1e-6, 1e9),
+    ("gradual", 0, 1),
+    ("clip", 0, 1e9),
+    ("patience", 0, 10_000),
+    ("ema", 0, 0.99999),
     ("smoothing", 0, 0.9),
+    ("tta", 1, 2),
+    ("small", 0, 1),
     ("flip", 0, 1),
     ("zoom", 0.05, 1),
     ("ratio", 1, 20),
@@ -121,7 +132,7 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("cutmix", 0, 1),
 )
 
-_CHOICES = {"border": ("grey", "reflect")}
+_CHOICES = {"border": ("grey", "reflect"), "balance": ("none", "weights", "oversample")}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -89,9 +89,18 @@ class Workspace:
         """A fitted probe, by the hash of all that it depends on."""
         return self.root / "probes" / f"{key}.safetensors"
 
+    @property
+    def runs(self) -> Path:
+        """Folder of all training runs; by name they are in order of time."""
+        return self.root / "runs"
+
     def run(self, name: str) -> Path:
         """Folder of one training run."""
-        return self.root / "runs" / name
+        return self.runs / name
+
+    def checkpoints(self, run: str) -> Path:
+        """Folder of a run's checkpoints, gone once it is finished."""
+        return self.run(run) / "checkpoints"
 
 
 @contextlib.contextmanager

@@ -19,10 +19,11 @@ from ursa.embed.backbone import Backbone
 from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.training import pictures, transfer
-from ursa.training.batches import Batches, Views, side_for
 from ursa.training.loop import State, train
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
+from ursa.training.picture_batches import PictureBatches as Batches
+from ursa.training.picture_batches import Views, side_for
 
 PREPARATION = Preparation(size=64)
 RECIPE = Recipe(batch=4, turn=10, light=0.2, erase=0.3)
@@ -247,3 +248,34 @@ def test_leaving_an_epoch_in_its_middle_leaves_no_thread(catalog):
         next(run)
         run.close()
     assert set(threading.enumerate()) <= threads
+
+
+def test_oversampled_classes_are_shown_equally_often_each_time_in_another_view(some_unequal):
+    recipe = Recipe(batch=4, balance="oversample")
+    labels = some_unequal.labels
+    made = Batches(some_unequal, some_unequal.targets(labels), PREPARATION, recipe)
+    run = [*made.epoch(0)]
+    shown = [int(target) for batch in run for target in batch.targets]
+    assert shown.count(0) == shown.count(1) == max(some_unequal.counts().values())
+    assert len(run) == len(made)
+    views = {}
+    for batch in run:
+        for id, view in zip(batch.ids, batch.pictures, strict=True):
+            views.setdefault(id, []).append(view)
+    often = [several for several in views.values() if len(several) > 1]
+    assert often
+    assert not any(torch.equal(several[0], several[1]) for several in often)
+
+
+@pytest.fixture(scope="module")
+def some_unequal(tmp_path_factory, picture_folder):
+    return from_folder(picture_folder(tmp_path_factory.mktemp("unequal"), {"red": 3, "green": 9}))
+
+
+def test_the_first_epochs_can_be_smaller(catalog):
+    recipe = Recipe(epochs=4, batch=4, small=0.5)
+    made = batches(catalog, recipe, preparation=Preparation(size=96))
+    shapes = [next(made.epoch(epoch)).pictures.shape[1:] for epoch in range(4)]
+    assert shapes == [(64, 64, 3), (64, 64, 3), (96, 96, 3), (96, 96, 3)]
+    whole = batches(catalog, Recipe(epochs=4, batch=4), preparation=Preparation(size=96))
+    assert torch.equal(next(made.epoch(3)).pictures, next(whole.epoch(3)).pictures)

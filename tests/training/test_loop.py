@@ -13,10 +13,12 @@ from ursa.data.sources import from_folder
 from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.recipe import Recipe
-from ursa.training.batches import Batches, Views
-from ursa.training.loop import State, set_training, train
+from ursa.training.loop import State, in_parts, train
+from ursa.training.losses import smoothed
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
+from ursa.training.picture_batches import PictureBatches as Batches
+from ursa.training.picture_batches import Views
 
 PREPARATION = Preparation(size=64)
 RECIPE = Recipe(epochs=3, batch=8, micro_batch=8)
@@ -105,7 +107,7 @@ def test_accumulation_is_invisible(catalog):
     def gradient(micro):
         one = state()
         one.model.extractor.body[1].p = 0.0
-        step = next(train(one, batches(catalog), Recipe(epochs=1, batch=8, micro_batch=micro)))
+        step = next(train(one, batches(catalog), Recipe(epochs=1, batch=8), gradient=in_parts(micro)))
         return step.loss, torch.cat([p.grad.flatten() for p in one.model.parameters()])
 
     (loss, whole), (loss_of_parts, parts) = gradient(8), gradient(3)
@@ -118,7 +120,7 @@ def test_the_loss_is_the_mean_over_the_pictures_of_the_batch(catalog):
     one.model.extractor.body[1].p = 0.0
     before = copy.deepcopy(one.model)
     batch = next(iter(batches(catalog).epoch(0)))
-    step = next(train(one, batches(catalog), RECIPE))
+    step = next(train(one, batches(catalog), RECIPE, smoothed(RECIPE.smoothing)))
     expected = nn.functional.cross_entropy(before(batch.pictures), batch.targets, label_smoothing=RECIPE.smoothing)
     torch.testing.assert_close(step.loss, expected.detach())
 
@@ -138,9 +140,10 @@ def state_kept_stream():
 
 
 def test_batch_norm_keeps_its_statistics():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout())
-    set_training(model)
-    assert [module.training for module in model] == [True, False, True]
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout())
+    model = Classifier(Extractor(body, (0, 0, 0), (1, 1, 1), 8), 8, 2).train()
+    assert [module.training for module in body] == [True, False, True]
+    assert not model.eval().training
 
 
 def test_training_learns(catalog):

@@ -1,11 +1,9 @@
-"""Schedule, parameter groups, random views, recipe."""
+"""Parameter groups of the classifier, recipe."""
 
 import dataclasses
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from ursa.embed.bodies import of_pixels
@@ -14,19 +12,6 @@ from ursa.errors import TrainingError
 from ursa.recipe import Recipe
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
-from ursa.training.schedules import one_cycle
-
-
-def test_one_cycle_golden():
-    assert one_cycle(0.0) == pytest.approx(1 / 25)
-    assert one_cycle(0.125) == pytest.approx((1 + 1 / 25) / 2)
-    assert one_cycle(0.25) == pytest.approx(1.0)
-    assert one_cycle(1.0) == pytest.approx(1e-5)
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_one_cycle_stays_between_its_ends_and_its_peak(done, warm_up):
-    assert 0 < one_cycle(done, warm_up) <= 1
 
 
 def model_with(body):

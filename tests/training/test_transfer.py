@@ -12,8 +12,9 @@ from ursa.embed.backbone import Backbone
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
 from ursa.training import transfer
-from ursa.training.batches import Batches, Views
 from ursa.training.models import Classifier
+from ursa.training.picture_batches import PictureBatches as Batches
+from ursa.training.picture_batches import Views
 
 PREPARATION = Preparation(size=64)
 
@@ -88,4 +89,4 @@ def test_a_run_that_diverges_says_so(catalog, extractor, head):
         model.head.weight[0, 0] = float("nan")
     with pytest.raises(TrainingError, match="diverged") as problem:
         tuned(catalog, model, Recipe(epochs=1))
-    assert "head_rate" in str(problem.value)
+    assert "from the start" in str(problem.value)

@@ -263,6 +263,9 @@ def test_large_pictures_are_decoded_once_and_nothing_else_changes(large, pixels,
     assert all(any((tmp_path / "2.0" / "pixels" / name).iterdir()) for name in kept)
     assert not (tmp_path / "0.0" / "pixels").exists()
     histories = [json.loads(run.history.read_text()) for run in runs.values()]
+    for history in histories:
+        for epoch in history["epochs"]:
+            epoch.pop("seconds", None)
     assert histories[0] == histories[1]
     assert runs[2.0].accuracy == runs[0.0].accuracy
     first, second = (Predictor(run.bundle).bundle.parts["weights.safetensors"] for run in runs.values())

@@ -1,18 +1,39 @@
 """The commands. Imports that cost time happen inside them, so that `ursa --help` is instant."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ursa.cli.guard import guarded, print_json, say
+from ursa.cli.guard import INTERRUPTED, guarded, print_json, say
+from ursa.cli.options import (
+    DEFAULT_BACKBONE,
+    BackboneOption,
+    Bundle,
+    Debug,
+    Device,
+    Folder,
+    Given,
+    Json,
+    Minutes,
+    Out,
+    PatternOption,
+    Pictures,
+    PrecisionOption,
+    Resume,
+    Seed,
+    Settings,
+    TableOption,
+    Track,
+    WeightsOption,
+    WorkspaceOption,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ursa.core.progress import Progress
-    from ursa.workflow.setup import Options
 
 app = typer.Typer(
     name="ursa",
@@ -24,37 +45,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Folder = Annotated[Path, typer.Argument(help="Pictures, one folder a class.", show_default=False)]
-Pictures = Annotated[
-    Path, typer.Argument(help="A folder of pictures, or a table (CSV, Parquet) that names them.", show_default=False)
-]
-PatternOption = Annotated[
-    str | None, typer.Option("--pattern", help="Labels from file names, such as '{label}.{}.jpg'.", metavar="TEMPLATE")
-]
-TableOption = Annotated[
-    list[str] | None,
-    typer.Option("--table", help="How to read a table: label=COLUMN, file=, split=, group=, ...", metavar="KEY=VALUE"),
-]
-Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", show_default=False)]
-BackboneOption = Annotated[
-    str, typer.Option("--backbone", help="`pixels`, a timm name, or `torchvision:NAME`.", metavar="NAME")
-]
-WeightsOption = Annotated[
-    Path | None, typer.Option("--weights", help="A file of weights, instead of the hub's.", metavar="FILE")
-]
-WorkspaceOption = Annotated[
-    Path | None, typer.Option("--workspace", help="Where Ursa keeps its files. [default: FOLDER/.ursa]", metavar="DIR")
-]
-PrecisionOption = Annotated[
-    str, typer.Option("--precision", help="Of the embeddings: fp32, bf16, or auto, the faster one here.")
-]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-
-DEFAULT_BACKBONE = "resnet34.a1_in1k"
 
 
 def main() -> None:
@@ -163,27 +153,26 @@ def check(
     from ursa.cli import progress
     from ursa.workflow.check import check as run
 
+    given = Given(backbone, weights, workspace, precision, device, seed, pattern, table)
     with progress.shown() as bar:
-        result = run(data, _options(backbone, weights, workspace, precision, device, seed, bar, pattern, table))
+        result = run(data, given.options(bar))
     if json_:
         print_json(result.to_json())
     else:
         from ursa.cli import show
 
-        show.checked(result, _following("train", data, backbone, weights, workspace, pattern, table), _console())
+        show.checked(result, given.following("train", data), _console())
 
 
 @app.command(epilog="Example: ursa train bears/ --out bears.ursa --set epochs=5")
 @guarded
 def train(
     data: Pictures,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="The bundle to write. [default: the folder's name with .ursa]", metavar="FILE.ursa"),
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the recipe; may be repeated.", metavar="NAME=VALUE")
-    ] = None,
+    out: Out = None,
+    settings: Settings = None,
+    minutes: Minutes = None,
+    track: Track = None,
+    resume: Resume = False,
     backbone: BackboneOption = DEFAULT_BACKBONE,
     weights: WeightsOption = None,
     pattern: PatternOption = None,
@@ -201,9 +190,16 @@ def train(
     from ursa.workflow.train import train as run
 
     recipe = Recipe(seed=seed).with_settings(settings or [])
-    with progress.shown() as bar:
-        options = _options(backbone, weights, workspace, precision, device, seed, bar, pattern, table)
-        result = run(data, options, recipe, out=out)
+    given = Given(backbone, weights, workspace, precision, device, seed, pattern, table)
+    try:
+        with progress.shown() as bar:
+            options = given.options(bar)
+            result = run(data, options, recipe, out=out, minutes=minutes, track=track or (), resume=resume)
+    except KeyboardInterrupt as stopped:
+        if not str(stopped):  # before or after training, which alone says where it stopped
+            raise
+        say(f"\n{stopped}; to go on: {_resuming()}")
+        raise typer.Exit(INTERRUPTED) from None
     if json_:
         print_json(result.to_json())
     else:
@@ -340,51 +336,10 @@ def show(
         raise typer.Exit(1)
 
 
-def _following(
-    command: str,
-    data: Path,
-    backbone: str,
-    weights: Path | None,
-    workspace: Path | None,
-    pattern: str | None,
-    table: list[str] | None,
-) -> str:
-    """The command that comes next, with the options that the last one had."""
-    given = {
-        "--backbone": None if backbone == DEFAULT_BACKBONE else backbone,
-        "--weights": weights,
-        "--workspace": workspace,
-        "--pattern": pattern,
-    }
-    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    options += [word for entry in table or [] for word in ("--table", entry)]
-    return shlex.join(["ursa", command, str(data), *options])
-
-
-def _options(
-    backbone: str,
-    weights: Path | None,
-    workspace: Path | None,
-    precision: str,
-    device: str,
-    seed: int,
-    progress: "Progress",
-    pattern: str | None,
-    table: list[str] | None,
-) -> "Options":
-    from ursa.workflow.setup import Options
-
-    columns = dict(_pair(entry) for entry in table or [])
-    return Options(backbone, weights, workspace, precision, device, seed, progress, pattern, columns)
-
-
-def _pair(entry: str) -> tuple[str, str]:
-    from ursa.errors import DataError
-
-    key, equals, value = entry.partition("=")
-    if not equals:
-        raise DataError("how to read a table is said as KEY=VALUE", found=repr(entry), fix="--table label=COLUMN")
-    return key.strip(), value
+def _resuming() -> str:
+    """The command that was given, to be gone on with."""
+    words = sys.argv[1:]
+    return shlex.join(["ursa", *words, *([] if "--resume" in words else ["--resume"])])
 
 
 def _console(**settings: Any) -> "Console":

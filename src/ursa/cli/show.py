@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ursa.workflow.check import Checked
     from ursa.workflow.download import Downloaded
     from ursa.workflow.evaluate import Evaluated
+    from ursa.workflow.minutes import Weighed
     from ursa.workflow.train import Trained
 
 FEW = 10  # failed URLs that are all listed on the terminal
@@ -123,6 +124,8 @@ def trained(result: "Trained", console: Console) -> None:
         table.add_row("Kept", "the probe")
     table.add_row("Measured on", escape(result.accuracy.method.split(";")[0]))
     table.add_row("Pictures", parts)
+    if result.weighed:
+        _weighed(result.weighed, console)
     console.print(table)
     console.print(f"\n{escape(result.verdict.evidence)}\n[dim]{escape(result.verdict.advice)}[/]")
     if result.findings:
@@ -193,6 +196,34 @@ def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
                 text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
         text.append("\n")
     return text
+
+
+def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
+    """What the time could have been spent on, with a mark at what it was."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    several = len({way.backbone for way in ways}) > 1
+    for name in (
+        *(["backbone"] if several else []),
+        "learning from",
+        "time a picture",
+        "epochs",
+        "would end after",
+        "",
+    ):
+        table.add_column(name, justify="left" if name in ("backbone", "") else "right")
+    for way in ways:
+        cells = [
+            f"{way.size} px",
+            f"{1000 * way.seconds_per_picture:,.0f} ms",
+            f"{way.epochs:.1f}" if way.epochs else "probe alone",
+        ]
+        cells += [
+            f"{way.ends:,.0f} s",
+            "[bold green]chosen[/]" if way.chosen else "" if way.fits else "[dim]too long[/]",
+        ]
+        table.add_row(*([escape(way.backbone)] if several else []), *cells)
+    console.print(table)
+    console.print()
 
 
 def _failures(failures: "Sequence[Failure]", console: Console) -> None:

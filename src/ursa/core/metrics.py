@@ -1,12 +1,14 @@
 """Arrays in, numbers with their uncertainty out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ursa.core import seeds
 
 Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
 
@@ -21,8 +23,8 @@ class Metric:
     method: str
 
     def to_json(self) -> dict[str, Any]:
-        """{"value", "low", "high", "method"}: the form of every metric in documents; value null where there is none."""
-        return {**asdict(self), "value": None if math.isnan(self.value) else self.value}  # JSON has no NaN
+        """{"value", "low", "high", "method"}: the form of every metric in documents; null where there is no number."""
+        return {name: None if part != part else part for name, part in asdict(self).items()}  # JSON has no NaN
 
     def __str__(self) -> str:
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
@@ -91,3 +93,21 @@ def sign_test(wins: int, losses: int) -> float:
     n = wins + losses
     tail: float = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
     return float(min(1.0, 2 * tail))
+
+
+def bootstrap(
+    measure: Callable[[npt.NDArray[np.int64]], float], count: int, method: str, *, repeats: int = 1000, seed: int = 0
+) -> Metric:
+    """measure(rows [count]) of an example's rows -> its value for all of them, with an interval from resampled rows.
+
+    The 2.5 and 97.5 percentiles over `repeats` draws with replacement (Efron 1979), for metrics that are no proportion.
+    Draws that give no number are left out.
+    """
+    value = float(measure(np.arange(count)))
+    draw = seeds.generator(seed, "bootstrap", count)
+    values = np.array([measure(draw.integers(count, size=count)) for _ in range(repeats if count else 0)])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Metric(value, math.nan, math.nan, f"{method}; nothing to resample")
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Metric(value, float(low), float(high), f"{method}; bootstrap 95 % interval, {len(values)} draws")

@@ -19,7 +19,7 @@ def to_onnx(model: Classifier, preparation: Preparation) -> bytes:
     model = model.eval()
     example = torch.zeros(2, preparation.size, preparation.size, 3, dtype=torch.uint8)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 model,
                 (example,),
@@ -41,7 +41,7 @@ def to_onnx(model: Classifier, preparation: Preparation) -> bytes:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter tells its progress and its own deprecations to users, who can do nothing about them."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

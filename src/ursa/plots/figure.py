@@ -102,6 +102,15 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     return axes
 
 
+def dress(axes: Axes, across: str = "", up: str = "") -> None:
+    """Labels with units, two quiet lines instead of a box."""
+    axes.set_xlabel(across, **lettering(9, MUTED))
+    axes.set_ylabel(up, **lettering(9, MUTED))
+    axes.tick_params(length=3, color=RULE, labelsize=8.5, labelcolor=INK, labelfontfamily="DejaVu Sans")
+    for edge, line in axes.spines.items():
+        line.set(visible=edge in ("left", "bottom"), color=RULE)
+
+
 def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
     """Text whose first line's upper left corner is at this place, in inches from the figure's upper left corner."""
     wide, high = figure.get_size_inches()

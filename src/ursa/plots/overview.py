@@ -26,6 +26,7 @@ from ursa.plots.figure import (
     SKY,
     WIDTH,
     Figure,
+    dress,
     fit,
     lettering,
     place,
@@ -238,7 +239,7 @@ def _logarithmic(axes: Axes, x: tuple[float, float], y: tuple[float, float], acr
         axis.set_major_locator(FixedLocator(_round_numbers(*limits)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-    _dress(axes, across, up)
+    dress(axes, across, up)
 
 
 def _aspect(axes: Axes, ratio: float, name: str, low: float, high: float) -> None:
@@ -266,16 +267,7 @@ def _histogram(axes: Axes, values: "np.ndarray[tuple[int], np.dtype[np.float64]]
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
     axes.yaxis.set_major_locator(FixedLocator(sorted({0, int(counts.max())})))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    _dress(axes, name, "pictures")
-
-
-def _dress(axes: Axes, across: str, up: str) -> None:
-    """Labels with units, two quiet lines instead of a box."""
-    axes.set_xlabel(across, **lettering(9, MUTED))
-    axes.set_ylabel(up, **lettering(9, MUTED))
-    axes.tick_params(length=3, color=RULE, labelsize=8.5, labelcolor=INK, labelfontfamily="DejaVu Sans")
-    for edge, line in axes.spines.items():
-        line.set(visible=edge in ("left", "bottom"), color=RULE)
+    dress(axes, name, "pictures")
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ursa.core.prepare import Preparation
+from ursa.core.threads import cores
 from ursa.recipe import Recipe
 from ursa.training import colour, geometry, patches, trivial
 from ursa.training.draws import F64, uniforms
@@ -68,10 +69,10 @@ def _spread(work: Callable[[slice], None], count: int, device: str) -> None:
         return
     parts = [slice(first, first + CHUNK) for first in range(0, count, CHUNK)]
     threads = torch.get_num_threads()
-    if threads == 1 or len(parts) < 2:
+    if cores() == 1 or len(parts) < 2:
         for part in parts:
             work(part)
         return
-    with ThreadPoolExecutor(threads, "augment", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(cores(), "augment", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         list(pool.map(work, parts))  # raises what was raised in a thread
     torch.set_num_threads(threads)  # for threads made from now on; this one kept its number

@@ -18,8 +18,8 @@ from ursa.embed import probe
 from ursa.embed.store import F32
 from ursa.recipe import Recipe
 from ursa.training import geometry
-from ursa.training.batches import Views
 from ursa.training.draws import F64
+from ursa.training.picture_batches import Views
 
 I64 = npt.NDArray[np.int64]
 

@@ -4,20 +4,25 @@ for step in train(state, batches, recipe):     # logging, saving, stopping are l
     if step.number % 100 == 0: print(step.number, float(step.loss))
 
 `break` is safe at any step: the state is complete and consistent whenever the loop hands it out. Everything random is a
-function of the recipe's seed and the step's number, so a state that was saved at step 70 goes on from step 70.
+function of the recipe's seed and the step's number, so a state that was saved at step 70 goes on from step 70. torch's
+own random stream is lent to the loop, and put back when it ends.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ursa.core import seeds
 from ursa.recipe import Recipe
-from ursa.training.batches import Batch, Batches
-from ursa.training.schedules import one_cycle
+from ursa.training.average import Average
+from ursa.training.batches import Batch, Batches, mapped
+from ursa.training.losses import Loss, cross_entropy
+from ursa.training.optimizers import set_momentum
+from ursa.training.randomness import may_draw, streams
+from ursa.training.schedules import Schedule, one_cycle
 
 
 @dataclass
@@ -25,65 +30,117 @@ class State:
     """All that changes during training."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer  # each of its groups with a "peak", the learning rate that schedules scale
     step: int = 0  # steps done
+    average: Average | None = None  # of the weights, where one is kept
+    scaler: torch.amp.GradScaler | None = None  # for float16, whose gradients would vanish
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What one step did."""
 
     number: int  # 1 for the first
     epoch: int  # 0 for the first
     of: int  # steps in the whole run
     loss: Tensor  # scalar, detached; reading it waits for the device, so read many at once
-    rate: float  # learning rate of the head
+    rate: float  # learning rate of the last group, which holds the head
     ends_epoch: bool
 
 
-def train(state: State, batches: Batches, recipe: Recipe, precision: torch.dtype = torch.float32) -> Iterator[Step]:
-    """Descend until the recipe's epochs are done, from wherever the state is."""
+Gradient = Callable[[State, Batch, Loss], Tensor]  # fills .grad, returns the batch's mean loss, detached
+
+
+def train(
+    state: State,
+    batches: Batches,
+    recipe: Recipe,
+    loss: Loss = cross_entropy,
+    schedule: Schedule | None = None,
+    gradient: Gradient | None = None,
+    momentum: Schedule | None = None,
+) -> Iterator[Step]:
+    """Descend until the recipe's epochs are done, from wherever the state is.
+
+    schedule: of the learning rates, one-cycle where none is given; momentum: likewise, the optimiser's own.
+    gradient: how loss and gradient of a batch are computed, `in_parts()` where none is given.
+    """
+    schedule, gradient = schedule or one_cycle(recipe.warm_up), gradient or in_parts()
+    model, optimizer = state.model, state.optimizer
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
     per_epoch = len(batches)
     total = recipe.epochs * per_epoch
-    while state.step < total:
-        epoch, first = divmod(state.step, per_epoch)
-        for batch in batches.epoch(epoch, first):
-            rate = _set_rates(state.optimizer, one_cycle(state.step / total, recipe.warm_up))
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seeds.number(recipe.seed, "step", state.step))  # for dropout
-                loss = _descend(state, batch, recipe, precision)
-            state.step += 1
-            yield Step(state.step, epoch, total, loss, rate, ends_epoch=state.step % per_epoch == 0)
+    draws, before = may_draw(model, loss), None
+    with streams(seeds.number(recipe.seed, "steps")) as begin:
+        while state.step < total:
+            epoch, first = divmod(state.step, per_epoch)
+            for batch in batches.epoch(epoch, first):
+                if (factor := schedule(state.step / total)) != before:
+                    rate, before = set_rates(optimizer, factor), factor
+                if momentum is not None:
+                    set_momentum(optimizer, momentum(state.step / total))
+                if not model.training:  # whoever reads the steps may have evaluated it meanwhile
+                    model.train()
+                optimizer.zero_grad()
+                if draws:
+                    begin(state.step)  # what dropout draws from here on belongs to this step
+                value = gradient(state, batch, loss)
+                _update(state, weights, recipe.clip)
+                state.step += 1
+                yield Step(state.step, epoch, total, value, rate, state.step % per_epoch == 0)
 
 
-def _descend(state: State, batch: Batch, recipe: Recipe, precision: torch.dtype) -> Tensor:
-    """One step of gradient descent: loss, gradient, update. Returns the mean loss of the batch."""
-    set_training(state.model)
-    state.optimizer.zero_grad(set_to_none=True)
-    losses = []
-    for pictures, targets in batch.parts(recipe.micro_batch):
-        with torch.autocast(pictures.device.type, precision, enabled=precision != torch.float32):
-            logits = state.model(pictures)
-        loss = F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=recipe.smoothing)
-        (loss / len(batch)).backward()
-        losses.append(loss.detach())
-    nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
-    state.optimizer.step()
-    return torch.stack(losses).sum() / len(batch)
+def in_parts(size: int = 0, precision: torch.dtype = torch.float32) -> Gradient:
+    """Loss and gradient of a batch, `size` examples at a time (0: all at once), one after the other.
 
-
-def set_training(model: nn.Module) -> None:
-    """Training mode, but batch norm keeps the statistics it was pretrained with.
-
-    So the first step starts exactly from the probe, and the result does not depend on the size of micro-batches.
+    Gradients add up, so the size changes memory and speed but not the result. precision: torch.float32, or what
+    autocast computes in.
     """
-    model.train()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
+
+    def gradient(state: State, batch: Batch, loss: Loss) -> Tensor:
+        if not size or size >= len(batch):
+            return _backward(state, loss(outputs(state.model, batch.inputs, precision), batch.targets))
+        losses = []
+        for part in batch.parts(size):
+            value = loss(outputs(state.model, part.inputs, precision), part.targets) * (len(part) / len(batch))
+            losses.append(_backward(state, value))
+        return torch.stack(losses).sum()
+
+    return gradient
 
 
-def _set_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
+def outputs(model: nn.Module, inputs: tuple[Tensor, ...], precision: torch.dtype = torch.float32) -> Any:
+    """What the model says, in float32 whatever it was computed in."""
+    if precision is torch.float32:
+        return model(*inputs)
+    with torch.autocast(inputs[0].device.type, precision):
+        return mapped(model(*inputs), Tensor.float)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Learning rates become `factor` of each group's peak. Returns the last group's."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
-    return float(optimizer.param_groups[-1]["lr"])
+        group["lr"] = rate = group["peak"] * factor
+    return float(rate)
+
+
+def _backward(state: State, value: Tensor) -> Tensor:
+    if state.scaler is None:
+        value.backward()
+    else:
+        state.scaler.scale(value).backward()
+    return value.detach()
+
+
+def _update(state: State, weights: list[Tensor], clip: float) -> None:
+    """One step of the optimiser, and of the average behind it."""
+    if state.scaler is not None:
+        state.scaler.unscale_(state.optimizer)
+    if clip:
+        nn.utils.clip_grad_norm_(weights, clip)
+    if state.scaler is None:
+        state.optimizer.step()
+    else:  # leaves out a step whose gradients overflowed
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+    if state.average is not None:
+        state.average.follow()

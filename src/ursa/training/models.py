@@ -1,7 +1,5 @@
 """Body + head: the classifier that is trained, exported and served."""
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 
@@ -28,16 +26,19 @@ class Standardise(nn.Module):
 class Classifier(nn.Module):
     """pictures [N, S, S, 3] uint8 -> logits [N, K] float32."""
 
-    def __init__(self, extractor: Extractor, features: int, classes: int) -> None:
+    def __init__(self, extractor: Extractor, features: int, classes: int, views: int = 1) -> None:
+        """views: 2 for predictions that are the mean over a picture and its mirror image (test-time augmentation)."""
         super().__init__()
+        self.views = views
         self.extractor = extractor
         self.standardise = Standardise(features)
         self.head = nn.Linear(features, classes)
 
     @classmethod
-    def from_probe(cls, extractor: Extractor, head: Head) -> "Classifier":
+    def from_probe(cls, extractor: Extractor, head: Head, views: int = 1) -> "Classifier":
         """A classifier that predicts what the probe predicts (linear probing, then fine-tuning: Kumar et al. 2022)."""
-        model = cls(extractor, *head.weight.shape)
+        features, classes = head.weight.shape
+        model = cls(extractor, features, classes, views)
         with torch.no_grad():
             model.standardise.mean.copy_(torch.from_numpy(head.mean))
             model.standardise.scale.copy_(torch.from_numpy(head.scale))
@@ -47,12 +48,22 @@ class Classifier(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures [N, S, S, 3] uint8 -> logits [N, K]."""
+        logits = self._of_view(pictures)
+        if self.views == 1 or self.training:
+            return logits
+        return (logits + self._of_view(pictures.flip(2))) / 2
+
+    def _of_view(self, pictures: Tensor) -> Tensor:
         logits: Tensor = self.head(self.standardise(self.extractor(pictures)))
         return logits
 
-    def layer_groups(self, parts: int = 3) -> list[list[nn.Module]]:
-        """The body's layers with weights in `parts` runs of about equal number, first layers first; then the head."""
-        own = [m for m in self.extractor.body.modules() if any(True for _ in m.parameters(recurse=False))]
-        bounds = [round(i * len(own) / parts) for i in range(parts + 1)]
-        runs = [own[a:b] for a, b in itertools.pairwise(bounds)]
-        return [*(run for run in runs if run), [self.head]]
+    def train(self, mode: bool = True) -> "Classifier":
+        """Training mode, but batch norm keeps the statistics that it was pretrained with.
+
+        So the first step starts exactly from the probe, and the result does not depend on the size of parts.
+        """
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self

@@ -1,26 +1,35 @@
 """Probe -> fine-tuned classifier, kept only if it beats the probe on the validation part."""
 
-import copy
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.prepare import stacks
 from ursa.core.progress import Progress, silent
+from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
-from ursa.errors import TrainingError
+from ursa.models.groups import parameter_groups
 from ursa.recipe import Recipe
-from ursa.training.batches import Batches, Views
-from ursa.training.loop import State, Step, train
+from ursa.training.average import Average
+from ursa.training.checkpoints import Checkpoints
+from ursa.training.cores import on_cores
+from ursa.training.fit import INTERRUPTED, Goal, Interrupted, Observer, fit
+from ursa.training.loop import Gradient, State, in_parts
+from ursa.training.losses import Loss, smoothed, weighted
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
+from ursa.training.pace import Pace
+from ursa.training.picture_batches import PictureBatches, Views
+from ursa.training.schedules import one_cycle
+from ursa.training.thaw import thawing
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -41,42 +50,54 @@ class Outcome:
 
 def fine_tune(
     model: Classifier,
-    batches: Batches,
+    batches: PictureBatches,
     valid: Iterable[Pixels],
     targets: I64,
     recipe: Recipe,
     *,
     precision: torch.dtype = torch.float32,
+    pace: Pace | None = None,
+    checkpoints: Checkpoints | None = None,
+    observers: Sequence[Observer] = (),
     progress: Progress = silent,
 ) -> Outcome:
     """model: as it comes from the probe; valid: views [S, S, 3] (iterated once an epoch), targets [N] -> Outcome.
 
     After each epoch the validation pictures are predicted; the weights of the best epoch are kept, the probe's count as
-    epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept.
+    epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. pace: when it has to be over.
+    checkpoints: resumed from where there are some. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
     """
     start = predict(model, valid)
-    best = _Best(0, copy.deepcopy(model.state_dict()), start)
-    epochs = [{"epoch": 0, **_score(start, targets)}]
-    steps: list[Step] = []
+
+    def evaluate(_: nn.Module) -> dict[str, float]:
+        return _score(predict(model, valid) if model.training else start, targets)  # before the first step: the probe
+
     model.requires_grad_(True)
     model.extractor.body.to(memory_format=torch.channels_last)
-    for step in train(State(model, adamw(model, recipe)), batches, recipe, precision):
-        steps.append(step)
-        progress("train", step.number, step.of)
-        if step.ends_epoch:
-            losses = torch.stack([s.loss for s in steps if s.epoch == step.epoch])
-            if not losses.isfinite().all():
-                raise _diverged(steps, recipe)
-            now = predict(model, valid)
-            score = {"train_loss": float(losses.mean()), **_score(now, targets)}
-            epochs.append({"epoch": step.epoch + 1, **score})
-            if score["accuracy"] > epochs[best.epoch]["accuracy"]:
-                best = _Best(step.epoch + 1, copy.deepcopy(model.state_dict()), now)
-    model.load_state_dict(best.weights)
+    state = State(model, adamw(model, recipe), average=Average(model, recipe.ema) if recipe.ema else None)
+    with _gradient(model, precision, recipe) as gradient:
+        history, best = fit(
+            state,
+            batches,
+            recipe,
+            evaluate,
+            loss=_loss(batches, recipe),
+            gradient=thawing(gradient, parameter_groups(model), recipe.gradual * recipe.epochs * len(batches)),
+            goal=Goal("accuracy", higher=True),
+            schedule=None if pace is None else pace.schedule(one_cycle(recipe.warm_up)),
+            stop=None if pace is None else pace.over,
+            checkpoints=checkpoints,
+            resume=True,
+            observers=observers,
+            progress=progress,
+        )
+    if history.stopped == INTERRUPTED and checkpoints is not None:
+        raise Interrupted(f"Stopped at step {state.step} of {recipe.epochs * len(batches)}")
     model.requires_grad_(False).eval()
+    after = predict(model, valid) if best.epoch else start
+    verdict = _verdict(best.epoch, start, after, targets, recipe)
     kept = "fine-tuned" if best.epoch else "probe"
-    verdict = _verdict(best, start, targets, recipe)
-    return Outcome(model, kept, verdict, start, best.probabilities, [_record(step) for step in steps], epochs)
+    return Outcome(model, kept, verdict, start, after, history.steps, history.epochs)
 
 
 def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
@@ -94,11 +115,18 @@ def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
     return metrics.softmax(np.concatenate([logits(pictures) for pictures in stacks(views, 2 * BATCH)]))
 
 
-@dataclass(frozen=True)
-class _Best:
-    epoch: int
-    weights: dict[str, Any]
-    probabilities: F32
+def _gradient(model: Classifier, precision: torch.dtype, recipe: Recipe) -> contextlib.AbstractContextManager[Gradient]:
+    """On a CPU every core takes some pictures; an accelerator takes all at once."""
+    if model.head.weight.device.type == "cpu":
+        return on_cores(precision, recipe.micro_batch)
+    return contextlib.nullcontext(in_parts(0, precision))
+
+
+def _loss(batches: PictureBatches, recipe: Recipe) -> Loss:
+    if recipe.balance != "weights":
+        return smoothed(recipe.smoothing)
+    counts = np.bincount(batches.targets, minlength=batches.classes)
+    return weighted(balance.weights(counts.astype(np.int64)), recipe.smoothing)
 
 
 def _score(probabilities: F32, targets: I64) -> dict[str, float]:
@@ -106,26 +134,13 @@ def _score(probabilities: F32, targets: I64) -> dict[str, float]:
     return {"accuracy": float(hits.mean()), "valid_loss": metrics.log_loss(probabilities, targets)}
 
 
-def _record(step: Step) -> dict[str, float]:
-    return {"step": step.number, "epoch": step.epoch, "loss": float(step.loss), "rate": step.rate}
-
-
-def _diverged(steps: Sequence[Step], recipe: Recipe) -> TrainingError:
-    first = next(step for step in steps if not step.loss.isfinite())
-    return TrainingError(
-        "training diverged: the loss is not a number any more",
-        found=f"step {first.number} of {first.of}, learning rate {first.rate:.2g}",
-        fix=f"lower rates: --set head_rate={recipe.head_rate / 10:g} --set body_rate={recipe.body_rate / 10:g}",
-    )
-
-
-def _verdict(best: _Best, start: F32, targets: I64, recipe: Recipe) -> Finding:
+def _verdict(epoch: int, start: F32, kept: F32, targets: I64, recipe: Recipe) -> Finding:
     """Fine-tuned against probe, picture by picture."""
-    before, after = start.argmax(1) == targets, best.probabilities.argmax(1) == targets
+    before, after = start.argmax(1) == targets, kept.argmax(1) == targets
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     chance = metrics.sign_test(won, lost)
-    numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": best.epoch}
-    if not best.epoch:
+    numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": epoch}
+    if not epoch:
         count = f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}"
         tried = f"{count} of fine-tuning got no more of the {len(targets)} validation pictures right"
         return Finding(

@@ -159,8 +159,8 @@ def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -
     import torch
 
     from ursa.training.augment import augmented, draws
-    from ursa.training.batches import in_squares, side_for
     from ursa.training.mixing import mixed
+    from ursa.training.picture_batches import in_squares, side_for
     from ursa.training.pictures import reduced
 
     sound = [(tile, tile.pixels) for tile in tiles if tile.pixels is not None]

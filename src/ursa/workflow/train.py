@@ -1,10 +1,10 @@
 """`ursa train`: folder -> probe, fine-tuned classifier, verdict, report, bundle."""
 
-import datetime
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,12 @@ from ursa.embed.probe import Head
 from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
+from ursa.workflow import runs
+from ursa.workflow.minutes import Limit, Weighed, planned
 from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
 
 if TYPE_CHECKING:
-    from ursa.training.batches import Views
+    from ursa.training.picture_batches import Views
     from ursa.training.transfer import Outcome
 
 
@@ -54,6 +56,7 @@ class Trained:
     bundle: Path
     parity: float  # largest difference of any probability between learner and exported model
     seconds: dict[str, float]
+    weighed: tuple[Weighed, ...] = ()  # with a limit of time: the ways to spend it, one of them chosen
 
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa train --json`."""
@@ -71,6 +74,7 @@ class Trained:
             "bundle": str(self.bundle),
             "parity": self.parity,
             "seconds": self.seconds,
+            "weighed": [way.to_json() for way in self.weighed],
         }
 
 
@@ -80,16 +84,35 @@ def train(
     recipe: Recipe | None = None,
     *,
     out: str | Path | None = None,
+    minutes: float | None = None,
+    track: Sequence[str] = (),
+    resume: bool = False,
 ) -> Trained:
     """Fit a probe, fine-tune from it, keep the better one, and export it as a bundle to `out`.
 
     data: a folder of pictures, a table that names them, or a catalog. Accuracy is measured on the test part if there is
-    one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory. Raises
-    DataError, TrainingError or BundleError.
+    one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory. minutes: the
+    whole run ends within them; backbone, size of the pictures and epochs are chosen so (see `ursa.workflow.minutes`).
+    track: trackers to log to, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.trackers`).
+    resume: go on with the newest run that was not finished, on the same pictures with the same recipe. Raises
+    DataError, TrainingError or BundleError; after Ctrl-C in training `ursa.training.fit.Interrupted`, a
+    KeyboardInterrupt, with checkpoints kept.
     """
+    limit = None if minutes is None else Limit.of(minutes)
+    if track:
+        from ursa.training.trackers import known
+
+        for wanted in track:
+            known(wanted)
     options, recipe, clock = options or Options(), recipe or Recipe(), Clock()
     out = _writable(Path(out) if out is not None else _default_out(data, options))
+    plan = None
+    if limit is not None:
+        with clock.phase("measure"):
+            plan = planned(data, options, recipe, limit)
+        options, recipe = plan.options, plan.recipe(recipe)
     ready = prepared(data, options, clock, classes=True)
+    name = runs.chosen(ready.space, resume=resume, timed=limit is not None)
     with clock.phase("split"):
         parts, poor = _split(ready, recipe)
     labels = parts.labels
@@ -99,10 +122,11 @@ def train(
         ties = near_copies(ready.catalog, ready.embeddings).of(learn)
         probe = fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.folds, ties=ties)
 
-    from ursa.training.batches import Batches, Views, side_for  # torch from here on
     from ursa.training.harm import harmed
     from ursa.training.models import Classifier
+    from ursa.training.picture_batches import PictureBatches, Views, side_for  # torch from here on
     from ursa.training.pictures import cached
+    from ursa.training.trackers import tracker
     from ursa.training.transfer import fine_tune
 
     engine, preparation = ready.engine, ready.engine.about.preparation
@@ -110,20 +134,30 @@ def train(
     if recipe.epochs:
         with clock.phase("augmentation"):
             harm = harmed(learn, labels, vectors.vectors, engine, preparation, recipe)
+    run = ready.space.run(name)
+    observers = [tracker(wanted, run, ready.space.root, recipe.to_json()) for wanted in track]
+    at = preparation  # of the pictures learned from
+    if plan is not None:
+        plan = plan.settled(len(learn), len(valid), len(train_dev) + len(test))
+        recipe, at = plan.recipe(recipe), replace(preparation, size=plan.size)
     room = _room_for_pixels(ready, recipe, options)
+    checkpoints = runs.checkpoints(name, ready, learn, valid, labels) if plan is None and recipe.epochs else None
     with (
         clock.phase("train"),
-        cached(ready.space, side_for(preparation, recipe), preparation.fit, room * 3 // 4) as of_learn,
+        cached(ready.space, side_for(at, recipe), at.fit, room * 3 // 4) as of_learn,
         cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
     ):
-        start = Classifier.from_probe(engine.backbone.load(), probe.head).to(options.device)
+        start = Classifier.from_probe(engine.backbone.load(), probe.head, recipe.tta).to(options.device)
         outcome = fine_tune(
             start,
-            Batches(learn, learn.targets(labels), preparation, recipe, options.device, of_learn, len(labels)),
+            PictureBatches(learn, learn.targets(labels), at, recipe, options.device, of_learn, len(labels)),
             Views(valid, preparation, of_valid),
             valid.targets(labels),
             recipe,
             precision=dtype_of(engine.precision),
+            observers=observers,
+            pace=None if plan is None else plan.pace(len(valid), len(train_dev) + len(test), recipe.batch),
+            checkpoints=checkpoints,
             progress=options.progress,
         )
     with clock.phase("evaluate"):
@@ -137,10 +171,11 @@ def train(
         looked = looks.look(ready.space.looks, "train", model, test.rows["sha256"])
     findings = [*poor, *harm, *looks.looked_at(looked, len(test))]
     with clock.phase("report"):
-        run = ready.space.run(datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S"))
         history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
         workspace.write_json(run / "history.json", history)
         workspace.write_text(run / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, findings))
+    if checkpoints is not None:
+        checkpoints.clear()
     return Trained(
         probe=judged.probe,
         accuracy=judged.accuracy,
@@ -155,6 +190,7 @@ def train(
         bundle=out,
         parity=float(predictor.bundle.document["parity"]["difference"]),
         seconds=clock.seconds,
+        weighed=() if plan is None else plan.weighed,
     )
 
 
@@ -182,7 +218,7 @@ def _by_part(
     outcome: "Outcome", judged: Judged, ready: Prepared, labels: Labels, train_dev: Catalog, valid: Catalog
 ) -> dict[str, Metric]:
     """Accuracy of what was kept on each part that it did not learn from."""
-    from ursa.training.batches import Views
+    from ursa.training.picture_batches import Views
     from ursa.training.transfer import predict
 
     found = {}
@@ -199,8 +235,8 @@ def _by_part(
 
 def _judged(outcome: "Outcome", head: Head, ready: Prepared, labels: Labels, valid: Catalog, test: Catalog) -> Judged:
     """The probe and what was kept, on the test part; without one on the validation part."""
-    from ursa.training.batches import Views
     from ursa.training.models import Classifier
+    from ursa.training.picture_batches import Views
     from ursa.training.transfer import predict
 
     if not len(test):
@@ -210,7 +246,7 @@ def _judged(outcome: "Outcome", head: Head, ready: Prepared, labels: Labels, val
     after = predict(outcome.model, views)
     if outcome.kept == "probe":
         return Judged(test, labels, after, after, "held-out test pictures")
-    before = predict(Classifier.from_probe(ready.engine.backbone.load(), head), views)
+    before = predict(Classifier.from_probe(ready.engine.backbone.load(), head, outcome.model.views), views)
     return Judged(test, labels, before, after, "held-out test pictures")
 
 

@@ -1,0 +1,95 @@
+"""Any network -> ONNX, weights inside, any number of examples at a time; proven to say what the network says."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ursa import workspace
+from ursa.errors import BundleError
+from ursa.export.onnx import quiet
+from ursa.export.parity import LIMIT
+from ursa.training.batches import tensors
+
+
+def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> float:
+    """Write `out` and return the largest difference of any output between network and file, over the examples.
+
+    examples: one tensor [N, ...] for each input, N of 2 or more, on the network's device. Inputs are called `input`, or
+    `input_0` and so on; outputs `output`, or by the names of a dict. Raises BundleError for a network that ONNX cannot
+    express, and, with nothing written, where both differ by more than `parity.LIMIT` of the outputs' size.
+    """
+    model = model.eval()
+    few = tuple(x[:2].cpu() for x in examples)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    with torch.inference_mode():
+        said = model(*(x.to(device) for x in examples))
+    try:
+        graph = _graph(model.cpu(), few, _names("input", len(few)), _output_names(said))
+    finally:
+        model.to(device)
+    difference = _difference(graph, [x.cpu().numpy() for x in examples], [x.cpu().numpy() for x in tensors(said)])
+    with workspace.writing(out) as file:
+        file.write(graph)
+    return difference
+
+
+def _graph(model: nn.Module, few: tuple[Tensor, ...], inputs: list[str], outputs: list[str]) -> bytes:
+    batch = torch.export.Dim("batch", min=1)
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                model,
+                few,
+                dynamo=True,
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_shapes=(tuple({0: batch} for _ in few),)
+                if _takes_any_number(model)
+                else [{0: batch}] * len(few),
+                verbose=False,
+            )
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as problem:
+        found = str(problem).splitlines()[0]
+        raise BundleError(
+            "this network cannot be exported to ONNX", found=found, fix="see the notes of torch.onnx"
+        ) from problem
+    if program is None:
+        raise BundleError("this network cannot be exported to ONNX", found=type(model).__name__)
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+def _difference(graph: bytes, inputs: "list[np.typing.NDArray[Any]]", said: "list[np.typing.NDArray[Any]]") -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = [place.name for place in session.get_inputs()]
+    found = session.run(None, dict(zip(names, inputs, strict=True)))
+    worst = 0.0
+    for ours, theirs in zip(said, found, strict=True):
+        size = max(1.0, float(np.abs(ours).max(initial=0)))
+        worst = max(worst, float(np.abs(ours - theirs).max(initial=0)) / size)
+    if not worst <= LIMIT:  # NaN is refused too
+        raise BundleError(
+            "the exported network does not say what the network says, so it was not written",
+            found=f"outputs differ by up to {worst:.2g} on {len(inputs[0])} examples; {LIMIT:g} is allowed",
+            fix="look for layers that do something else in export, such as ones with control flow",
+        )
+    return worst
+
+
+def _names(word: str, count: int) -> list[str]:
+    return [word] if count == 1 else [f"{word}_{number}" for number in range(count)]
+
+
+def _output_names(said: Any) -> list[str]:
+    return [str(name) for name in said] if isinstance(said, Mapping) else _names("output", len(tensors(said)))
+
+
+def _takes_any_number(model: nn.Module) -> bool:
+    """Whether its forward is written with *inputs, which torch.export wants to be told of as one tuple."""
+    return bool(model.forward.__code__.co_flags & 0x04)

@@ -1,0 +1,68 @@
+"""Networks: from scratch or by name, composed, looked at, cut into groups, saved and loaded.
+
+>>> from ursa import models
+>>> net = models.mlp(784, 10, hidden=(256,), dropout=0.2)
+>>> print(models.summary(net, (64, 784)))
+
+A network is a plain `torch.nn.Module`; everything here works on yours as on these.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ursa.models.compose import Residual as Residual
+    from ursa.models.compose import multi_output as multi_output
+    from ursa.models.compose import siamese as siamese
+    from ursa.models.convolution import small_cnn as small_cnn
+    from ursa.models.dense import linear as linear
+    from ursa.models.dense import mlp as mlp
+    from ursa.models.dense import perceptron as perceptron
+    from ursa.models.drawing import graph as graph
+    from ursa.models.explaining import explain as explain
+    from ursa.models.files import describe as describe
+    from ursa.models.files import load as load
+    from ursa.models.files import save as save
+    from ursa.models.groups import freeze as freeze
+    from ursa.models.groups import freeze_to as freeze_to
+    from ursa.models.groups import layer_groups as layer_groups
+    from ursa.models.groups import parameter_groups as parameter_groups
+    from ursa.models.groups import unfreeze as unfreeze
+    from ursa.models.heads import pooled_head as pooled_head
+    from ursa.models.initial import initialise as initialise
+    from ursa.models.library import named as named
+    from ursa.models.table import Summary as Summary
+    from ursa.models.table import summary as summary
+
+_HOME = {
+    "Residual": "compose",
+    "Summary": "table",
+    "describe": "files",
+    "explain": "explaining",
+    "freeze": "groups",
+    "freeze_to": "groups",
+    "graph": "drawing",
+    "initialise": "initial",
+    "layer_groups": "groups",
+    "linear": "dense",
+    "load": "files",
+    "mlp": "dense",
+    "multi_output": "compose",
+    "named": "library",
+    "parameter_groups": "groups",
+    "perceptron": "dense",
+    "pooled_head": "heads",
+    "save": "files",
+    "siamese": "compose",
+    "small_cnn": "convolution",
+    "summary": "table",
+    "unfreeze": "groups",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ursa.models' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ursa.models.{_HOME[name]}"), name)

@@ -1,0 +1,24 @@
+"""A network and rates -> groups of parameters, the first layers with lower peak rates than the last ones."""
+
+from torch import nn
+
+from ursa.models.groups import parameter_groups
+from ursa.training.optimizers import Group
+
+
+def groups(model: nn.Module, head: float, body: float, layer_decay: float) -> list[Group]:
+    """head, body: peak rates of the head and of the layers just below it; layer_decay: the factor from group to group
+    further down (Howard and Ruder 2018, ULMFiT). The head is the last group; frozen groups stay out."""
+    *lower, last = parameter_groups(model)
+    rates = [body / layer_decay**above for above in reversed(range(len(lower)))]
+    every = zip([*lower, last], [*rates, head], strict=True)
+    return [Group(members, rate) for members, rate in every if any(p.requires_grad for p in members)]
+
+
+def fit_for_batch_norm(model: nn.Module, count: int, batch: int) -> int:
+    """The largest batch up to `batch` that leaves no last one of a single example, which batch norm cannot take."""
+    size = min(batch, count)
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+        while size > 2 and count % size == 1:
+            size -= 1
+    return size

@@ -1,0 +1,112 @@
+"""Named tensors and a JSON document <-> one file: safetensors, with the document in its metadata.
+
+Nothing is pickled: a file from a stranger can at worst be refused. A checksum over everything tells a damaged file from
+a whole one.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ursa import workspace
+from ursa.errors import DataError, TrainingError
+
+FORMAT = 1
+
+# What reading raises for a file that is damaged, or is none of ours.
+DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RuntimeError)
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+    """Write the file whole, or leave what was there. Raises DataError when it cannot be written."""
+    versions = {name: version(name) for name in ("ursa-learn", "torch")}
+    text = json.dumps({"format": FORMAT, "versions": versions, **document})
+    plain = {name: _plain(tensor) for name, tensor in tensors.items()}
+    metadata = {"ursa": text, "checksum": _checksum(plain, text)}
+    with workspace.writing(path) as file:
+        file.write(safetensors.torch.save(plain, metadata))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write` wrote, with "format" and "versions". Raises DataError for one that is damaged, foreign or newer."""
+    try:
+        data = path.read_bytes()
+        tensors = safetensors.torch.load(data)
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+        if metadata["checksum"] != _checksum(tensors, metadata["ursa"]):
+            raise ValueError("its checksum is not that of its content")
+        document = dict(json.loads(metadata["ursa"]))
+        newer = int(document["format"]) > FORMAT
+    except (OSError, *DAMAGE) as problem:
+        raise damaged(path, problem) from problem
+    if newer:
+        raise DataError(f"{path} was written by a newer Ursa", found=f"format {document['format']}", fix="update Ursa")
+    return tensors, document
+
+
+def encoded(tree: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """A tree of dicts, lists, tuples, tensors and plain values as JSON; its tensors are put into `tensors`."""
+    if isinstance(tree, Tensor):
+        tensors[name] = tree
+        return {"tensor": name}
+    if isinstance(tree, Mapping):
+        return {"dict": [[key, encoded(value, f"{name}/{key}", tensors)] for key, value in tree.items()]}
+    if isinstance(tree, list | tuple):
+        parts = [encoded(value, f"{name}/{i}", tensors) for i, value in enumerate(tree)]
+        return {"tuple": parts} if isinstance(tree, tuple) else parts
+    if tree is None or isinstance(tree, bool | int | float | str):
+        return tree
+    raise TrainingError(
+        "a checkpoint cannot hold the optimiser's state",
+        found=f"{name} is a {type(tree).__name__}",
+        fix="keep tensors, numbers and text in it, or train without checkpoints",
+    )
+
+
+def decoded(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """What `encoded` was given."""
+    if isinstance(tree, list):
+        return [decoded(part, tensors) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if "tensor" in tree:
+        return tensors[tree["tensor"]]
+    if "tuple" in tree:
+        return tuple(decoded(part, tensors) for part in tree["tuple"])
+    return {key: decoded(value, tensors) for key, value in tree["dict"]}
+
+
+def damaged(path: Path, problem: Exception) -> DataError:
+    """The error for a file that cannot be read."""
+    reason = problem.strerror if isinstance(problem, OSError) else str(problem).partition("\n")[0]
+    return DataError(
+        f"the checkpoint {path} cannot be read",
+        found=reason or type(problem).__name__,
+        fix="delete it: the run then goes on from the one before, or from the start",
+    )
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """On the CPU, in rows, with memory of its own, as safetensors wants it: weights may be shared, or views."""
+    plain = tensor.detach().cpu().contiguous()
+    shared = plain.data_ptr() == tensor.data_ptr()
+    return plain.clone() if shared else plain
+
+
+def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
+    """CRC-32 over text, names, types, shapes and bytes: against damage, not against an enemy."""
+    total = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), total)
+        total = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, total)
+    return f"{total:08x}"

@@ -1,0 +1,324 @@
+"""Learner: data and a network -> a trained network, by plain calls to what lies below it (`training`, `models`).
+
+>>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))
+>>> learner.fit_one_cycle(5)
+>>> learner.evaluate()["accuracy"], learner.predict(x[:3]).labels
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ursa import models
+from ursa.core import seeds
+from ursa.core.finding import Finding
+from ursa.core.metrics import Metric
+from ursa.core.progress import silent
+from ursa.data.catalog import Catalog
+from ursa.errors import DataError, TrainingError
+from ursa.recipe import Recipe
+from ursa.training import evaluate, layer_rates, metrics, schedules
+from ursa.training.answers import Answers, answers
+from ursa.training.average import Average
+from ursa.training.batches import Batch
+from ursa.training.fit import Evaluate, Observer, fit
+from ursa.training.given import Given, given, part_of
+from ursa.training.history import History
+from ursa.training.inputs import tensors
+from ursa.training.loop import Gradient, State, in_parts
+from ursa.training.losses import Loss
+from ursa.training.optimizers import Group
+from ursa.training.parts import ArrayPart, Part
+from ursa.training.schedules import Schedule
+from ursa.training.target_shapes import shaped
+from ursa.workflow import learner_pictures as with_pictures
+from ursa.workflow import learner_setup as setup
+from ursa.workflow.progress_table import table
+from ursa.workflow.setup import Options
+
+if TYPE_CHECKING:
+    from ursa.plots.figure import Figure
+
+
+class Learner:
+    """A network, its data, and what happened to it: `model`, `recipe`, `history`, `verdict`, `given`."""
+
+    def __init__(
+        self,
+        data: Any,
+        model: str | nn.Module,
+        *,
+        loss: Loss | None = None,
+        optimizer: setup.Optimizer = "adamw",
+        metrics: Sequence[Any] | None = None,
+        recipe: Recipe | Mapping[str, Any] | None = None,
+        options: Options | None = None,
+        names: Sequence[str] | None = None,
+        device: str | None = None,
+        precision: str = "fp32",
+        standardise: bool = True,
+        size: int = 224,
+        workers: int = 0,
+        channels_last: bool | None = None,
+        compile: bool = False,
+        progress: bool | None = None,
+    ) -> None:
+        """Everything that does not fit together is told here, before the first step (DataError, TrainingError).
+
+        data: arrays (x, y) or ((x, y), (x_valid, y_valid)), torch data sets, or a picture folder, table or catalog.
+        model: a network; for pictures also a backbone's name. recipe: a whole one, or what differs from the usual
+        one, as in {"batch": 128}. optimizer: a name, or a function of parameter groups, as torch's classes are.
+        device: "cpu", "cuda", "mps", or "auto" for the fastest there is. precision: "fp32", "bf16", "fp16".
+        size: pixels that a network of one's own sees of the pictures in folders. channels_last: how pictures lie in
+        memory, None: as is usually faster. compile: by torch.compile. progress: True shows a table anywhere, False
+        nowhere, None where a person looks.
+        """
+        options = options or Options()
+        self.device = setup.device_of(device or options.device)
+        self.precision, self.show = setup.precision_of(precision, self.device), progress
+        self.options, self.optimizer = replace(options, device=self.device), optimizer
+        self.history, self.fits, self.verdict = History(), 0, cast(Finding | None, None)
+        self.pictures: with_pictures.Pictures | None = None
+        if isinstance(data, str | Path | Catalog):
+            self.recipe = setup.recipe_of(recipe, Recipe())
+            self.pictures = with_pictures.pictures(data, model, size, self.recipe, self.options)
+            self.model, self.given = self.pictures.model.to(self.device), self.pictures.given
+        elif isinstance(model, nn.Module):
+            self.recipe = setup.recipe_of(recipe, setup.SCRATCH)
+            self.model = model.to(self.device)
+            self.given = data if isinstance(data, Given) else self._read(data, names, standardise, workers)
+        else:
+            raise TrainingError("arrays and data sets need a network", found=repr(model), fix="ursa.models.mlp(...)")
+        self.loss = loss or setup.loss_of(self.given.targets, self.recipe)
+        self.metrics = self._measures(metrics)
+        self.at_once = evaluate.AT_ONCE  # examples that are evaluated at a time
+        if len(self.given.train):
+            self.given, self.at_once = setup.checked(self.model, self.given, self.loss)
+        self.given = setup.laid(self.model, self.given, channels_last, self.device, self.precision)
+        if compile:
+            self.model.compile()
+
+    def fit(
+        self,
+        epochs: int,
+        rate: float | None = None,
+        schedule: str | Schedule = "constant",
+        *,
+        observers: Sequence[Observer] = (),
+        keep: str = "best",
+        **running: Any,
+    ) -> None:
+        """Train for some more epochs, with the peak `rate` times the schedule; afterwards see `history`.
+
+        Each fit begins with a fresh optimiser, and draws other orders than those before it; all of them are a function
+        of the recipe's seed. keep: "best" leaves the network with the weights of the best epoch by the first metric (no
+        epoch at all, where none was better than the start), "last" with the last ones. Ctrl-C ends it cleanly.
+        running: `checkpoints`, `resume` and `stop` of `training.fit.fit`.
+        """
+        self._fit(epochs, self._groups(rate), schedule, observers, keep, running)
+
+    def fit_one_cycle(self, epochs: int, rate: float | None = None, **others: Any) -> None:
+        """`fit` with a rate that rises to its peak and falls to nothing (Smith 2018)."""
+        self.fit(epochs, rate, schedules.one_cycle(self.recipe.warm_up), **others)
+
+    def fine_tune(self, epochs: int, rate: float | None = None, *, frozen_epochs: int = 1, **others: Any) -> None:
+        """For a pretrained network: the head first, then everything, lower layers with lower rates.
+
+        Pictures with a backbone: the head is the probe already, and fine-tuning has to beat it to be kept (`verdict`).
+        Others: `frozen_epochs` of the head alone, then `epochs` with half the rate (Howard and Gugger 2020).
+        """
+        if self.pictures is not None and self._pretrained:
+            recipe, shown = self._recipe_of(epochs), table(self.show, epochs)
+            if rate is not None:
+                share = recipe.body_rate / recipe.head_rate
+                recipe = recipe.with_settings({"head_rate": rate, "body_rate": rate * share})
+            watching = (*shown.observers, *others.get("observers", ()))
+            outcome = with_pictures.fine_tuned(self.pictures, recipe, self.precision, watching, shown.progress)
+            self.verdict, self.fits = outcome.verdict, self.fits + 1
+            self._remember(History(outcome.steps, outcome.epochs))
+            return
+        peak = self._rate(rate)
+        if frozen_epochs:
+            self.freeze()
+            self.fit_one_cycle(frozen_epochs, peak, **others)
+        self.unfreeze()
+        tiers = layer_rates.groups(self.model, peak / 2, peak / 2, self.recipe.layer_decay)
+        cycle = schedules.one_cycle(self.recipe.warm_up)
+        self._fit(epochs, tiers, cycle, others.pop("observers", ()), others.pop("keep", "best"), others)
+
+    def freeze(self) -> None:
+        """Only the head learns."""
+        models.freeze(self.model)
+
+    def freeze_to(self, n: int) -> None:
+        """Only the layer groups from `n` on learn; -1 is the head alone."""
+        models.freeze_to(self.model, n)
+
+    def unfreeze(self) -> None:
+        """Everything learns."""
+        models.unfreeze(self.model)
+
+    def evaluate(self, data: Any = None) -> dict[str, Metric]:
+        """ "loss" and each metric with its 95 % interval: on the validation part, or on other data of the same form."""
+        if data is None and not len(self.given.valid):
+            raise DataError("this learner was loaded without data to evaluate on", fix="evaluate((x, y))")
+        if data is not None and self.pictures is not None:
+            fix = "export a bundle, then ursa.evaluate(bundle, folder)"
+            raise DataError("a learner of picture folders evaluates its own validation part", fix=fix)
+        part, note = self.given.valid, "validation part, which also chose the epoch"
+        if data is not None:
+            part, note = part_of(data, self.given, self.device), "data that were given"
+        outputs, targets = (
+            evaluate.on_cpu(tree) for tree in evaluate.said(self.model, part, self.at_once, self.precision)
+        )
+        return evaluate.intervals(outputs, shaped(targets, outputs), self.loss, self.metrics, note)
+
+    def predict(self, x: Any) -> Answers:
+        """Inputs in the form of the training part's (pictures: files or pixels) -> classes, probabilities, numbers."""
+        if self.pictures is not None:
+            inputs: tuple[Tensor, ...] = (with_pictures.views(x, self.pictures.preparation),)
+        else:
+            inputs = tensors(x) if self.given.inputs is None else self.given.inputs.of(tensors(x))
+        part = ArrayPart(tuple(one.to(self.device) for one in inputs), ())
+        return answers(evaluate.said(self.model, part, self.at_once, self.precision)[0], self.given.targets)
+
+    def predictions(self, part: str = "valid") -> tuple[Answers, Any]:
+        """Of "valid" or "train": what the network says, and the targets."""
+        parts: dict[str, Part] = {"train": self.given.train, "valid": self.given.valid}
+        if part not in parts:
+            raise DataError(f"there is no part {part!r}", fix="train or valid")
+        outputs, targets = evaluate.said(self.model, parts[part], self.at_once, self.precision)
+        return answers(outputs, self.given.targets), evaluate.on_cpu(targets)
+
+    def lr_find(self, **settings: Any) -> Any:
+        """A range test of learning rates: see `ursa.training.lr_finder.find`. Leaves everything as it was."""
+        from ursa.training.lr_finder import find
+
+        recipe = self._recipe_of(1)
+        state = State(self.model, setup.made(self.optimizer, self._groups(None), self.model, self.recipe))
+        batches = self.given.train.batches(recipe)
+        return find(state, batches, recipe, loss=self.loss, gradient=self._gradient(recipe), **settings)
+
+    def summary(self) -> models.Summary:
+        """Layers with shapes, parameters, multiply-adds and memory, for one batch."""
+        return models.summary(self.model, *self._first(min(self.recipe.batch, len(self.given.train))).inputs)
+
+    def plot_history(self) -> "Figure":
+        """Losses, metrics and rate of all fits so far."""
+        from ursa.plots import curves
+
+        return curves.history(self.history)
+
+    def show_results(self, count: int = 12) -> Any:
+        """Validation examples beside what the network says: a figure of pictures, a table (polars) of anything else."""
+        from ursa.workflow.learner_results import results
+
+        return results(self, count)
+
+    def save(self, path: str | Path) -> Path:
+        """Network, recipe and the reading of inputs and targets in one file for `ursa.load_learner`."""
+        from ursa.workflow.learner_file import save
+
+        return save(self, Path(path))
+
+    def load(self, path: str | Path) -> None:
+        """The weights of a saved learner into this one. Raises TrainingError for those of another network."""
+        models.load(path, model=self.model)
+        self.model.to(self.device)
+
+    def export(self, path: str | Path) -> Path:
+        """An `.onnx` file that takes inputs as they were given; for a backbone on pictures also a `.ursa` bundle."""
+        from ursa.workflow.learner_export import export
+
+        return export(self, Path(path))
+
+    def _fit(
+        self,
+        epochs: int,
+        groups: list[Group],
+        schedule: str | Schedule,
+        observers: Sequence[Observer],
+        keep: str,
+        running: Mapping[str, Any],
+    ) -> None:
+        recipe, history, shown = self._recipe_of(epochs), History(), table(self.show, epochs)
+        schedule = schedules.named(schedule) if isinstance(schedule, str) else schedule
+        schedules.check(schedule)
+        state = State(self.model, setup.made(self.optimizer, groups, self.model, self.recipe))
+        state.average = Average(self.model, recipe.ema) if recipe.ema else None
+        state.scaler = torch.amp.GradScaler(self.device) if self.precision is torch.float16 else None
+        self.fits += 1
+        try:
+            fit(
+                state,
+                self.given.train.batches(recipe),
+                recipe,
+                self._evaluate(),
+                loss=self.loss,
+                schedule=schedule,
+                gradient=self._gradient(recipe),
+                goal=setup.goal_of(keep, self.metrics),
+                history=history,
+                observers=(*shown.observers, *observers),
+                progress=shown.progress if shown.observers else silent,
+                **running,
+            )
+        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise models.explain(self.model, self._first(recipe.batch).inputs, error) from error
+        finally:
+            self._remember(history)
+
+    def _recipe_of(self, epochs: int) -> Recipe:
+        """Of the next fit: its own orders, and a batch that the network can take."""
+        seed = seeds.number(self.recipe.seed, "fit", self.fits) if self.fits else self.recipe.seed
+        batch = layer_rates.fit_for_batch_norm(self.model, len(self.given.train), self.recipe.batch)
+        return replace(self.recipe.with_settings({"epochs": epochs}), seed=seed, batch=batch)
+
+    def _read(self, data: Any, names: Sequence[str] | None, standardise: bool, workers: int) -> Given:
+        return given(
+            data,
+            names=names,
+            valid=self.recipe.valid,
+            seed=self.recipe.seed,
+            standardise=standardise,
+            device=self.device,
+            workers=workers,
+        )
+
+    @property
+    def _pretrained(self) -> bool:
+        return self.pictures is not None and bool(self.pictures.backbone)
+
+    def _rate(self, rate: float | None) -> float:
+        if rate is not None:
+            return rate
+        if self._pretrained:
+            return self.recipe.head_rate
+        return setup.RATES.get(self.optimizer, 1e-3) if isinstance(self.optimizer, str) else 1e-3
+
+    def _groups(self, rate: float | None) -> list[Group]:
+        return setup.groups_of(self.model, self.recipe, self._rate(rate), pretrained=self._pretrained)
+
+    def _gradient(self, recipe: Recipe) -> Gradient:
+        return in_parts(recipe.micro_batch if torch.device(self.device).type == "cpu" else 0, self.precision)
+
+    def _evaluate(self) -> Evaluate:
+        return evaluate.evaluator(self.given.valid, self.loss, self.metrics, self.at_once, self.precision)
+
+    def _remember(self, now: History) -> None:
+        """Append a fit's history: steps and epochs count on, and its epoch 0 is the one before it."""
+        steps, epochs = len(self.history.steps), int(self.history.epochs[-1]["epoch"]) if self.history.epochs else 0
+        self.history.steps += [{**s, "step": s["step"] + steps, "epoch": s["epoch"] + epochs} for s in now.steps]
+        records = now.epochs[1:] if self.history.epochs else now.epochs
+        self.history.epochs += [{**record, "epoch": record["epoch"] + epochs} for record in records]
+        self.history.stopped = now.stopped
+
+    def _measures(self, wanted: Sequence[Any] | None) -> tuple[metrics.Measure, ...]:
+        return evaluate.measures_for(self.given.targets) if wanted is None else metrics.measures(wanted)
+
+    def _first(self, count: int) -> Batch:
+        return next(iter(self.given.train.in_order(min(count, len(self.given.train)))))

@@ -1,0 +1,122 @@
+"""What a learner begins with: its settings, one small batch through everything, and its optimiser."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ursa import models
+from ursa.errors import TrainingError
+from ursa.recipe import Recipe
+from ursa.training import evaluate, layer_rates, layout, loss_check
+from ursa.training.fit import Goal
+from ursa.training.given import Given
+from ursa.training.losses import Loss
+from ursa.training.metrics import Measure
+from ursa.training.optimizers import Group, make
+from ursa.training.parts import ArrayPart, Part
+from ursa.training.target_shapes import check_range, shaped
+from ursa.training.targets import Targets
+
+SCRATCH = Recipe(batch=64, micro_batch=65_536, clip=0.0, smoothing=0.0)  # for networks that learn from nothing
+# Peak rates where none is given, by optimiser: on mnist_12k, for a linear model and an MLP, within a point of the best
+# of three rates a factor of 3 apart.
+RATES = {"adagrad": 3e-2, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "sgd": 5e-2}
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+Optimizer = str | Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
+
+
+def recipe_of(given: Recipe | Mapping[str, Any] | None, usual: Recipe) -> Recipe:
+    """A whole recipe as it is; settings that differ from the usual one."""
+    return given if isinstance(given, Recipe) else usual.with_settings(given or {})
+
+
+def device_of(name: str) -> str:
+    """ "auto" -> the fastest device there is; any other name as it is."""
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def precision_of(name: str, device: str) -> torch.dtype:
+    """ "fp32", "bf16" or "fp16" -> what autocast computes in."""
+    if name not in PRECISIONS:
+        raise TrainingError("no such precision", found=name, fix=f"one of {', '.join(PRECISIONS)}")
+    if name == "fp16" and device.startswith("cpu"):
+        raise TrainingError("fp16 is for accelerators", found=f"device {device}", fix='"bf16", or "fp32"')
+    return PRECISIONS[name]
+
+
+def loss_of(targets: Targets, recipe: Recipe) -> Loss:
+    """The usual one. Raises TrainingError where there is none."""
+    if targets.task == "own":
+        fix = "name one: loss=, a function of outputs and targets"
+        raise TrainingError("there is no usual loss for such targets", found="whole numbers [N, ...]", fix=fix)
+    return evaluate.loss_for(targets, recipe)
+
+
+def checked(model: nn.Module, given: Given, loss: Loss) -> tuple[Given, int]:
+    """One small batch through network and loss -> data whose targets have the shape of the outputs, and the number of
+    examples to evaluate at a time. Raises TrainingError for what does not fit together.
+    """
+    few = min(8, len(given.train))
+    batch = next(iter(given.train.in_order(few)))
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            said = model(*batch.inputs)
+    except Exception as error:  # whatever a network's own code raises
+        raise models.explain(model, batch.inputs, error) from error
+    given = replace(given, train=_fitting(given.train, said), valid=_fitting(given.valid, said))
+    loss_check.check(said, next(iter(given.train.in_order(few))).targets, loss)
+    return given, evaluate.size_for(batch.inputs)
+
+
+def laid(model: nn.Module, given: Given, wanted: bool | None, device: str, precision: torch.dtype) -> Given:
+    """Network and data with pictures channels last, where that is wanted or (None) usually faster."""
+    if wanted is False or (wanted is None and not layout.suits(model, device, precision)):
+        return given
+    model.to(memory_format=torch.channels_last)
+    return replace(given, train=layout.laid(given.train), valid=layout.laid(given.valid))
+
+
+def groups_of(model: nn.Module, recipe: Recipe, rate: float, *, pretrained: bool) -> list[Group]:
+    """A backbone's lower layers get lower rates, in the recipe's proportions; a network from scratch one for all."""
+    if not pretrained:
+        return [Group([model], rate)]
+    return layer_rates.groups(model, rate, rate * recipe.body_rate / recipe.head_rate, recipe.layer_decay)
+
+
+def made(optimizer: Optimizer, groups: list[Group], model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """One of Ursa's by name, or what a function makes of torch's parameter groups: {"params", "lr"} each."""
+    if isinstance(optimizer, str):
+        return make(optimizer, groups, model=model, weight_decay=recipe.weight_decay)
+    split = make("sgd", groups, model=model, weight_decay=0.0).param_groups  # checks them
+    own = optimizer([{"params": group["params"], "lr": group["lr"]} for group in split])
+    for group in own.param_groups:
+        group["peak"] = group["lr"]
+    return own
+
+
+def goal_of(keep: str, measures: tuple[Measure, ...]) -> Goal:
+    """ "best": by the first metric, without any by the validation loss; "last": every epoch beats the one before."""
+    if keep not in ("best", "last"):
+        raise TrainingError(f"no weights are called {keep!r}", fix='keep="best" or keep="last"')
+    if keep == "last":
+        return _Last()
+    return Goal(measures[0].name, measures[0].higher_is_better) if measures else Goal()
+
+
+def _fitting(part: Part, said: Any) -> Part:
+    if not isinstance(part, ArrayPart):
+        return part
+    check_range(part.targets, said)
+    return replace(part, targets=shaped(part.targets, said))
+
+
+class _Last(Goal):
+    def better(self, now: dict[str, float], best: dict[str, float] | None) -> bool:  # noqa: ARG002
+        return True

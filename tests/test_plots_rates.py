@@ -1,0 +1,83 @@
+"""The figure of a range test: every repeat is there, the suggestion where it belongs, divergence shaded."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ursa.plots.rates import lr_find
+from ursa.training.lr_curves import Found, Trial
+
+RATES = np.geomspace(1e-7, 10, 100)
+
+
+def found(*, diverged_at=1.0, trials=(), level=2.0, fall=1.5, repeats=3):
+    curve = level - fall / (1 + np.exp(-(np.arange(100) - 50) / 4)) + 0.002 * np.maximum(0, np.arange(100) - 75) ** 2
+    curves = np.stack([curve + 0.01 * level * number for number in range(repeats)])
+    return Found(RATES, curves, curves, 0.02, 0.01, 0.03, diverged_at, trials)
+
+
+def words(figure):
+    return [t.get_text() for t in (*figure.texts, *(t for axes in figure.axes for t in axes.texts))]
+
+
+def lines(figure):
+    return [np.asarray(line.get_data()) for line in figure.axes[0].lines]
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 5])
+def test_all_repeats_are_thin_and_their_median_is_thick(repeats):
+    figure = lr_find(found(repeats=repeats, diverged_at=None))
+    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 100]
+    assert len(curves) == repeats + 1
+    *thin, thick = curves
+    assert all(line.get_linewidth() < thick.get_linewidth() / 2 for line in thin)
+    np.testing.assert_allclose(thick.get_ydata(), np.median([line.get_ydata() for line in thin], 0))
+
+
+def test_the_suggestion_and_its_spread_stand_where_they_belong_on_a_logarithmic_axis():
+    figure = lr_find(found())
+    axes = figure.axes[0]
+    assert axes.get_xscale() == "log"
+    assert any(set(x) == {0.02} for x, _ in (line for line in lines(figure) if line.shape[1] == 2))
+    assert (0.01, 0.03) in [(p.get_x(), pytest.approx(p.get_x() + p.get_width())) for p in axes.patches]
+    assert words(figure)[0] == "Learning rate 0.02"
+    assert "0.01 to 0.03" in words(figure)[1]
+
+
+@pytest.mark.parametrize("rate", [0.01, 1.0, 8.0])
+def test_divergence_is_shaded_and_named_and_curves_end_there(rate):
+    figure = lr_find(found(diverged_at=rate))
+    assert any(p.get_x() == rate for p in figure.axes[0].patches)
+    assert any("diverges" in text for text in words(figure))
+    assert max(x.max() for x, _ in lines(figure) if x.size > 2) <= rate
+
+
+def test_without_divergence_nothing_is_shaded_or_named():
+    figure = lr_find(found(diverged_at=None))
+    assert len(figure.axes[0].patches) == 1
+    assert not any("diverges" in text for text in words(figure))
+
+
+def test_trials_that_went_through_are_dots_inside_the_figure():
+    trials = (Trial(0.007, 0.4), Trial(0.02, 0.3), Trial(0.06, math.inf))
+    figure = lr_find(found(trials=trials))
+    dots = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
+    assert [*zip(*dots.get_data(), strict=True)] == [(0.007, 0.4), (0.02, 0.3)]
+    low, high = figure.axes[0].get_ylim()
+    assert low < 0.3 and high > 0.4
+    assert "3 short runs" in words(figure)[2]
+
+
+@pytest.mark.parametrize("level", [1e-6, 1.0, 1e5])
+def test_any_height_of_the_loss_is_drawn_inside_the_page(level):
+    figure = lr_find(found(level=level, fall=0.9 * level))
+    figure.png()
+    page = figure.bbox
+    labels = [t for t in (*figure.axes[0].get_yticklabels(), figure.axes[0].yaxis.label) if t.get_text()]
+    assert all(t.get_window_extent().x0 >= page.x0 for t in labels)
+
+
+def test_a_flat_curve_is_drawn_too():
+    curves = np.ones((3, 100))
+    lr_find(Found(RATES, curves, curves, 0.02, 0.02, 0.02, None)).png()
