@@ -117,7 +117,7 @@ def main() -> None:
             f"Within 1 point of the best of the grid: {alone} of {len(rows)} by the range test alone (3 repeats of 100 "
             f"steps), {confirmed} of {len(rows)} when confirmed by short trials; {diverged} of "
             f"{sum(map(len, cells.values()))} confirmed runs diverged. Scores are held-out accuracy in %, for mpg the "
-            f"explained variance; means over {arguments.seeds} splits and initial weights (CNN, SqueezeNet: 1), none "
+            f"explained variance; means over {arguments.seeds} splits and initial weights (CNN, SqueezeNet: 3), none "
             "of them used when the rule was chosen. The best of 13 noisy means is itself a little too good.",
         )
 
@@ -292,8 +292,8 @@ PAIRS = (
     Pair("MNIST, MLP", mnist, lambda s: mlp(784, 10, hidden=(64, 64), seed=s), 64, 12),
     Pair("bears, head on SqueezeNet", bears_features, lambda s: linear(1024, 3, seed=s), 16, 20),
     Pair("clothing, head on SqueezeNet", clothing_features, lambda s: linear(1024, 10, seed=s), 32, 15),
-    Pair("MNIST, small CNN", mnist, lambda s: small_cnn(1, 10, widths=(8, 16, 32), seed=s), 32, 6, seeds=1),
-    Pair("bears at 64 px, SqueezeNet", bears, squeezenet, 16, 3, seeds=1),
+    Pair("MNIST, small CNN", mnist, lambda s: small_cnn(1, 10, widths=(8, 16, 32), seed=s), 32, 6, seeds=3),
+    Pair("bears at 64 px, SqueezeNet", bears, squeezenet, 16, 3, seeds=3),
 )
 
 if __name__ == "__main__":

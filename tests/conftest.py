@@ -19,7 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageColor
+
+settings.register_profile("ursa", deadline=None)  # a timing is never a test
+settings.load_profile("ursa")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

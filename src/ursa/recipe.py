@@ -22,14 +22,14 @@ class Recipe:
     batch: int = 32  # pictures a step
     micro_batch: int = 8  # pictures a forward pass on a CPU; gradients add up, so results do not depend on it
     head_rate: float = 1e-3  # peak learning rate of the head (measured: docs/decisions.md)
-    body_rate: float = 1e-4  # peak learning rate of the body's last third
+    body_rate: float = 3e-4  # peak learning rate of the body's last third (measured: docs/decisions.md)
     layer_decay: float = 2.6  # rates fall by this factor from third to third (Howard and Ruder 2018, ULMFiT)
     weight_decay: float = 0.01  # decoupled (Loshchilov and Hutter 2019); not on biases and norms
     warm_up: float = 0.25  # fraction of all steps with a rising rate (Smith 2018; fastai's pct_start)
     gradual: float = 0.0  # share of the run after which all layers learn, from the head downwards; 0: at once
     clip: float = 1.0  # largest norm of the gradient; 0: any
     patience: int = 0  # epochs without a better one after which training stops; 0: it never does (Prechelt 1998)
-    ema: float = 0.0  # share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average
+    ema: float = 0.98  # share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average
     smoothing: float = 0.1  # label smoothing (Szegedy et al. 2016)
     tta: int = 1  # views that a prediction averages over: 2 adds the mirror image, at twice the time
     small: float = 0.0  # share of the epochs, the first ones, that see pictures at two thirds of their size

@@ -78,10 +78,11 @@ def test_without_pictures_nothing_is_known_and_the_document_says_so_in_json():
     }
 
 
-def test_a_metric_has_four_keys_and_reads_as_percent():
-    metric = Metric(0.912, 0.85, 0.95, "held out")
+def test_a_metric_has_four_keys_and_reads_as_per_cent_where_it_is_a_share():
+    metric = Metric(0.912, 0.85, 0.95, "held out", share=True)
     assert metric.to_json() == {"value": 0.912, "low": 0.85, "high": 0.95, "method": "held out"}
     assert str(metric) == "91.2 % (85.0 to 95.0)"
+    assert str(Metric(3.14159, 2.5, 4.0, "rmse")) == "3.142 (2.5 to 4)"
 
 
 def test_accuracy_counts_the_most_probable_class():

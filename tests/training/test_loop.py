@@ -158,3 +158,14 @@ def test_views_are_what_the_preparation_makes_of_the_files(catalog):
     views = [*Views(catalog, PREPARATION)]
     assert len(views) == len(catalog)
     assert np.array_equal(views[5], PREPARATION.view(image.read(catalog.files()[5].read_bytes()).pixels))
+
+
+def test_a_run_that_nobody_finishes_puts_no_old_state_back(catalog):
+    unfinished = train(state_kept_stream(), batches(catalog), Recipe(epochs=1, batch=8))
+    torch.manual_seed(3)
+    next(unfinished)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    first = torch.rand(1)
+    del unfinished
+    assert torch.equal(torch.cat([first, torch.rand(1)]), expected)

@@ -19,6 +19,7 @@ import ursa
 from ursa import models
 from ursa.errors import BundleError, DataError, TrainingError
 from ursa.training import losses
+from ursa.training.checkpoints import Checkpoints
 from ursa.training.fit import Observer
 
 RNG = np.random.default_rng(0)
@@ -248,6 +249,76 @@ def test_ctrl_c_ends_a_fit_with_the_best_state_so_far():
     assert one.history.stopped is None
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_what_ctrl_c_ended_goes_on_to_the_same_end(tmp_path, again):
+    class Presses(Observer):
+        def epoch(self, record):
+            if record["epoch"] == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def begun():
+        one = learner(recipe={"batch": 16}, model=models.mlp(4, 3, hidden=(8, 8)))
+        one.fit(1)
+        return one
+
+    def kept():
+        return Checkpoints(tmp_path, every_steps=1)
+
+    whole, one = begun(), begun()
+    whole.fine_tune(4, 0.03)
+    one.fine_tune(4, 0.03, checkpoints=kept(), observers=[Presses()], frozen_epochs=1)
+    assert one.history.stopped == "interrupted"
+    one = begun() if again else one
+    with pytest.raises(TrainingError, match="holds the checkpoints"):
+        one.fine_tune(4, 0.03, checkpoints=kept(), frozen_epochs=0)
+    one.fine_tune(4, 0.03, checkpoints=kept(), resume=True)
+    ends = whole.history.steps[-24:], one.history.steps[-24:]
+    assert [step["loss"] for step in ends[0]] == [step["loss"] for step in ends[1]]
+    assert torch.equal(weights(one), weights(whole))
+    if not again:
+        assert one.history.steps == whole.history.steps
+        assert without_times(one.history) == without_times(whole.history)
+
+
+def test_ctrl_c_in_the_frozen_epochs_ends_it_all():
+    class Presses(Observer):
+        pressed = False
+
+        def epoch(self, record):
+            if not self.pressed and record["epoch"] == 1:
+                self.pressed = True
+                os.kill(os.getpid(), signal.SIGINT)
+
+    one = learner(recipe={"batch": 16})
+    one.fine_tune(4, observers=[Presses()], frozen_epochs=3)
+    assert one.history.stopped == "interrupted"
+    assert [record["epoch"] for record in one.history.epochs] == [0, 1]
+    assert all(p.requires_grad for p in one.model.parameters())
+    one.fine_tune(1, frozen_epochs=0)
+    assert one.history.stopped is None
+
+
+def test_layers_thaw_from_the_head_downwards_in_a_gradual_fit():
+    one = learner(model=models.mlp(4, 3, hidden=(8, 8)), recipe={"batch": 30, "gradual": 1.0})
+    first = one.model[1].weight if hasattr(one.model[1], "weight") else next(one.model.parameters())
+    before = first.detach().clone()
+    one.fit(1, 0.1, keep="last")
+    assert torch.equal(first, before)
+    assert all(p.requires_grad for p in one.model.parameters())
+    one.recipe = one.recipe.with_settings({"gradual": 0.3})
+    one.fit(2, 0.1, keep="last")
+    assert not torch.equal(first, before)
+
+
+def test_rare_classes_weigh_more_on_request():
+    rare = np.where(X[:, 0] > 1, 1, 0)
+    one = learner((X, rare), models.linear(4, 2), recipe={"balance": "weights"})
+    usual, unusual = one.loss.keywords["weights"].tolist()
+    assert unusual > 3 * usual
+    with pytest.raises(TrainingError, match="shown more often"):
+        learner((X, rare), recipe={"balance": "oversample"})
+
+
 def test_a_saved_learner_predicts_the_same_in_another_process(tmp_path):
     names = np.array(["a", "b", "c"])[CLASSES]
     one = learner((X * 50 + 7, names))
@@ -300,29 +371,6 @@ def test_an_exported_network_takes_what_the_learner_takes(tmp_path, pictures):
     assert logits.argmax(1).tolist() == [int(label) for label in one.predict(x[:7]).labels]
     with pytest.raises(BundleError):
         one.export(tmp_path / "network.ursa")
-
-
-def test_a_backbone_on_pictures_starts_as_the_probe_and_is_fine_tuned(tmp_path, picture_folder, pixels):
-    folder = picture_folder(tmp_path / "pictures", {"red": 16, "green": 16})
-    one = ursa.Learner(folder, "pixels", options=pixels, recipe=ursa.Recipe(batch=16))
-    assert one.evaluate()["accuracy"].value > 0.9
-    one.fine_tune(1)
-    assert one.verdict.kind in ("probe-kept", "fine-tuning-kept")
-    assert one.history.epochs
-    files = sorted(folder.glob("green/*"))[:3]
-    assert one.predict(files).labels == ["green"] * 3
-    one.fit_one_cycle(1)
-    assert one.show_results(4).png()
-    said, targets = one.predictions()
-    assert len(said) == len(targets) == len(one.given.valid)
-
-
-def test_a_network_of_ones_own_learns_pictures_in_folders(tmp_path, picture_folder, pixels):
-    folder = picture_folder(tmp_path / "pictures", {"red": 16, "green": 16})
-    recipe = ursa.Recipe(batch=16, flip=0, zoom=1)
-    one = ursa.Learner(folder, models.small_cnn(3, 2, widths=(4, 8)), size=24, options=pixels, recipe=recipe)
-    one.fit_one_cycle(3, 0.03)
-    assert one.predictions()[0].probabilities.shape == (len(one.given.valid), 2)
 
 
 def test_results_and_summary_are_shown():

@@ -21,25 +21,29 @@ class Metric:
     low: float
     high: float
     method: str
+    share: bool = False  # of examples: shown in per cent
 
     def to_json(self) -> dict[str, Any]:
         """{"value", "low", "high", "method"}: the form of every metric in documents; null where there is no number."""
-        return {name: None if part != part else part for name, part in asdict(self).items()}  # JSON has no NaN
+        known = {name: part for name, part in asdict(self).items() if name != "share"}
+        return {name: None if part != part else part for name, part in known.items()}  # JSON has no NaN
 
     def __str__(self) -> str:
-        return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+        if self.share:
+            return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
 def proportion(hits: int, total: int, method: str) -> Metric:
     """hits of total -> share with its Wilson score interval (Wilson 1927), sound for small totals and near 0 and 1."""
     if total == 0:
-        return Metric(math.nan, 0.0, 1.0, f"{method}; nothing to count")
+        return Metric(math.nan, 0.0, 1.0, f"{method}; nothing to count", share=True)
     share, z2 = hits / total, Z95 * Z95
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
     low = 0.0 if hits == 0 else middle - half
     high = 1.0 if hits == total else middle + half
-    return Metric(share, low, high, f"{method}; Wilson 95 % interval")
+    return Metric(share, low, high, f"{method}; Wilson 95 % interval", share=True)
 
 
 def accuracy(

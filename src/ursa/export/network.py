@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ursa import workspace
 from ursa.errors import BundleError
-from ursa.export.onnx import quiet
+from ursa.export.onnx import graph
 from ursa.export.parity import LIMIT
 from ursa.training.batches import tensors
 
@@ -28,45 +28,19 @@ def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> f
     with torch.inference_mode():
         said = model(*(x.to(device) for x in examples))
     try:
-        graph = _graph(model.cpu(), few, _names("input", len(few)), _output_names(said))
+        content = graph(model.cpu(), few, _names("input", len(few)), _output_names(said))
     finally:
         model.to(device)
-    difference = _difference(graph, [x.cpu().numpy() for x in examples], [x.cpu().numpy() for x in tensors(said)])
+    difference = _difference(content, [x.cpu().numpy() for x in examples], [x.cpu().numpy() for x in tensors(said)])
     with workspace.writing(out) as file:
-        file.write(graph)
+        file.write(content)
     return difference
 
 
-def _graph(model: nn.Module, few: tuple[Tensor, ...], inputs: list[str], outputs: list[str]) -> bytes:
-    batch = torch.export.Dim("batch", min=1)
-    try:
-        with quiet():
-            program = torch.onnx.export(
-                model,
-                few,
-                dynamo=True,
-                input_names=inputs,
-                output_names=outputs,
-                dynamic_shapes=(tuple({0: batch} for _ in few),)
-                if _takes_any_number(model)
-                else [{0: batch}] * len(few),
-                verbose=False,
-            )
-    except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as problem:
-        found = str(problem).splitlines()[0]
-        raise BundleError(
-            "this network cannot be exported to ONNX", found=found, fix="see the notes of torch.onnx"
-        ) from problem
-    if program is None:
-        raise BundleError("this network cannot be exported to ONNX", found=type(model).__name__)
-    content: bytes = program.model_proto.SerializeToString()
-    return content
-
-
-def _difference(graph: bytes, inputs: "list[np.typing.NDArray[Any]]", said: "list[np.typing.NDArray[Any]]") -> float:
+def _difference(content: bytes, inputs: "list[np.typing.NDArray[Any]]", said: "list[np.typing.NDArray[Any]]") -> float:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [place.name for place in session.get_inputs()]
     found = session.run(None, dict(zip(names, inputs, strict=True)))
     worst = 0.0
@@ -88,8 +62,3 @@ def _names(word: str, count: int) -> list[str]:
 
 def _output_names(said: Any) -> list[str]:
     return [str(name) for name in said] if isinstance(said, Mapping) else _names("output", len(tensors(said)))
-
-
-def _takes_any_number(model: nn.Module) -> bool:
-    """Whether its forward is written with *inputs, which torch.export wants to be told of as one tuple."""
-    return bool(model.forward.__code__.co_flags & 0x04)

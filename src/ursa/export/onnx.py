@@ -1,13 +1,14 @@
-"""Classifier -> ONNX: pictures [N, S, S, 3] uint8 -> logits [N, K] float32, any number of pictures at a time."""
+"""A network -> the bytes of an ONNX graph, weights inside, that takes any number of examples at a time."""
 
 import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
+from torch import Tensor, nn
 
 from ursa.core.prepare import Preparation
 from ursa.errors import BundleError
@@ -15,33 +16,50 @@ from ursa.training.models import Classifier
 
 
 def to_onnx(model: Classifier, preparation: Preparation) -> bytes:
-    """The model's graph, weights inside. Raises BundleError for a network that ONNX cannot express."""
-    model = model.eval()
+    """pictures [N, S, S, 3] uint8 -> logits [N, K] float32. Raises BundleError as `graph` does."""
     example = torch.zeros(2, preparation.size, preparation.size, 3, dtype=torch.uint8)
+    return graph(model, (example,), ["pictures"], ["logits"], fix="choose another backbone with --backbone")
+
+
+def graph(
+    model: nn.Module,
+    examples: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    fix: str = "see the notes of torch.onnx",
+) -> bytes:
+    """examples: a tensor [2, ...] for each input; inputs, outputs: their names.
+
+    Raises BundleError for a network that ONNX cannot express, with `fix`.
+    """
+    each = tuple({0: torch.export.Dim("batch", min=1)} for _ in examples)
     try:
-        with quiet():
+        with _quiet():
             program = torch.onnx.export(
-                model,
-                (example,),
+                model.eval(),
+                examples,
                 dynamo=True,
-                input_names=["pictures"],
-                output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_shapes=(each,) if _takes_any_number(model) else each,
                 verbose=False,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as problem:
-        raise BundleError(
-            "this network cannot be exported to ONNX",
-            found=str(problem).splitlines()[0],
-            fix="choose another backbone with --backbone",
-        ) from problem
+        found = str(problem).splitlines()[0]
+        raise BundleError("this network cannot be exported to ONNX", found=found, fix=fix) from problem
     if program is None:
-        raise BundleError("this network cannot be exported to ONNX", fix="choose another backbone with --backbone")
+        raise BundleError("this network cannot be exported to ONNX", found=type(model).__name__, fix=fix)
     return cast(bytes, program.model_proto.SerializeToString())
 
 
+def _takes_any_number(model: nn.Module) -> bool:
+    """Whether its forward is written with *inputs, which torch.export wants to be told of as one tuple."""
+    return bool(model.forward.__code__.co_flags & 0x04)
+
+
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """The exporter tells its progress and its own deprecations to users, who can do nothing about them."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

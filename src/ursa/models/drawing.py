@@ -39,7 +39,7 @@ def graph(model: nn.Module, *inputs: Any, depth: int | None = None) -> str:
 
     A box says kind, parameters, name and the shape of what comes out. Parts of the network are opened as deep as the
     picture stays readable, or `depth` levels. Layers alike in a row are one box with their number; a layer that is
-    called again has a dashed frame. Where several tensors meet stands a circle; reshapes and activations that are
+    called again has a dashed frame. Where tensors meet stands what joins them; reshapes and activations that are
     called as functions are not drawn. Runs the network in evaluation mode and leaves it as it was. Raises
     TrainingError that names the layer which cannot take its input.
     """
@@ -81,10 +81,12 @@ def _svg(title: str, nodes: Sequence[Node], places: Layout) -> str:
 
 def _box(node: Node, x: float, y: float) -> str:
     if node.role == "join":
-        size = 15 if len(node.title) == 1 else 11
+        word = node.title.replace("_", " ")
+        size, width = (15, JOIN) if len(word) == 1 else (11, max(JOIN, 7 * len(word) + 16))
         return (
-            f'<g><circle class="plain" cx="{x:.1f}" cy="{y:.1f}" r="{JOIN / 2}"/><text x="{x:.1f}" '
-            f'y="{y + size / 3:.1f}" font-size="{size}" text-anchor="middle">{html.escape(node.title[:5])}</text></g>'
+            f'<g><rect class="plain" x="{x - width / 2:.1f}" y="{y - JOIN / 2:.1f}" width="{width}" height="{JOIN}" '
+            f'rx="{JOIN / 2}"/><text x="{x:.1f}" y="{y + size / 3:.1f}" font-size="{size}" '
+            f'text-anchor="middle">{html.escape(word)}</text></g>'
         )
     kind = "end" if node.role != "layer" else "learns" if node.parameters else "plain"
     again = " again" if node.call > 1 else ""

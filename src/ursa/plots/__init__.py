@@ -1,4 +1,4 @@
-"""Pictures, batches and catalogs -> figures, to look at the data before, while and after learning from them.
+"""Pictures, batches, catalogs, histories -> figures, to look at before, while and after learning.
 
 >>> from ursa import plots
 >>> plots.show_batch(catalog).save("batch.png")      # in a notebook, the last value of a cell is shown
@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ursa.plots.curves import history as history
+    from ursa.plots.curves import schedule as schedule
     from ursa.plots.figure import Figure as Figure
     from ursa.plots.means import statistics as statistics
     from ursa.plots.overview import class_counts as class_counts
@@ -20,12 +22,16 @@ if TYPE_CHECKING:
     from ursa.plots.pictures import show as show
     from ursa.plots.pictures import show_batch as show_batch
     from ursa.plots.pictures import with_probabilities as with_probabilities
+    from ursa.plots.rates import lr_find as lr_find
 
 _HOME = {
     "Figure": "figure",
     "class_counts": "overview",
+    "history": "curves",
+    "lr_find": "rates",
     "mean_pictures": "overview",
     "patch": "pictures",
+    "schedule": "curves",
     "show": "pictures",
     "show_batch": "pictures",
     "sizes": "overview",

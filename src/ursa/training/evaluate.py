@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from ursa.core.image import Pixels
 from ursa.core.metrics import Metric
+from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
 from ursa.recipe import Recipe
 from ursa.training import losses, metrics
@@ -68,6 +71,12 @@ def loss_for(targets: Targets, recipe: Recipe) -> Loss:
     if targets.task != "several":
         return losses.for_task(targets.task, recipe)
     return losses.multi_task({name: _loss_of_one(part, recipe) for name, part in targets.parts.items()})
+
+
+def balanced(classes: npt.NDArray[np.int64], count: int, recipe: Recipe) -> Loss:
+    """Cross-entropy in which each of the `count` classes weighs the same, by how often they occur in classes [N]."""
+    counts = np.bincount(classes, minlength=count).astype(np.int64)
+    return losses.weighted(balance.weights(counts), recipe.smoothing)
 
 
 def measures_for(targets: Targets) -> tuple[Measure, ...]:

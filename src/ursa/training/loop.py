@@ -4,10 +4,10 @@ for step in train(state, batches, recipe):     # logging, saving, stopping are l
     if step.number % 100 == 0: print(step.number, float(step.loss))
 
 `break` is safe at any step: the state is complete and consistent whenever the loop hands it out. Everything random is a
-function of the recipe's seed and the step's number, so a state that was saved at step 70 goes on from step 70. torch's
-own random stream is lent to the loop, and put back when it ends.
+function of the recipe's seed and the step's number, so a state that was saved at step 70 goes on from step 70.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from ursa.training.average import Average
 from ursa.training.batches import Batch, Batches, mapped
 from ursa.training.losses import Loss, cross_entropy
 from ursa.training.optimizers import set_momentum
-from ursa.training.randomness import may_draw, streams
+from ursa.training.randomness import drawing, may_draw
 from ursa.training.schedules import Schedule, one_cycle
 
 
@@ -69,24 +69,23 @@ def train(
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     per_epoch = len(batches)
     total = recipe.epochs * per_epoch
-    draws, before = may_draw(model, loss), None
-    with streams(seeds.number(recipe.seed, "steps")) as begin:
-        while state.step < total:
-            epoch, first = divmod(state.step, per_epoch)
-            for batch in batches.epoch(epoch, first):
-                if (factor := schedule(state.step / total)) != before:
-                    rate, before = set_rates(optimizer, factor), factor
-                if momentum is not None:
-                    set_momentum(optimizer, momentum(state.step / total))
-                if not model.training:  # whoever reads the steps may have evaluated it meanwhile
-                    model.train()
-                optimizer.zero_grad()
-                if draws:
-                    begin(state.step)  # what dropout draws from here on belongs to this step
+    draws, before, still = may_draw(model, loss), None, contextlib.nullcontext()
+    stream = seeds.number(recipe.seed, "steps")
+    while state.step < total:
+        epoch, first = divmod(state.step, per_epoch)
+        for batch in batches.epoch(epoch, first):
+            if (factor := schedule(state.step / total)) != before:
+                rate, before = set_rates(optimizer, factor), factor
+            if momentum is not None:
+                set_momentum(optimizer, momentum(state.step / total))
+            if not model.training:  # whoever reads the steps may have evaluated it meanwhile
+                model.train()
+            optimizer.zero_grad()
+            with drawing(stream, state.step) if draws else still:  # what dropout draws belongs to this step
                 value = gradient(state, batch, loss)
-                _update(state, weights, recipe.clip)
-                state.step += 1
-                yield Step(state.step, epoch, total, value, rate, state.step % per_epoch == 0)
+            _update(state, weights, recipe.clip)
+            state.step += 1
+            yield Step(state.step, epoch, total, value, rate, state.step % per_epoch == 0)
 
 
 def in_parts(size: int = 0, precision: torch.dtype = torch.float32) -> Gradient:

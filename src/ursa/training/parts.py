@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
@@ -87,8 +86,8 @@ class PicturePart:
     """The pictures of a catalog: augmented views to learn from, plain ones to be evaluated."""
 
     catalog: Catalog
-    targets: npt.NDArray[np.int64]
-    classes: int
+    targets: npt.NDArray[Any]  # [N] classes int64, [N, K] labels or [N, M] numbers float32
+    classes: int  # K; M of a regression
     preparation: Preparation
     device: str = "cpu"
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,22 +38,24 @@ class PictureBatches:
     def __init__(
         self,
         catalog: Catalog,
-        targets: npt.NDArray[np.int64],
+        targets: npt.NDArray[Any],
         preparation: Preparation,
         recipe: Recipe,
         device: str = "cpu",
         cache: PixelCache | None = None,
         classes: int | None = None,
     ) -> None:
-        """cache: of pictures of `side_for(preparation, recipe)` pixels; what it yields does not depend on it.
+        """targets: [N] classes int64; [N, K] labels or [N, M] numbers float32.
 
+        cache: of pictures of `side_for(preparation, recipe)` pixels; what it yields does not depend on it.
         classes: how many there are, where not all of them occur here.
         """
         if not len(catalog):
             raise DataError("there are no pictures to train on", fix="put some into the training part")
-        self.ids, self.targets, self.classes = catalog.ids, targets, classes or int(targets.max()) + 1
+        self.ids, self.targets = catalog.ids, targets
+        self.classes = targets.shape[1] if targets.ndim > 1 else classes or int(targets.max()) + 1
         if recipe.balance == "oversample" and targets.ndim > 1:
-            raise DataError("only single classes can be shown more often", fix="--set balance=none")
+            raise DataError("only single classes can be shown more often", fix="the setting balance=none")
         self.preparation, self.recipe, self.device = preparation, recipe, device
         self.pictures = Pictures.of(catalog, side_for(preparation, recipe), preparation.fit, cache)
         self.small = replace(preparation, size=max(32, round(preparation.size * SMALL / 32) * 32))

@@ -1,7 +1,5 @@
-"""torch's random stream while training: a function of (seed, step); the user's own is put back afterwards."""
+"""torch's random stream while training: a function of (seed, step); the user's own is left alone."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -11,29 +9,12 @@ from torch import nn
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: neighbouring steps get seeds far apart
 
 
-@contextlib.contextmanager
-def streams(seed: int) -> Iterator[Callable[[int], None]]:
-    """What this yields begins a step: from there on torch draws what belongs to it. seed: of 63 bits.
-
-    The user's streams are put back at the end only: doing so at every step would cost as much as the rest of the loop.
-    """
-    generators = (torch.default_generator, *_accelerators())
-    before = [generator.get_state() for generator in generators]
-
-    def begin(step: int) -> None:
-        own = (seed + step * _GOLDEN) & 0x7FFF_FFFF_FFFF_FFFF
-        for generator in generators:
-            generator.manual_seed(own)
-
-    try:
-        yield begin
-    finally:
-        for generator, state in zip(generators, before, strict=True):
-            generator.set_state(state)
-
-
 class drawing:  # noqa: N801 (reads as a word: with drawing(stream, step))
-    """Inside, torch draws what belongs to this step, and outside what it would have drawn anyway."""
+    """Inside, torch draws what belongs to this step, and outside what it would have drawn anyway.
+
+    Lending the stream for a whole run would be cheaper, but a generator that nobody finishes is ended whenever Python
+    clears it away, and would then put an old state back amid somebody's draws.
+    """
 
     __slots__ = ("before", "devices", "seed")
 
@@ -57,7 +38,7 @@ class drawing:  # noqa: N801 (reads as a word: with drawing(stream, step))
 def may_draw(model: nn.Module, loss: Any) -> bool:
     """False only for networks of torch's own layers one after the other, none of which draws, and losses of ours.
 
-    What is written by others may do anything. Seeding a step costs 3 us: 2 % of a step of a tiny network.
+    What is written by others may do anything. Seeding costs 2 % of a step of a tiny network.
     """
     of = getattr(loss, "func", loss)  # losses with settings are partials
     if not str(getattr(of, "__module__", "")).startswith(("ursa.", "torch.")):

@@ -14,16 +14,17 @@ from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.prepare import stacks
 from ursa.core.progress import Progress, silent
-from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
 from ursa.models.groups import parameter_groups
 from ursa.recipe import Recipe
 from ursa.training.average import Average
 from ursa.training.checkpoints import Checkpoints
 from ursa.training.cores import on_cores
+from ursa.training.evaluate import balanced
 from ursa.training.fit import INTERRUPTED, Goal, Interrupted, Observer, fit
+from ursa.training.history import History
 from ursa.training.loop import Gradient, State, in_parts
-from ursa.training.losses import Loss, smoothed, weighted
+from ursa.training.losses import Loss, smoothed
 from ursa.training.models import Classifier
 from ursa.training.optimizers import adamw
 from ursa.training.pace import Pace
@@ -57,7 +58,9 @@ def fine_tune(
     *,
     precision: torch.dtype = torch.float32,
     pace: Pace | None = None,
+    history: History | None = None,
     checkpoints: Checkpoints | None = None,
+    resume: bool = True,
     observers: Sequence[Observer] = (),
     progress: Progress = silent,
 ) -> Outcome:
@@ -65,7 +68,7 @@ def fine_tune(
 
     After each epoch the validation pictures are predicted; the weights of the best epoch are kept, the probe's count as
     epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. pace: when it has to be over.
-    checkpoints: resumed from where there are some. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
+    history, checkpoints, resume: see `fit`. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
     """
     start = predict(model, valid)
 
@@ -86,8 +89,9 @@ def fine_tune(
             goal=Goal("accuracy", higher=True),
             schedule=None if pace is None else pace.schedule(one_cycle(recipe.warm_up)),
             stop=None if pace is None else pace.over,
+            history=history,
             checkpoints=checkpoints,
-            resume=True,
+            resume=resume,
             observers=observers,
             progress=progress,
         )
@@ -95,7 +99,7 @@ def fine_tune(
         raise Interrupted(f"Stopped at step {state.step} of {recipe.epochs * len(batches)}")
     model.requires_grad_(False).eval()
     after = predict(model, valid) if best.epoch else start
-    verdict = _verdict(best.epoch, start, after, targets, recipe)
+    verdict = _verdict(best.epoch, len(history.epochs) - 1, start, after, targets)
     kept = "fine-tuned" if best.epoch else "probe"
     return Outcome(model, kept, verdict, start, after, history.steps, history.epochs)
 
@@ -125,8 +129,7 @@ def _gradient(model: Classifier, precision: torch.dtype, recipe: Recipe) -> cont
 def _loss(batches: PictureBatches, recipe: Recipe) -> Loss:
     if recipe.balance != "weights":
         return smoothed(recipe.smoothing)
-    counts = np.bincount(batches.targets, minlength=batches.classes)
-    return weighted(balance.weights(counts.astype(np.int64)), recipe.smoothing)
+    return balanced(batches.targets, batches.classes, recipe)
 
 
 def _score(probabilities: F32, targets: I64) -> dict[str, float]:
@@ -134,20 +137,20 @@ def _score(probabilities: F32, targets: I64) -> dict[str, float]:
     return {"accuracy": float(hits.mean()), "valid_loss": metrics.log_loss(probabilities, targets)}
 
 
-def _verdict(epoch: int, start: F32, kept: F32, targets: I64, recipe: Recipe) -> Finding:
+def _verdict(epoch: int, epochs: int, start: F32, kept: F32, targets: I64) -> Finding:
     """Fine-tuned against probe, picture by picture."""
     before, after = start.argmax(1) == targets, kept.argmax(1) == targets
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     chance = metrics.sign_test(won, lost)
     numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": epoch}
     if not epoch:
-        count = f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}"
+        count = f"{epochs} epoch{'s' * (epochs > 1)}"
         tried = f"{count} of fine-tuning got no more of the {len(targets)} validation pictures right"
         return Finding(
             kind="probe-kept",
             where=(),
             score=1.0,
-            evidence=f"{tried} than the probe did." if recipe.epochs else "No fine-tuning was asked for.",
+            evidence=f"{tried} than the probe did." if epochs else "No fine-tuning was asked for.",
             advice="More or cleaner pictures will help more than more training; a larger backbone may too.",
             numbers=numbers,
         )

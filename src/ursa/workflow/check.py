@@ -85,7 +85,7 @@ def _probed(ready: Prepared, seed: int) -> tuple[Labels, Metric, npt.NDArray[np.
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]
-        return labels, Metric(math.nan, 0.0, 1.0, why), np.zeros((len(labels),) * 2, np.int64)
+        return labels, Metric(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64)
     ties = near_copies(ready.catalog, ready.embeddings).of(part)
     vectors = select(part, ready.embeddings)
     fitted = fitted_probe(part, labels, vectors, ready.space, seed=seed, folds=Recipe().folds, ties=ties)

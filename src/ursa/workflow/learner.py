@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,11 +26,11 @@ from ursa.training import evaluate, layer_rates, metrics, schedules
 from ursa.training.answers import Answers, answers
 from ursa.training.average import Average
 from ursa.training.batches import Batch
-from ursa.training.fit import Evaluate, Observer, fit
+from ursa.training.fit import INTERRUPTED, Observer, fit
 from ursa.training.given import Given, given, part_of
 from ursa.training.history import History
 from ursa.training.inputs import tensors
-from ursa.training.loop import Gradient, State, in_parts
+from ursa.training.loop import Gradient, State
 from ursa.training.losses import Loss
 from ursa.training.optimizers import Group
 from ursa.training.parts import ArrayPart, Part
@@ -82,6 +83,7 @@ class Learner:
         self.precision, self.show = setup.precision_of(precision, self.device), progress
         self.options, self.optimizer = replace(options, device=self.device), optimizer
         self.history, self.fits, self.verdict = History(), 0, cast(Finding | None, None)
+        self._unfinished: tuple[History, int] | None = None  # history and fits before one that Ctrl-C ended
         self.pictures: with_pictures.Pictures | None = None
         if isinstance(data, str | Path | Catalog):
             self.recipe = setup.recipe_of(recipe, Recipe())
@@ -93,7 +95,7 @@ class Learner:
             self.given = data if isinstance(data, Given) else self._read(data, names, standardise, workers)
         else:
             raise TrainingError("arrays and data sets need a network", found=repr(model), fix="ursa.models.mlp(...)")
-        self.loss = loss or setup.loss_of(self.given.targets, self.recipe)
+        self.loss = loss or setup.loss_of(self.given, self.recipe)
         self.metrics = self._measures(metrics)
         self.at_once = evaluate.AT_ONCE  # examples that are evaluated at a time
         if len(self.given.train):
@@ -128,27 +130,33 @@ class Learner:
     def fine_tune(self, epochs: int, rate: float | None = None, *, frozen_epochs: int = 1, **others: Any) -> None:
         """For a pretrained network: the head first, then everything, lower layers with lower rates.
 
-        Pictures with a backbone: the head is the probe already, and fine-tuning has to beat it to be kept (`verdict`).
-        Others: `frozen_epochs` of the head alone, then `epochs` with half the rate (Howard and Gugger 2020).
+        Pictures with a backbone, one class each: the head is the probe already, and fine-tuning, by the measured recipe
+        with its loss and its metrics, has to beat it to be kept (`verdict`). Others: `frozen_epochs` of the head alone,
+        then `epochs` with half the rate (Howard and Gugger 2020). others: as for `fit`; checkpoints are those of the
+        second part, pictures take `observers`, `checkpoints` and `resume` alone.
         """
-        if self.pictures is not None and self._pretrained:
-            recipe, shown = self._recipe_of(epochs), table(self.show, epochs)
-            if rate is not None:
-                share = recipe.body_rate / recipe.head_rate
-                recipe = recipe.with_settings({"head_rate": rate, "body_rate": rate * share})
-            watching = (*shown.observers, *others.get("observers", ()))
-            outcome = with_pictures.fine_tuned(self.pictures, recipe, self.precision, watching, shown.progress)
-            self.verdict, self.fits = outcome.verdict, self.fits + 1
-            self._remember(History(outcome.steps, outcome.epochs))
+        if self.pictures is not None and self.pretrained and self.given.targets.task == "single-label":
+            self._from_probe(self.pictures, epochs, rate, **others)
             return
-        peak = self._rate(rate)
-        if frozen_epochs:
+        peak, checkpoints = self._rate(rate), others.pop("checkpoints", None)
+        if checkpoints is not None and others.get("resume", False) and checkpoints.exist():
+            self.fits += bool(frozen_epochs)  # they are over
+        elif frozen_epochs:
             self.freeze()
-            self.fit_one_cycle(frozen_epochs, peak, **others)
+            self.fit_one_cycle(frozen_epochs, peak, **{**others, "resume": False})
+            if self.history.stopped == INTERRUPTED:
+                self.unfreeze()
+                return
         self.unfreeze()
-        tiers = layer_rates.groups(self.model, peak / 2, peak / 2, self.recipe.layer_decay)
-        cycle = schedules.one_cycle(self.recipe.warm_up)
-        self._fit(epochs, tiers, cycle, others.pop("observers", ()), others.pop("keep", "best"), others)
+        tiers = setup.tiers_of(self.model, self.recipe, peak / 2, backbone=self.pretrained)
+        cycle, observers = schedules.one_cycle(self.recipe.warm_up), others.pop("observers", ())
+        keep, running = others.pop("keep", "best"), {"checkpoints": checkpoints, **others}
+        self._fit(epochs, tiers, cycle, observers, keep, running)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it learns pictures from a backbone on."""
+        return self.pictures is not None and bool(self.pictures.backbone)
 
     def freeze(self) -> None:
         """Only the head learns."""
@@ -198,10 +206,11 @@ class Learner:
         """A range test of learning rates: see `ursa.training.lr_finder.find`. Leaves everything as it was."""
         from ursa.training.lr_finder import find
 
-        recipe = self._recipe_of(1)
+        recipe = replace(self._recipe_of(1), gradual=0.0)
         state = State(self.model, setup.made(self.optimizer, self._groups(None), self.model, self.recipe))
         batches = self.given.train.batches(recipe)
-        return find(state, batches, recipe, loss=self.loss, gradient=self._gradient(recipe), **settings)
+        with self._gradient(recipe, 0) as gradient:
+            return find(state, batches, recipe, loss=self.loss, gradient=gradient, **settings)
 
     def summary(self) -> models.Summary:
         """Layers with shapes, parameters, multiply-adds and memory, for one batch."""
@@ -236,6 +245,16 @@ class Learner:
 
         return export(self, Path(path))
 
+    def _from_probe(self, pictures: with_pictures.Pictures, epochs: int, rate: float | None, **running: Any) -> None:
+        self._go_on(resume=running.get("resume", False))
+        recipe, history, shown = self._recipe_of(epochs), History(), table(self.show, epochs)
+        self.fits += 1
+        try:
+            running |= {"precision": self.precision, "history": history}
+            self.verdict = with_pictures.fine_tuned(pictures, recipe, rate, shown, **running)
+        finally:
+            self._remember(history, kept=running.get("checkpoints") is not None)
+
     def _fit(
         self,
         epochs: int,
@@ -245,32 +264,40 @@ class Learner:
         keep: str,
         running: Mapping[str, Any],
     ) -> None:
+        self._go_on(resume=running.get("resume", False))
         recipe, history, shown = self._recipe_of(epochs), History(), table(self.show, epochs)
         schedule = schedules.named(schedule) if isinstance(schedule, str) else schedule
         schedules.check(schedule)
         state = State(self.model, setup.made(self.optimizer, groups, self.model, self.recipe))
         state.average = Average(self.model, recipe.ema) if recipe.ema else None
         state.scaler = torch.amp.GradScaler(self.device) if self.precision is torch.float16 else None
+        batches = self.given.train.batches(recipe)
         self.fits += 1
         try:
-            fit(
-                state,
-                self.given.train.batches(recipe),
-                recipe,
-                self._evaluate(),
-                loss=self.loss,
-                schedule=schedule,
-                gradient=self._gradient(recipe),
-                goal=setup.goal_of(keep, self.metrics),
-                history=history,
-                observers=(*shown.observers, *observers),
-                progress=shown.progress if shown.observers else silent,
-                **running,
-            )
+            with self._gradient(recipe, epochs * len(batches)) as gradient:
+                fit(
+                    state,
+                    batches,
+                    recipe,
+                    evaluate.evaluator(self.given.valid, self.loss, self.metrics, self.at_once, self.precision),
+                    loss=self.loss,
+                    schedule=schedule,
+                    gradient=gradient,
+                    goal=setup.goal_of(keep, self.metrics),
+                    history=history,
+                    observers=(*shown.observers, *observers),
+                    progress=shown.progress if shown.observers else silent,
+                    **running,
+                )
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise models.explain(self.model, self._first(recipe.batch).inputs, error) from error
         finally:
-            self._remember(history)
+            self._remember(history, kept=running.get("checkpoints") is not None)
+
+    def _go_on(self, *, resume: bool) -> None:
+        """Forget a fit that Ctrl-C ended where this one goes on with it: the checkpoints hold its history."""
+        if resume and self._unfinished is not None:
+            self.history, self.fits = self._unfinished
 
     def _recipe_of(self, epochs: int) -> Recipe:
         """Of the next fit: its own orders, and a batch that the network can take."""
@@ -289,28 +316,26 @@ class Learner:
             workers=workers,
         )
 
-    @property
-    def _pretrained(self) -> bool:
-        return self.pictures is not None and bool(self.pictures.backbone)
-
     def _rate(self, rate: float | None) -> float:
-        if rate is not None:
-            return rate
-        if self._pretrained:
-            return self.recipe.head_rate
-        return setup.RATES.get(self.optimizer, 1e-3) if isinstance(self.optimizer, str) else 1e-3
+        usual = setup.rate_of(self.optimizer, self.recipe, backbone=self.pretrained)
+        return usual if rate is None else rate
 
     def _groups(self, rate: float | None) -> list[Group]:
-        return setup.groups_of(self.model, self.recipe, self._rate(rate), pretrained=self._pretrained)
+        return setup.groups_of(self.model, self.recipe, self._rate(rate), backbone=self.pretrained)
 
-    def _gradient(self, recipe: Recipe) -> Gradient:
-        return in_parts(recipe.micro_batch if torch.device(self.device).type == "cpu" else 0, self.precision)
+    def _gradient(self, recipe: Recipe, steps: int) -> AbstractContextManager[Gradient]:
+        return setup.gradient_of(self.model, recipe, steps, self.precision, self.device, backbone=self.pretrained)
 
-    def _evaluate(self) -> Evaluate:
-        return evaluate.evaluator(self.given.valid, self.loss, self.metrics, self.at_once, self.precision)
+    def _remember(self, now: History, *, kept: bool) -> None:
+        """Append a fit's history: steps and epochs count on, and its epoch 0 is the one before it.
 
-    def _remember(self, now: History) -> None:
-        """Append a fit's history: steps and epochs count on, and its epoch 0 is the one before it."""
+        kept: whether there are checkpoints to go on from. A fit that was refused before it began does not count.
+        """
+        if not now.epochs:
+            self.fits -= 1
+            return
+        before = History([*self.history.steps], [*self.history.epochs]), self.fits - 1
+        self._unfinished = before if kept and now.stopped == INTERRUPTED else None
         steps, epochs = len(self.history.steps), int(self.history.epochs[-1]["epoch"]) if self.history.epochs else 0
         self.history.steps += [{**s, "step": s["step"] + steps, "epoch": s["epoch"] + epochs} for s in now.steps]
         records = now.epochs[1:] if self.history.epochs else now.epochs

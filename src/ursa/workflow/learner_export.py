@@ -25,12 +25,14 @@ def export(learner: "Learner", path: Path) -> Path:
     """`.onnx`: inputs as they were given (scaling is inside) -> the network's bare outputs. `.ursa`: a bundle."""
     if path.suffix == ".onnx":
         _to_onnx(learner, path)
-    elif isinstance(learner.model, Classifier) and isinstance(learner.given.valid, PicturePart):
-        _to_bundle(learner, learner.model, learner.given.valid, path)
+    elif not isinstance(learner.given.valid, PicturePart) or not learner.pretrained:
+        fix = f"name it {path.with_suffix('.onnx')}"
+        raise BundleError("only a backbone on pictures becomes a bundle", found=str(path), fix=fix)
+    elif learner.given.targets.task != "single-label" or not isinstance(learner.model, Classifier):
+        found, fix = f"a learner of a {learner.given.targets.task} task", f"name it {path.with_suffix('.onnx')}"
+        raise BundleError("a bundle tells one class a picture", found=found, fix=fix)
     else:
-        raise BundleError(
-            "only a backbone on pictures becomes a bundle", found=str(path), fix=f"name it {path.with_suffix('.onnx')}"
-        )
+        _to_bundle(learner, learner.model, learner.given.valid, path)
     return path
 
 

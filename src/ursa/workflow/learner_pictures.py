@@ -1,29 +1,35 @@
-"""Pictures in folders and a backbone (or a network of one's own) -> what a learner works on."""
+"""Pictures in folders or tables and a backbone (or a network of one's own) -> what a learner works on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from ursa.core import image
+from ursa.core.finding import Finding
+from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
-from ursa.core.progress import Progress
-from ursa.data.split import remember, remembered, split
+from ursa.data.catalog import Catalog
+from ursa.data.sources import needs_labels
 from ursa.embed.extractor import Extractor
-from ursa.embed.neighbours import near_copies
-from ursa.embed.predictions import fitted_probe, select
+from ursa.embed.heads import fitted_head
+from ursa.embed.predictions import select
 from ursa.errors import DataError
 from ursa.recipe import Recipe
-from ursa.training.fit import Observer
+from ursa.training.fit import Interrupted, Observer
 from ursa.training.given import Given
 from ursa.training.models import Classifier
 from ursa.training.parts import PicturePart
 from ursa.training.targets import Targets
-from ursa.training.transfer import Outcome, fine_tune
-from ursa.workflow.setup import Clock, Data, Options, prepared
+from ursa.training.transfer import fine_tune
+from ursa.training.units import InUnits, standardised
+from ursa.workflow.parts import parted, probed
+from ursa.workflow.progress_table import ProgressTable
+from ursa.workflow.setup import Clock, Data, Options, Prepared, catalog_of, prepared
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of a colour: what pretrained bodies expect
 
@@ -33,69 +39,69 @@ class Pictures:
     """A learner's pictures."""
 
     given: Given
-    model: nn.Module  # [N, S, S, 3] uint8 -> logits [N, K]
+    model: nn.Module  # [N, S, S, 3] uint8 -> logits [N, K], or numbers [N, M]
     preparation: Preparation
     backbone: str  # its name; "" for a network of one's own
+    findings: list[Finding]  # what is to be said of the parts
 
 
 def pictures(data: Data, network: str | nn.Module, size: int, recipe: Recipe, options: Options) -> Pictures:
-    """Scan, embed and split as `ursa.train` does.
+    """Scan, embed and split as `ursa.train` does; for several labels or numbers a picture too.
 
-    With a backbone's name the model predicts what the probe on its features predicts (which takes seconds). A network
-    gets [N, 3, size, size], normalised by ImageNet's mean and deviation. Raises DataError as `ursa.train` does.
+    With a backbone's name the model starts as a linear one on its features (which takes seconds): the probe where there
+    is one class a picture. A network gets [N, 3, size, size], normalised by ImageNet's mean and deviation. Raises
+    DataError as `ursa.train` does.
     """
     own = isinstance(network, nn.Module)
     backbone = "pixels" if own else str(network)
-    ready = prepared(data, replace(options, backbone=backbone), Clock(), classes=True)
-    ties = near_copies(ready.catalog, ready.embeddings)
-    usable, path = ready.catalog.usable(), ready.space.splits
-    parts = split(
-        usable,
-        valid=recipe.valid,
-        test=recipe.test,
-        train_dev=recipe.train_dev,
-        seed=recipe.seed,
-        ties=ties.of(usable),
-        before=remembered(path, recipe.seed),
-    )
-    remember(path, parts, recipe.seed)
-    labels, learn, valid = parts.labels, parts.of_split("train"), parts.of_split("valid")
+    catalog = needs_labels(catalog_of(data, options))
+    ready = prepared(catalog, replace(options, backbone=backbone), Clock())
+    parts, findings = parted(ready, recipe)
+    learn, valid = parts.of_split("train"), parts.of_split("valid")
     preparation = Preparation(size) if own else ready.engine.about.preparation
     if isinstance(network, nn.Module):
         model: nn.Module = Extractor(network, *IMAGENET, size)
     else:
-        vectors = select(learn, ready.embeddings)
-        seed, folds, copies = recipe.seed, recipe.folds, ties.of(learn)
-        probe = fitted_probe(learn, labels, vectors, ready.space, seed=seed, folds=folds, ties=copies)
-        model = Classifier.from_probe(ready.engine.backbone.load(), probe.head, recipe.tta).requires_grad_(True)
-        model.extractor.body.to(memory_format=torch.channels_last)
+        model = _on_backbone(learn, parts, ready, recipe)
+    targets = _targets(learn, parts.labels), _targets(valid, parts.labels)
+    count = targets[0].shape[1] if targets[0].ndim > 1 else len(parts.labels)
     train, check = (
-        PicturePart(part, part.targets(labels), len(labels), preparation, options.device) for part in (learn, valid)
+        PicturePart(part, of_part, count, preparation, options.device)
+        for part, of_part in zip((learn, valid), targets, strict=True)
     )
-    names = Targets("single-label", labels.names, text=True)
-    return Pictures(Given(train, check, None, names), model, preparation, "" if own else backbone)
+    read = Targets(parts.task, parts.labels.names, text=parts.task != "regression")
+    return Pictures(Given(train, check, None, read), model, preparation, "" if own else backbone, findings)
 
 
 def fine_tuned(
-    pictures: Pictures, recipe: Recipe, precision: torch.dtype, observers: Sequence[Observer], progress: Progress
-) -> Outcome:
-    """From the probe by the measured recipe (`training.transfer`); the model gets the weights that are kept."""
+    pictures: Pictures,
+    recipe: Recipe,
+    rate: float | None,
+    shown: ProgressTable,
+    *,
+    observers: Sequence[Observer] = (),
+    resume: bool = False,
+    **running: Any,
+) -> Finding | None:
+    """From the probe by the measured recipe; the model gets the weights that are kept -> the verdict.
+
+    rate: of the head, if it is to be another one. running: of `transfer.fine_tune`. None: Ctrl-C ended it, with
+    checkpoints to go on from.
+    """
     train, valid = pictures.given.train, pictures.given.valid
     assert isinstance(pictures.model, Classifier)
     assert isinstance(train, PicturePart)
     assert isinstance(valid, PicturePart)
-    outcome = fine_tune(
-        pictures.model,
-        train.batches(recipe),
-        valid.views,
-        valid.targets,
-        recipe,
-        precision=precision,
-        observers=observers,
-        progress=progress,
-    )
-    pictures.model.requires_grad_(True)
-    return outcome
+    if rate is not None:
+        recipe = recipe.with_settings({"head_rate": rate, "body_rate": rate * recipe.body_rate / recipe.head_rate})
+    running |= {"observers": (*shown.observers, *observers), "progress": shown.progress, "resume": resume}
+    try:
+        batches = train.batches(recipe)
+        return fine_tune(pictures.model, batches, valid.views, valid.targets, recipe, **running).verdict
+    except Interrupted:
+        return None
+    finally:
+        pictures.model.requires_grad_(True)
 
 
 def views(x: Any, preparation: Preparation) -> torch.Tensor:
@@ -105,6 +111,26 @@ def views(x: Any, preparation: Preparation) -> torch.Tensor:
     for view, one in zip(made, several, strict=True):
         preparation.view(_read(Path(one), preparation) if isinstance(one, str | Path) else one, view)
     return torch.from_numpy(made)
+
+
+def _on_backbone(learn: Catalog, parts: Catalog, ready: Prepared, recipe: Recipe) -> nn.Module:
+    """A linear head, fitted to the features of the pictures to learn from, on a backbone."""
+    if parts.task == "single-label":
+        head = probed(learn, parts.labels, ready, recipe).head
+    else:
+        targets = _targets(learn, parts.labels)
+        known = standardised(targets) if parts.task == "regression" else targets
+        head = fitted_head(select(learn, ready.embeddings).vectors, known, parts.task)
+    model = Classifier.from_probe(ready.engine.backbone.load(), head, recipe.tta).requires_grad_(True)
+    model.extractor.body.to(memory_format=torch.channels_last)
+    return InUnits(model, targets) if parts.task == "regression" else model
+
+
+def _targets(part: Catalog, labels: Labels) -> npt.NDArray[Any]:
+    """[N] classes, [N, K] labels or [N, M] numbers."""
+    if part.task == "single-label":
+        return part.targets(labels)
+    return part.hot(labels) if part.task == "multi-label" else part.numbers()
 
 
 def _read(file: Path, preparation: Preparation) -> image.Pixels:

@@ -1,9 +1,11 @@
 """What a learner begins with: its settings, one small batch through everything, and its optimiser."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -11,16 +13,18 @@ from ursa import models
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
 from ursa.training import evaluate, layer_rates, layout, loss_check
+from ursa.training.cores import on_cores
 from ursa.training.fit import Goal
 from ursa.training.given import Given
+from ursa.training.loop import Gradient, in_parts
 from ursa.training.losses import Loss
 from ursa.training.metrics import Measure
 from ursa.training.optimizers import Group, make
-from ursa.training.parts import ArrayPart, Part
+from ursa.training.parts import ArrayPart, Part, PicturePart
 from ursa.training.target_shapes import check_range, shaped
-from ursa.training.targets import Targets
+from ursa.training.thaw import thawing
 
-SCRATCH = Recipe(batch=64, micro_batch=65_536, clip=0.0, smoothing=0.0)  # for networks that learn from nothing
+SCRATCH = Recipe(batch=64, micro_batch=65_536, clip=0.0, smoothing=0.0, ema=0.0)  # for networks that learn from nothing
 # Peak rates where none is given, by optimiser: on mnist_12k, for a linear model and an MLP, within a point of the best
 # of three rates a factor of 3 apart.
 RATES = {"adagrad": 3e-2, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "sgd": 5e-2}
@@ -50,12 +54,22 @@ def precision_of(name: str, device: str) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def loss_of(targets: Targets, recipe: Recipe) -> Loss:
-    """The usual one. Raises TrainingError where there is none."""
+def loss_of(given: Given, recipe: Recipe) -> Loss:
+    """The usual one. Raises TrainingError where there is none, or where the recipe balances what has no classes."""
+    targets, classes = given.targets, getattr(given.train, "targets", None)  # a data set's are not known beforehand
     if targets.task == "own":
         fix = "name one: loss=, a function of outputs and targets"
         raise TrainingError("there is no usual loss for such targets", found="whole numbers [N, ...]", fix=fix)
-    return evaluate.loss_for(targets, recipe)
+    pictures = isinstance(given.train, PicturePart)
+    if recipe.balance == "none" or not len(given.train) or (recipe.balance == "oversample" and pictures):
+        return evaluate.loss_for(targets, recipe)
+    if recipe.balance == "oversample":
+        raise TrainingError("only pictures in folders and tables are shown more often", fix="balance=weights")
+    if targets.task != "single-label" or targets.missing or classes is None:
+        fix = "balance=none, or a loss of your own: ursa.training.losses"
+        raise TrainingError("classes are weighed where each example has one", found=f"a {targets.task} task", fix=fix)
+    known = classes if isinstance(classes, np.ndarray) else classes.cpu().numpy()
+    return evaluate.balanced(known, len(targets.names), recipe)
 
 
 def checked(model: nn.Module, given: Given, loss: Loss) -> tuple[Given, int]:
@@ -83,11 +97,22 @@ def laid(model: nn.Module, given: Given, wanted: bool | None, device: str, preci
     return replace(given, train=layout.laid(given.train), valid=layout.laid(given.valid))
 
 
-def groups_of(model: nn.Module, recipe: Recipe, rate: float, *, pretrained: bool) -> list[Group]:
+def rate_of(optimizer: Optimizer, recipe: Recipe, *, backbone: bool) -> float:
+    """The peak rate where none is given."""
+    if backbone:
+        return recipe.head_rate
+    return RATES.get(optimizer, 1e-3) if isinstance(optimizer, str) else 1e-3
+
+
+def groups_of(model: nn.Module, recipe: Recipe, rate: float, *, backbone: bool) -> list[Group]:
     """A backbone's lower layers get lower rates, in the recipe's proportions; a network from scratch one for all."""
-    if not pretrained:
-        return [Group([model], rate)]
-    return layer_rates.groups(model, rate, rate * recipe.body_rate / recipe.head_rate, recipe.layer_decay)
+    return tiers_of(model, recipe, rate, backbone=backbone) if backbone else [Group([model], rate)]
+
+
+def tiers_of(model: nn.Module, recipe: Recipe, rate: float, *, backbone: bool) -> list[Group]:
+    """Rates that fall from the head downwards; on a backbone of Ursa's the body's are lower still."""
+    body = rate * recipe.body_rate / recipe.head_rate if backbone else rate
+    return layer_rates.groups(model, rate, body, recipe.layer_decay)
 
 
 def made(optimizer: Optimizer, groups: list[Group], model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -99,6 +124,27 @@ def made(optimizer: Optimizer, groups: list[Group], model: nn.Module, recipe: Re
     for group in own.param_groups:
         group["peak"] = group["lr"]
     return own
+
+
+@contextlib.contextmanager
+def gradient_of(
+    model: nn.Module, recipe: Recipe, steps: int, precision: torch.dtype, device: str, *, backbone: bool
+) -> Iterator[Gradient]:
+    """How a batch's gradient is computed. A backbone keeps its statistics, so on a CPU every core takes some pictures.
+
+    steps: of the whole fit. With `recipe.gradual` layers thaw from the head downwards; in the end all can learn again.
+    """
+    on_cpu, thaws = torch.device(device).type == "cpu", recipe.gradual * steps
+    with contextlib.ExitStack() as stack:
+        if backbone and on_cpu:
+            gradient = stack.enter_context(on_cores(precision, recipe.micro_batch))
+        else:
+            gradient = in_parts(recipe.micro_batch if on_cpu else 0, precision)
+        if not thaws or not all(p.requires_grad for p in model.parameters()):
+            yield gradient
+            return
+        stack.callback(models.unfreeze, model)
+        yield thawing(gradient, models.parameter_groups(model), thaws)
 
 
 def goal_of(keep: str, measures: tuple[Measure, ...]) -> Goal:

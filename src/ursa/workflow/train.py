@@ -13,30 +13,30 @@ import polars as pl
 from ursa import workspace
 from ursa.core import metrics
 from ursa.core.finding import Finding
-from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
 from ursa.data import looks
 from ursa.data.catalog import Catalog
-from ursa.data.split import poor_split, remember, remembered, split
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.engine import dtype_of
-from ursa.embed.neighbours import near_copies
-from ursa.embed.predictions import fitted_probe, select
+from ursa.embed.predictions import select
 from ursa.embed.probe import Head
 from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import runs
-from ursa.workflow.minutes import Limit, Weighed, planned
+from ursa.workflow.minutes import Limit, Plan, Weighed, planned
+from ursa.workflow.parts import Parts, parted, probed
 from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
 
 if TYPE_CHECKING:
-    from ursa.training.picture_batches import Views
+    from ursa.training.checkpoints import Checkpoints
+    from ursa.training.fit import Observer
     from ursa.training.transfer import Outcome
 
 
 LARGE = 1_000_000  # pixels of a picture on average, from which on decoded ones are kept for the next epoch
+CHOSE = "held-out validation pictures, which also chose the epoch"
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,7 @@ def train(
     KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
-    if track:
-        from ursa.training.trackers import known
-
-        for wanted in track:
-            known(wanted)
+    _known(track)
     options, recipe, clock = options or Options(), recipe or Recipe(), Clock()
     out = _writable(Path(out) if out is not None else _default_out(data, options))
     plan = None
@@ -114,62 +110,28 @@ def train(
     ready = prepared(data, options, clock, classes=True)
     name = runs.chosen(ready.space, resume=resume, timed=limit is not None)
     with clock.phase("split"):
-        parts, poor = _split(ready, recipe)
-    labels = parts.labels
-    learn, train_dev, valid, test = (parts.of_split(name) for name in ("train", "train-dev", "valid", "test"))
+        catalog, poor = parted(ready, recipe)
+        parts = Parts.of(catalog)
     with clock.phase("probe"):
-        vectors = select(learn, ready.embeddings)
-        ties = near_copies(ready.catalog, ready.embeddings).of(learn)
-        probe = fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.folds, ties=ties)
-
-    from ursa.training.harm import harmed
-    from ursa.training.models import Classifier
-    from ursa.training.picture_batches import PictureBatches, Views, side_for  # torch from here on
-    from ursa.training.pictures import cached
-    from ursa.training.trackers import tracker
-    from ursa.training.transfer import fine_tune
-
-    engine, preparation = ready.engine, ready.engine.about.preparation
-    harm: list[Finding] = []
-    if recipe.epochs:
-        with clock.phase("augmentation"):
-            harm = harmed(learn, labels, vectors.vectors, engine, preparation, recipe)
-    run = ready.space.run(name)
-    observers = [tracker(wanted, run, ready.space.root, recipe.to_json()) for wanted in track]
-    at = preparation  # of the pictures learned from
+        probe = probed(parts.learn, parts.labels, ready, recipe)
+    with clock.phase("augmentation"):
+        harm = _harmed(parts, ready, recipe)
     if plan is not None:
-        plan = plan.settled(len(learn), len(valid), len(train_dev) + len(test))
-        recipe, at = plan.recipe(recipe), replace(preparation, size=plan.size)
-    room = _room_for_pixels(ready, recipe, options)
-    checkpoints = runs.checkpoints(name, ready, learn, valid, labels) if plan is None and recipe.epochs else None
-    with (
-        clock.phase("train"),
-        cached(ready.space, side_for(at, recipe), at.fit, room * 3 // 4) as of_learn,
-        cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
-    ):
-        start = Classifier.from_probe(engine.backbone.load(), probe.head, recipe.tta).to(options.device)
-        outcome = fine_tune(
-            start,
-            PictureBatches(learn, learn.targets(labels), at, recipe, options.device, of_learn, len(labels)),
-            Views(valid, preparation, of_valid),
-            valid.targets(labels),
-            recipe,
-            precision=dtype_of(engine.precision),
-            observers=observers,
-            pace=None if plan is None else plan.pace(len(valid), len(train_dev) + len(test), recipe.batch),
-            checkpoints=checkpoints,
-            progress=options.progress,
-        )
+        plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
+        recipe = plan.recipe(recipe)
+    run, checkpoints = ready.space.run(name), None
+    if plan is None and recipe.epochs:
+        checkpoints = runs.checkpoints(name, ready, parts.learn, parts.valid, parts.labels)
+    with clock.phase("train"):
+        observers = _observers(track, run, ready, recipe)
+        outcome = _fine_tuned(parts, probe.head, ready, recipe, options, plan, checkpoints, observers)
     with clock.phase("evaluate"):
-        judged = _judged(outcome, probe.head, ready, labels, valid, test)
-        by_part = _by_part(outcome, judged, ready, labels, train_dev, valid)
+        judged = _judged(outcome, probe.head, ready, parts)
+        by_part = _by_part(outcome, judged, ready, parts)
     with clock.phase("export"):
-        predictor = _export(outcome, judged, ready, labels, learn, Views(valid, preparation), recipe, out)
-    looked = 0
-    if len(test):
-        model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
-        looked = looks.look(ready.space.looks, "train", model, test.rows["sha256"])
-    findings = [*poor, *harm, *looks.looked_at(looked, len(test))]
+        predictor = _export(outcome, judged, ready, parts, recipe, out)
+    looked = _looked(predictor, ready, parts)
+    findings = [*poor, *harm, *looks.looked_at(looked, len(parts.test))]
     with clock.phase("report"):
         history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
         workspace.write_json(run / "history.json", history)
@@ -181,7 +143,12 @@ def train(
         accuracy=judged.accuracy,
         kept=outcome.kept,
         verdict=outcome.verdict,
-        pictures={"train": len(learn), "train-dev": len(train_dev), "valid": len(valid), "test": len(test)},
+        pictures={
+            "train": len(parts.learn),
+            "train-dev": len(parts.train_dev),
+            "valid": len(parts.valid),
+            "test": len(parts.test),
+        },
         parts=by_part,
         looks=looked,
         findings=findings,
@@ -194,54 +161,102 @@ def train(
     )
 
 
-def _split(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
-    """The usable pictures in their parts, which are remembered; copies together, as far as embeddings tell."""
-    usable, path = ready.catalog.usable(), ready.space.splits
-    ties = near_copies(ready.catalog, ready.embeddings).of(usable)
-    shares = {"valid": recipe.valid, "test": recipe.test, "train_dev": recipe.train_dev}
-    parts = split(
-        usable,
-        valid=recipe.valid,
-        test=recipe.test,
-        train_dev=recipe.train_dev,
-        seed=recipe.seed,
-        ties=ties,
-        before=remembered(path, recipe.seed),
-    )
-    remember(path, parts, recipe.seed)
-    given = {"valid": "valid", "test": "test", "train-dev": "train_dev"}
-    asked = {name: shares[name] for part, name in given.items() if not (usable.rows["split"] == part).any()}
-    return parts, poor_split(parts, ties=ties, **asked)
+def _known(track: Sequence[str]) -> None:
+    """Trackers are asked for now, not after an hour of training."""
+    if track:
+        from ursa.training.trackers import known
+
+        for wanted in track:
+            known(wanted)
 
 
-def _by_part(
-    outcome: "Outcome", judged: Judged, ready: Prepared, labels: Labels, train_dev: Catalog, valid: Catalog
-) -> dict[str, Metric]:
+def _observers(track: Sequence[str], run: Path, ready: Prepared, recipe: Recipe) -> "list[Observer]":
+    from ursa.training.trackers import tracker
+
+    return [tracker(wanted, run, ready.space.root, recipe.to_json()) for wanted in track]
+
+
+def _harmed(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
+    """What the recipe's augmentations do to labels."""
+    if not recipe.epochs:
+        return []
+    from ursa.training.harm import harmed
+
+    vectors = select(parts.learn, ready.embeddings).vectors
+    return harmed(parts.learn, parts.labels, vectors, ready.engine, ready.engine.about.preparation, recipe)
+
+
+def _fine_tuned(
+    parts: Parts,
+    head: Head,
+    ready: Prepared,
+    recipe: Recipe,
+    options: Options,
+    plan: Plan | None,
+    checkpoints: "Checkpoints | None",
+    observers: "list[Observer]",
+) -> "Outcome":
+    """From the probe, with a limit of time on pictures of the plan's size; decoded ones are kept where that pays."""
+    from ursa.training.models import Classifier
+    from ursa.training.picture_batches import PictureBatches, Views, side_for
+    from ursa.training.pictures import cached
+    from ursa.training.transfer import fine_tune
+
+    engine, preparation = ready.engine, ready.engine.about.preparation
+    at = preparation if plan is None else replace(preparation, size=plan.size)  # of the pictures learned from
+    targets, classes = parts.learn.targets(parts.labels), len(parts.labels)
+    room = _room_for_pixels(ready, recipe, options)
+    with (
+        cached(ready.space, side_for(at, recipe), at.fit, room * 3 // 4) as of_learn,
+        cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
+    ):
+        return fine_tune(
+            Classifier.from_probe(engine.backbone.load(), head, recipe.tta).to(options.device),
+            PictureBatches(parts.learn, targets, at, recipe, options.device, of_learn, classes),
+            Views(parts.valid, preparation, of_valid),
+            parts.valid.targets(parts.labels),
+            recipe,
+            precision=dtype_of(engine.precision),
+            pace=None if plan is None else plan.pace(len(parts.valid), parts.aside, recipe.batch),
+            checkpoints=checkpoints,
+            observers=observers,
+            progress=options.progress,
+        )
+
+
+def _looked(predictor: Predictor, ready: Prepared, parts: Parts) -> int:
+    """Looks at this test part so far, this one with them; 0 without a test part."""
+    if not len(parts.test):
+        return 0
+    model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
+    return looks.look(ready.space.looks, "train", model, parts.test.rows["sha256"])
+
+
+def _by_part(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts) -> dict[str, Metric]:
     """Accuracy of what was kept on each part that it did not learn from."""
     from ursa.training.picture_batches import Views
     from ursa.training.transfer import predict
 
     found = {}
-    if len(train_dev):
-        answers = predict(outcome.model, Views(train_dev, ready.engine.about.preparation))
+    if len(parts.train_dev):
+        answers = predict(outcome.model, Views(parts.train_dev, ready.engine.about.preparation))
         method = "train-dev pictures, alike those learned from"
-        found["train-dev"] = metrics.accuracy(answers, train_dev.targets(labels), method)
-    method = "held-out validation pictures, which also chose the epoch"
-    found["valid"] = metrics.accuracy(outcome.after, valid.targets(labels), method)
-    if judged.catalog is not valid:
+        found["train-dev"] = metrics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
+    found["valid"] = metrics.accuracy(outcome.after, parts.valid.targets(parts.labels), CHOSE)
+    if judged.catalog is not parts.valid:
         found["test"] = judged.accuracy
     return found
 
 
-def _judged(outcome: "Outcome", head: Head, ready: Prepared, labels: Labels, valid: Catalog, test: Catalog) -> Judged:
+def _judged(outcome: "Outcome", head: Head, ready: Prepared, parts: Parts) -> Judged:
     """The probe and what was kept, on the test part; without one on the validation part."""
     from ursa.training.models import Classifier
     from ursa.training.picture_batches import Views
     from ursa.training.transfer import predict
 
+    test, labels = parts.test, parts.labels
     if not len(test):
-        method = "held-out validation pictures, which also chose the epoch"
-        return Judged(valid, labels, outcome.before, outcome.after, method)
+        return Judged(parts.valid, labels, outcome.before, outcome.after, CHOSE)
     views = Views(test, ready.engine.about.preparation)
     after = predict(outcome.model, views)
     if outcome.kept == "probe":
@@ -250,31 +265,23 @@ def _judged(outcome: "Outcome", head: Head, ready: Prepared, labels: Labels, val
     return Judged(test, labels, before, after, "held-out test pictures")
 
 
-def _export(
-    outcome: "Outcome",
-    judged: Judged,
-    ready: Prepared,
-    labels: Labels,
-    learn: Catalog,
-    views: "Views",
-    recipe: Recipe,
-    out: Path,
-) -> Predictor:
+def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, recipe: Recipe, out: Path) -> Predictor:
     """Write the bundle; refused unless it predicts what the learner predicts on all validation pictures."""
     from ursa.export.bundle import export
+    from ursa.training.picture_batches import Views
 
-    counts = learn.counts()
+    counts, preparation = parts.learn.counts(), ready.engine.about.preparation
     return export(
         outcome.model.cpu(),
-        labels,
-        ready.engine.about.preparation,
+        parts.labels,
+        preparation,
         out,
-        views=views,
+        views=Views(parts.valid, preparation),
         learned=outcome.after,
         training={
             "backbone": ready.engine.backbone.name,
             "kept": outcome.kept,
-            "pictures": {name: counts.get(name, 0) for name in labels.names},
+            "pictures": {name: counts.get(name, 0) for name in parts.labels.names},
             "recipe": recipe.to_json(),
         },
         metrics={"accuracy": judged.accuracy.to_json(), "probe": judged.probe.to_json()},

@@ -1,0 +1,61 @@
+"""Prepared pictures -> their parts, and the probe of those to learn from: where `train` and `Learner` both begin."""
+
+from dataclasses import dataclass
+
+from ursa.core.finding import Finding
+from ursa.core.labels import Labels
+from ursa.data.catalog import Catalog
+from ursa.data.split import poor_split, remember, remembered, split
+from ursa.embed.neighbours import near_copies
+from ursa.embed.predictions import fitted_probe, select
+from ursa.embed.probe import Probe
+from ursa.recipe import Recipe
+from ursa.workflow.setup import Prepared
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a catalog, and the classes of all of them."""
+
+    labels: Labels
+    learn: Catalog
+    train_dev: Catalog
+    valid: Catalog
+    test: Catalog
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "Parts":
+        """By the column `split`."""
+        return cls(catalog.labels, *(catalog.of_split(name) for name in ("train", "train-dev", "valid", "test")))
+
+    @property
+    def aside(self) -> int:
+        """Pictures beside those of validation that are not learned from."""
+        return len(self.train_dev) + len(self.test)
+
+
+def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
+    """The usable pictures in their parts, which are remembered; copies together, as far as embeddings tell."""
+    usable, path = ready.catalog.usable(), ready.space.splits
+    ties = near_copies(ready.catalog, ready.embeddings).of(usable)
+    shares = {"valid": recipe.valid, "test": recipe.test, "train_dev": recipe.train_dev}
+    parts = split(
+        usable,
+        valid=recipe.valid,
+        test=recipe.test,
+        train_dev=recipe.train_dev,
+        seed=recipe.seed,
+        ties=ties,
+        before=remembered(path, recipe.seed),
+    )
+    remember(path, parts, recipe.seed)
+    given = {"valid": "valid", "test": "test", "train-dev": "train_dev"}
+    asked = {name: shares[name] for part, name in given.items() if not (usable.rows["split"] == part).any()}
+    return parts, poor_split(parts, ties=ties, **asked)
+
+
+def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> Probe:
+    """The probe of single-label pictures to learn from."""
+    ties = near_copies(ready.catalog, ready.embeddings).of(learn)
+    vectors = select(learn, ready.embeddings)
+    return fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.folds, ties=ties)
