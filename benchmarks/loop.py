@@ -41,7 +41,7 @@ class Case:
 
 
 CASES = (
-    Case("MLP 20-32-2, batch 64", lambda: models.mlp(20, 2, hidden=32), (20,), 2, 6400, 6),
+    Case("MLP 20-32-2, batch 64", lambda: models.mlp(20, 2, hidden=32), (20,), 2, 6400, 30),
     Case("MLP 784-256-10, batch 64", lambda: models.mlp(784, 10, hidden=256), (784,), 10, 3200, 2),
     Case("small CNN, 28 px, batch 64", lambda: models.small_cnn(1, 10), (1, 28, 28), 10, 640, 4),
 )

@@ -1,8 +1,9 @@
 """Loss and gradient of a batch on all cores of a CPU, each of which takes some of its examples.
 
 Each core goes forward and backward by itself and waits for nobody until its gradient is done; gradients are added in
-the order of the examples, so the result does not depend on which core was first. For networks on pictures that is
-twice as fast and more as all cores on one operation after the other (docs/benchmarks.md).
+the order of the examples, so the result does not depend on which core was first. For small networks on pictures that is
+up to 1.2 times as fast as all cores on one operation after the other, for larger ones as fast (docs/benchmarks.md), and
+it is not slowed down when another program takes a core for a while.
 """
 
 import contextlib
@@ -10,30 +11,33 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ursa.core.threads import cores
 from ursa.training.batches import Batch
 from ursa.training.loop import Gradient, State, in_parts, outputs
 from ursa.training.losses import Loss
 
-SIZE = 8  # examples that a core takes at a time
+# Pictures that a core takes at a time: few, so that what is computed of them stays in its cache; more where the network
+# is large, since each part's gradient has the size of the network (docs/benchmarks.md, gradients on a CPU).
+SIZE, SIZE_OF_LARGE, LARGE = 4, 8, 3_000_000  # weights
 
 
 @contextlib.contextmanager
-def on_cores(precision: torch.dtype = torch.float32, size: int = SIZE) -> Iterator[Gradient]:
-    """A gradient for `train`, with threads that end with the block.
+def on_cores(precision: torch.dtype = torch.float32, size: int = 0) -> Iterator[Gradient]:
+    """A gradient for `train`, with threads that end with the block. size: examples at a time; 0: by the network's size.
 
     The model must treat each example by itself: batch norm has to keep its statistics, as `Classifier`'s does. A model
     that draws random numbers, as dropout does, is computed by `in_parts` instead: threads would draw in any order.
     """
-    alone = in_parts(size, precision)
     drew = False
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(cores(), "gradient", initializer=torch.set_num_threads, initargs=(1,)) as pool:
 
         def gradient(state: State, batch: Batch, loss: Loss) -> Tensor:
             nonlocal drew
+            some = size or size_for(state.model)
+            alone = in_parts(some, precision)
             if drew or state.scaler is not None:
                 return alone(state, batch, loss)
             weights = [p for p in state.model.parameters() if p.requires_grad]
@@ -44,7 +48,7 @@ def on_cores(precision: torch.dtype = torch.float32, size: int = SIZE) -> Iterat
                 return value.detach(), torch.autograd.grad(value, weights, allow_unused=True)
 
             before = torch.default_generator.get_state()
-            done = list(pool.map(work, batch.parts(size)))
+            done = list(pool.map(work, batch.parts(some)))
             if not torch.equal(before, torch.default_generator.get_state()):
                 drew = True
                 torch.default_generator.set_state(before)
@@ -55,6 +59,11 @@ def on_cores(precision: torch.dtype = torch.float32, size: int = SIZE) -> Iterat
 
         yield gradient
     torch.set_num_threads(threads)  # for threads made from now on; this one kept its number
+
+
+def size_for(model: nn.Module) -> int:
+    """Examples that a core takes at a time."""
+    return SIZE_OF_LARGE if sum(p.numel() for p in model.parameters()) > LARGE else SIZE
 
 
 def _total(parts: list[Tensor]) -> Tensor | None:

@@ -24,7 +24,7 @@ class History:
     def add(self, step: Step) -> bool:
         """Note a step. True when it is time to `read`."""
         self.unread.append(step)
-        return len(self.unread) >= AT_ONCE or step.ends_epoch
+        return step.ends_epoch or len(self.unread) >= AT_ONCE
 
     def read(self) -> Step | None:
         """Read the losses that were noted. -> the first step whose loss is not finite, if there is one."""

@@ -7,7 +7,6 @@ for step in train(state, batches, recipe):     # logging, saving, stopping are l
 function of the recipe's seed and the step's number, so a state that was saved at step 70 goes on from step 70.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -69,7 +68,7 @@ def train(
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     per_epoch = len(batches)
     total = recipe.epochs * per_epoch
-    draws, before, still = may_draw(model, loss), None, contextlib.nullcontext()
+    draws, before = may_draw(model, loss), None
     stream = seeds.number(recipe.seed, "steps")
     while state.step < total:
         epoch, first = divmod(state.step, per_epoch)
@@ -81,7 +80,10 @@ def train(
             if not model.training:  # whoever reads the steps may have evaluated it meanwhile
                 model.train()
             optimizer.zero_grad()
-            with drawing(stream, state.step) if draws else still:  # what dropout draws belongs to this step
+            if draws:  # what dropout draws belongs to this step
+                with drawing(stream, state.step):
+                    value = gradient(state, batch, loss)
+            else:
                 value = gradient(state, batch, loss)
             _update(state, weights, recipe.clip)
             state.step += 1
@@ -94,6 +96,9 @@ def in_parts(size: int = 0, precision: torch.dtype = torch.float32) -> Gradient:
     Gradients add up, so the size changes memory and speed but not the result. precision: torch.float32, or what
     autocast computes in.
     """
+
+    if not size and precision is torch.float32:
+        return _whole
 
     def gradient(state: State, batch: Batch, loss: Loss) -> Tensor:
         if not size or size >= len(batch):
@@ -120,6 +125,10 @@ def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
     for group in optimizer.param_groups:
         group["lr"] = rate = group["peak"] * factor
     return float(rate)
+
+
+def _whole(state: State, batch: Batch, loss: Loss) -> Tensor:
+    return _backward(state, loss(state.model(*batch.inputs), batch.targets))
 
 
 def _backward(state: State, value: Tensor) -> Tensor:

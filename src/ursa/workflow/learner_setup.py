@@ -24,7 +24,7 @@ from ursa.training.parts import ArrayPart, Part, PicturePart
 from ursa.training.target_shapes import check_range, shaped
 from ursa.training.thaw import thawing
 
-SCRATCH = Recipe(batch=64, micro_batch=65_536, clip=0.0, smoothing=0.0, ema=0.0)  # for networks that learn from nothing
+SCRATCH = Recipe(batch=64, clip=0.0, smoothing=0.0, ema=0.0)  # for networks that learn from nothing
 # Peak rates where none is given, by optimiser: on mnist_12k, for a linear model and an MLP, within a point of the best
 # of three rates a factor of 3 apart.
 RATES = {"adagrad": 3e-2, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "sgd": 5e-2}
