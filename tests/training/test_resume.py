@@ -209,7 +209,7 @@ print(json.dumps(ended), flush=True)
 
 def child(folder):
     command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # the same sums
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
