@@ -2,8 +2,8 @@
 
 Same pictures, same weights, same CPU; fastai runs in an environment of its own:
 
-    uv venv /tmp/fastai && uv pip install --python /tmp/fastai/bin/python fastai safetensors
-    python benchmarks/transfer.py --peer-python /tmp/fastai/bin/python
+    uv venv fastai-env && uv pip install --python fastai-env/bin/python fastai safetensors
+    python benchmarks/transfer.py --peer-python fastai-env/bin/python
 """
 
 import argparse
