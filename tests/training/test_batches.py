@@ -19,9 +19,9 @@ from ursa.embed.backbone import Backbone
 from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.training import pictures, transfer
+from ursa.training.layer_rates import adamw
 from ursa.training.loop import State, train
 from ursa.training.models import Classifier
-from ursa.training.optimizers import adamw
 from ursa.training.picture_batches import PictureBatches as Batches
 from ursa.training.picture_batches import Views, side_for
 

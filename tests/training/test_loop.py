@@ -13,10 +13,10 @@ from ursa.data.sources import from_folder
 from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.recipe import Recipe
+from ursa.training.layer_rates import adamw
 from ursa.training.loop import State, in_parts, train
 from ursa.training.losses import smoothed
 from ursa.training.models import Classifier
-from ursa.training.optimizers import adamw
 from ursa.training.picture_batches import PictureBatches as Batches
 from ursa.training.picture_batches import Views
 

@@ -10,8 +10,8 @@ from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
+from ursa.training.layer_rates import adamw
 from ursa.training.models import Classifier
-from ursa.training.optimizers import adamw
 
 
 def model_with(body):

@@ -13,10 +13,10 @@ import ursa
 from ursa import models
 from ursa.data.catalog import Catalog
 from ursa.errors import BundleError, DataError, TrainingError
+from ursa.training import cores
 from ursa.training.checkpoints import Checkpoints
 from ursa.training.fit import Observer
 from ursa.training.loop import in_parts
-from ursa.workflow import learner_setup
 
 PLAIN = ursa.Recipe(batch=16, flip=0, zoom=1)
 LABELS = {"red": "red|warm", "orange": "warm", "blue": "blue"}
@@ -173,11 +173,11 @@ def test_every_core_takes_some_pictures_and_the_result_is_the_same(several, pixe
         one.fit(2, 1e-3, keep="last")
         return weights(one)
 
-    used, on_cores = [], learner_setup.on_cores
-    monkeypatch.setattr(learner_setup, "on_cores", lambda *settings: used.append(settings) or on_cores(*settings))
+    used, on_cores = [], cores.on_cores
+    monkeypatch.setattr(cores, "on_cores", lambda *settings: used.append(settings) or on_cores(*settings))
     by_cores = run()
     assert used
-    monkeypatch.setattr(learner_setup, "on_cores", lambda precision, _: contextlib.nullcontext(in_parts(0, precision)))
+    monkeypatch.setattr(cores, "on_cores", lambda precision, _: contextlib.nullcontext(in_parts(0, precision)))
     torch.testing.assert_close(by_cores, run(), atol=1e-5, rtol=1e-4)
 
 

@@ -61,6 +61,15 @@ def on_cores(precision: torch.dtype = torch.float32, size: int = 0) -> Iterator[
     torch.set_num_threads(threads)  # for threads made from now on; this one kept its number
 
 
+def gradients(
+    device: str | torch.device, precision: torch.dtype, size: int = 0
+) -> contextlib.AbstractContextManager[Gradient]:
+    """Of a pretrained network: on a CPU every core takes some pictures, an accelerator takes all at once."""
+    if torch.device(device).type == "cpu":
+        return on_cores(precision, size)
+    return contextlib.nullcontext(in_parts(0, precision))
+
+
 def size_for(model: nn.Module) -> int:
     """Examples that a core takes at a time."""
     return SIZE_OF_LARGE if sum(p.numel() for p in model.parameters()) > LARGE else SIZE

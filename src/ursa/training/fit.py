@@ -185,7 +185,7 @@ def _first(state: State, evaluate: Evaluate, goal: Goal, history: History) -> Be
 
 
 def _epoch(state: State, step: Step, evaluate: Evaluate, history: History, started: float) -> dict[str, float]:
-    with state.average.in_place() if state.average is not None else contextlib.nullcontext():
+    with _averaged(state):
         measured = evaluate(state.model)
     train_loss = history.train_loss(step.epoch)
     record = {"epoch": step.epoch + 1, "train_loss": train_loss, **measured, "seconds": time.perf_counter() - started}
@@ -216,8 +216,12 @@ def _trained(state: State) -> list[Tensor]:
 
 
 def _weights(state: State) -> dict[str, Tensor]:
-    with state.average.in_place() if state.average is not None else contextlib.nullcontext():
+    with _averaged(state):
         return copy.deepcopy(state.model.state_dict())
+
+
+def _averaged(state: State) -> contextlib.AbstractContextManager[None]:
+    return state.average.in_place() if state.average is not None else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

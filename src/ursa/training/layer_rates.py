@@ -1,9 +1,11 @@
 """A network and rates -> groups of parameters, the first layers with lower peak rates than the last ones."""
 
+import torch
 from torch import nn
 
 from ursa.models.groups import parameter_groups
-from ursa.training.optimizers import Group
+from ursa.recipe import Recipe
+from ursa.training.optimizers import Group, make
 
 
 def groups(model: nn.Module, head: float, body: float, layer_decay: float) -> list[Group]:
@@ -13,6 +15,12 @@ def groups(model: nn.Module, head: float, body: float, layer_decay: float) -> li
     rates = [body / layer_decay**above for above in reversed(range(len(lower)))]
     every = zip([*lower, last], [*rates, head], strict=True)
     return [Group(members, rate) for members, rate in every if any(p.requires_grad for p in members)]
+
+
+def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019) with the recipe's rates for a pretrained network."""
+    tiers = groups(model, recipe.head_rate, recipe.body_rate, recipe.layer_decay)
+    return make("adamw", tiers, model=model, weight_decay=recipe.weight_decay)
 
 
 def fit_for_batch_norm(model: nn.Module, count: int, batch: int) -> int:

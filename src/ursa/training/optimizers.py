@@ -13,9 +13,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ursa.errors import TrainingError, did_you_mean
-from ursa.models.groups import parameter_groups
-from ursa.recipe import Recipe
-from ursa.training.models import Classifier
 
 NAMES = ("adagrad", "adam", "adamw", "rmsprop", "sgd")
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
@@ -68,17 +65,6 @@ def make(
     if name == "rmsprop":
         return _RMSprop(split, momentum=momentum, alpha=averaging, eps=eps)
     return _Adagrad(split, eps=eps, fused=fused)
-
-
-def adamw(model: Classifier, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019) with layer-wise rates; biases and norms do not decay.
-
-    The head is the last group. The body's groups get `body_rate`, less by `layer_decay` for each group further down.
-    """
-    *body, head = parameter_groups(model)
-    rates = [recipe.body_rate / recipe.layer_decay**above for above in reversed(range(len(body)))]
-    groups = [Group(members, rate) for members, rate in zip([*body, head], [*rates, recipe.head_rate], strict=True)]
-    return make("adamw", groups, model=model, weight_decay=recipe.weight_decay)
 
 
 def set_momentum(optimizer: torch.optim.Optimizer, momentum: float) -> None:

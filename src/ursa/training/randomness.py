@@ -23,7 +23,7 @@ class drawing:  # noqa: N801 (reads as a word: with drawing(stream, step))
         self.seed = (stream + step * _GOLDEN) & 0x7FFF_FFFF_FFFF_FFFF
 
     def __enter__(self) -> None:
-        self.devices = (torch.default_generator, *_accelerators())
+        self.devices = generators()
         self.before = [device.get_state() for device in self.devices]
         for device in self.devices:
             device.manual_seed(self.seed)
@@ -55,6 +55,6 @@ _CALM = {
 }  # fmt: skip
 
 
-def _accelerators() -> tuple[torch.Generator, ...]:
-    """The generators of CUDA devices, once they are in use."""
-    return torch.cuda.default_generators if torch.cuda.is_initialized() else ()
+def generators() -> tuple[torch.Generator, ...]:
+    """torch's own, and those of CUDA devices once they are in use."""
+    return (torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ()))

@@ -1,6 +1,5 @@
 """Probe -> fine-tuned classifier, kept only if it beats the probe on the validation part."""
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,14 +18,14 @@ from ursa.models.groups import parameter_groups
 from ursa.recipe import Recipe
 from ursa.training.average import Average
 from ursa.training.checkpoints import Checkpoints
-from ursa.training.cores import on_cores
+from ursa.training.cores import gradients
 from ursa.training.evaluate import balanced
 from ursa.training.fit import INTERRUPTED, Goal, Interrupted, Observer, fit
 from ursa.training.history import History
-from ursa.training.loop import Gradient, State, in_parts
+from ursa.training.layer_rates import adamw
+from ursa.training.loop import State
 from ursa.training.losses import Loss, smoothed
 from ursa.training.models import Classifier
-from ursa.training.optimizers import adamw
 from ursa.training.pace import Pace
 from ursa.training.picture_batches import PictureBatches, Views
 from ursa.training.schedules import one_cycle
@@ -78,7 +77,7 @@ def fine_tune(
     model.requires_grad_(True)
     model.extractor.body.to(memory_format=torch.channels_last)
     state = State(model, adamw(model, recipe), average=Average(model, recipe.ema) if recipe.ema else None)
-    with _gradient(model, precision, recipe) as gradient:
+    with gradients(model.head.weight.device, precision, recipe.micro_batch) as gradient:
         history, best = fit(
             state,
             batches,
@@ -117,13 +116,6 @@ def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
         with one_thread() as begin:
             return metrics.softmax(np.concatenate([*views.each(BATCH, logits, begin)]))
     return metrics.softmax(np.concatenate([logits(pictures) for pictures in stacks(views, 2 * BATCH)]))
-
-
-def _gradient(model: Classifier, precision: torch.dtype, recipe: Recipe) -> contextlib.AbstractContextManager[Gradient]:
-    """On a CPU every core takes some pictures; an accelerator takes all at once."""
-    if model.head.weight.device.type == "cpu":
-        return on_cores(precision, recipe.micro_batch)
-    return contextlib.nullcontext(in_parts(0, precision))
 
 
 def _loss(batches: PictureBatches, recipe: Recipe) -> Loss:

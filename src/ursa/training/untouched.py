@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ursa.training.loop import State
+from ursa.training.randomness import generators
 
 Undo = Callable[[], None]
 
@@ -41,8 +41,7 @@ def untouched(state: State) -> Iterator[State]:
 
 
 def _streams(undo: list[Undo]) -> None:
-    devices = torch.cuda.default_generators if torch.cuda.is_initialized() else ()
-    undo += [_call(of.set_state, of.get_state()) for of in (torch.default_generator, *devices)]
+    undo += [_call(of.set_state, of.get_state()) for of in generators()]
     undo.append(_call(np.random.set_state, np.random.get_state()))
     undo.append(_call(random.setstate, random.getstate()))
 

@@ -13,7 +13,7 @@ from ursa import models
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
 from ursa.training import evaluate, layer_rates, layout, loss_check
-from ursa.training.cores import on_cores
+from ursa.training.cores import gradients
 from ursa.training.fit import Goal
 from ursa.training.given import Given
 from ursa.training.loop import Gradient, in_parts
@@ -136,8 +136,8 @@ def gradient_of(
     """
     on_cpu, thaws = torch.device(device).type == "cpu", recipe.gradual * steps
     with contextlib.ExitStack() as stack:
-        if backbone and on_cpu:
-            gradient = stack.enter_context(on_cores(precision, recipe.micro_batch))
+        if backbone:
+            gradient = stack.enter_context(gradients(device, precision, recipe.micro_batch))
         else:
             gradient = in_parts(recipe.micro_batch if on_cpu else 0, precision)
         if not thaws or not all(p.requires_grad for p in model.parameters()):

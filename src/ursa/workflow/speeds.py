@@ -100,24 +100,19 @@ def _step(
     model: "Classifier", sample: Catalog, labels: Labels, engine: Engine, preparation: Preparation, recipe: Recipe
 ) -> float | None:
     """Seconds a picture of training. None where the network takes no pictures of this size."""
-    from ursa.training.cores import on_cores
-    from ursa.training.loop import State, in_parts, train
+    from ursa.training.cores import gradients
+    from ursa.training.layer_rates import adamw
+    from ursa.training.loop import State, train
     from ursa.training.losses import smoothed
-    from ursa.training.optimizers import adamw
     from ursa.training.picture_batches import PictureBatches
 
     few = replace(recipe, epochs=STEPS, batch=min(recipe.batch, len(sample)), small=0)
     batches = PictureBatches(sample, sample.targets(labels), preparation, few, engine.device, classes=len(labels))
     model.requires_grad_(True)
     precision = dtype_of(engine.precision)
-    ways = (
-        on_cores(precision, few.micro_batch)
-        if engine.device == "cpu"
-        else contextlib.nullcontext(in_parts(0, precision))
-    )
     seconds, last = [], time.perf_counter()
     try:
-        with ways as gradient:
+        with gradients(engine.device, precision, few.micro_batch) as gradient:
             for step in train(
                 State(model, adamw(model, few)), batches, few, smoothed(few.smoothing), gradient=gradient
             ):
