@@ -14,6 +14,8 @@ REASONS = {
     "needs a decoder": ("needs-decoder", "Save it as JPEG or PNG, or install the decoder where one is named."),
     "truncated": ("truncated", "Fetch the picture again; this copy of it is not whole."),
     "too large": ("too-large", "Make it smaller with a picture editor, or remove it."),
+    "crashes its decoder": ("crashes-its-decoder", "Remove the file: it may harm other programs that open it."),
+    "takes too long": ("takes-too-long", "Save it again with a picture editor, or remove it."),
     "unreadable": ("unreadable", "Fetch the picture again, or remove the file."),
 }
 OTHER = ("broken-file", "Fetch the picture again, or remove the file.")

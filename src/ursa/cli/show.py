@@ -44,6 +44,8 @@ KINDS = {  # kind: mark, words for one and for several
     "missing-file": ("[yellow]![/]", "file that cannot be opened", "files that cannot be opened"),
     "not-a-picture": ("[yellow]![/]", "file that is no picture", "files that are no pictures"),
     "truncated": ("[yellow]![/]", "truncated picture", "truncated pictures"),
+    "crashes-its-decoder": ("[red]x[/]", "file that crashes a decoder", "files that crash a decoder"),
+    "takes-too-long": ("[yellow]![/]", "picture that takes too long to read", "pictures that take too long to read"),
     "unreadable": ("[yellow]![/]", "damaged picture", "damaged pictures"),
     "too-large": ("[yellow]![/]", "picture too large to read", "pictures too large to read"),
     "needs-decoder": ("[yellow]![/]", "picture that needs a decoder", "pictures that need a decoder"),

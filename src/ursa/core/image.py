@@ -71,6 +71,11 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
         raise DataError(_reason(problem, data, kind), found=problem) from problem
 
 
+def memory_needed(data: bytes) -> int:
+    """Bytes that decoding may take at most, by the header alone. (Another branch brings the real one.)"""
+    return 0
+
+
 def _decoded(data: bytes, kind: str, at_least: int | None, side: str) -> Picture:
     _limited(*headers.size(data, kind))
     if kind in ("JPEG2000", "HEIC") and headers.is_cut(data, kind):  # it might come out with holes

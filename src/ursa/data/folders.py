@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ursa import workspace
-from ursa.core.image import Pixels, read, sniff
+from ursa import sandbox, workspace
+from ursa.core.image import Pixels, sniff
 from ursa.core.threads import chunks
 from ursa.data.catalog import Catalog
 from ursa.data.given import Target
@@ -138,7 +138,7 @@ def _compare(path: Path, data: bytes) -> None:
     if there == data:
         return
     try:
-        same = np.array_equal(read(there).pixels, read(data).pixels)
+        same = np.array_equal(sandbox.read(there).pixels, sandbox.read(data).pixels)
     except DataError:
         same = False
     if not same:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ursa.core import image
+from ursa import sandbox
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, Resize, resize
 from ursa.data.catalog import Catalog
@@ -64,11 +64,11 @@ def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Fa
         return Facts(problem=f"cannot be opened: {problem.strerror}")
     digest = hashlib.sha256(data).hexdigest()
     try:
-        picture = image.read(data, at_least=preparation.size, side=preparation.side)
+        with sandbox.reading(data, preparation.size, preparation.side) as picture:
+            preparation.view(picture.pixels, view, by)
+            return Facts(digest, picture.format, picture.width, picture.height, picture.frames)
     except DataError as problem:
         return Facts(sha256=digest, problem=problem.what)
-    preparation.view(picture.pixels, view, by)
-    return Facts(digest, picture.format, picture.width, picture.height, picture.frames)
 
 
 def _bytes(file: Path) -> bytes:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ursa.core import image, metrics
+from ursa import sandbox
+from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
@@ -36,6 +37,8 @@ KINDS = {
     "missing-file": ("Files that cannot be opened", "warn"),
     "not-a-picture": ("Files that are no pictures", "warn"),
     "truncated": ("Truncated pictures", "warn"),
+    "crashes-its-decoder": ("Files that crash a decoder", "bad"),
+    "takes-too-long": ("Pictures that take too long to read", "warn"),
     "unreadable": ("Damaged pictures", "warn"),
     "too-large": ("Pictures too large to read", "warn"),
     "needs-decoder": ("Pictures that need a decoder", "warn"),
@@ -56,6 +59,8 @@ UNPICTURED = (
     "missing-file",
     "not-a-picture",
     "truncated",
+    "crashes-its-decoder",
+    "takes-too-long",
     "unreadable",
     "too-large",
     "needs-decoder",
@@ -220,10 +225,10 @@ def _mistakes(judged: Judged) -> str:
 
 def _thumbnail(path: Path, name: str) -> str:
     try:
-        pixels = image.read(path.read_bytes(), at_least=THUMBNAIL.size, side=THUMBNAIL.side).pixels
+        pixels = sandbox.view(path.read_bytes(), THUMBNAIL)
     except (OSError, DataError):
         return "<span class=gone>not readable any more</span>"
     buffer = io.BytesIO()
-    Image.fromarray(THUMBNAIL.view(pixels)).save(buffer, "JPEG", quality=80)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<img width=96 height=96 alt="{_text(name)}" src="data:image/jpeg;base64,{data}">'

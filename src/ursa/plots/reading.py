@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from ursa import sandbox
 from ursa.core import image, seeds
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, fitted, resize
@@ -81,7 +82,7 @@ def opened(file: Path) -> Opened:
     facts: dict[str, Any] = {"picture": str(file), "bytes": len(data)}
     facts |= dict.fromkeys(("format", "width", "height", "turned", "frames", "problem"))
     try:
-        picture = image.read(data)
+        picture = sandbox.read(data)
     except DataError as problem:
         return Opened(None, facts | {"problem": problem.what})
     facts |= {"format": picture.format, "width": picture.width, "height": picture.height, "frames": picture.frames}
@@ -139,8 +140,8 @@ def _small(file: Path, preparation: Preparation | None, side: int) -> tuple[Pixe
     try:
         data = file.read_bytes()
         if preparation is not None:
-            return preparation.view(image.read(data, at_least=preparation.size).pixels), None
-        return shrunk(image.read(data, at_least=side).pixels, side), None
+            return sandbox.view(data, preparation), None
+        return shrunk(sandbox.read(data, at_least=side).pixels, side), None
     except OSError as problem:
         return None, f"cannot be opened: {problem.strerror}"
     except DataError as problem:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import bundle, image
+from ursa import sandbox
+from ursa.core import bundle
 from ursa.core.bundle import Bundle
 from ursa.core.image import Pixels
 from ursa.core.metrics import softmax
@@ -88,7 +89,7 @@ class Predictor:
                 )
             return preparation.view(picture)
         data = picture if isinstance(picture, bytes) else _bytes_of(Path(picture))
-        return preparation.view(image.read(data, at_least=preparation.size, side=preparation.side).pixels)
+        return sandbox.view(data, preparation)
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Views [N, size, size, 3] uint8 -> [N, K]."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ursa.core import image
+from ursa import sandbox
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, Resize
 from ursa.data.catalog import Catalog
@@ -75,7 +75,7 @@ def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
 def read(file: Path, preparation: Preparation) -> Pixels:
     """The pixels of a picture that a scan has found sound. Raises DataError when it is not any more."""
     try:
-        return image.read(file.read_bytes(), at_least=preparation.size, side=preparation.side).pixels
+        return sandbox.read(file.read_bytes(), preparation.size, preparation.side).pixels
     except (OSError, DataError) as problem:
         raise DataError(
             f"{file} could be read before, and now cannot", found=problem, fix="run the command again"
