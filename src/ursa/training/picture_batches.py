@@ -131,8 +131,11 @@ class Views:
     def _made(self, rows: range) -> Pixels:
         views, by = self.preparation.blank(len(rows)), resize.fastest()
         for row, view in zip(rows, views, strict=True):
-            pixels = self.pictures.whole(row) if self.pictures.cache is None else self.pictures[row]
-            self.preparation.view(pixels, view, by)
+            if self.pictures.cache is None:
+                with self.pictures.whole(row) as pixels:
+                    self.preparation.view(pixels, view, by)
+            else:
+                self.preparation.view(self.pictures[row], view, by)
         return views
 
 

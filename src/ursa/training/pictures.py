@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ursa import sandbox
+from ursa.core import files
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, Resize
 from ursa.data.catalog import Catalog
@@ -44,14 +45,16 @@ class Pictures:
         key = self.keys[row] if self.cache is not None else None
         if self.cache is not None and key is not None and (known := self.cache.get(key)) is not None:
             return known
-        pixels = reduced(self.whole(row), self.preparation, resize.fastest())
+        with self.whole(row) as whole:
+            pixels = reduced(whole, self.preparation, resize.fastest())
+            pixels = pixels.copy() if pixels is whole else pixels
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
         return pixels
 
-    def whole(self, row: int) -> Pixels:
-        """[h, w, 3] as it was decoded. Raises as above."""
-        return read(self.files[row], self.preparation)
+    def whole(self, row: int) -> contextlib.AbstractContextManager[Pixels]:
+        """[h, w, 3] as it was decoded, to be used inside only. Raises as above."""
+        return reading(self.files[row], self.preparation)
 
 
 @contextlib.contextmanager
@@ -72,10 +75,12 @@ def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
     return Preparation(side, preparation.fit).sized(pixels, by)
 
 
-def read(file: Path, preparation: Preparation) -> Pixels:
-    """The pixels of a picture that a scan has found sound. Raises DataError when it is not any more."""
+@contextlib.contextmanager
+def reading(file: Path, preparation: Preparation) -> Iterator[Pixels]:
+    """The pixels of a picture that a scan has found sound, inside. Raises DataError when it is not any more."""
     try:
-        return sandbox.read(file.read_bytes(), preparation.size, preparation.side).pixels
+        with sandbox.reading(files.read_bytes(file), preparation.size, preparation.side) as picture:
+            yield picture.pixels
     except (OSError, DataError) as problem:
         raise DataError(
             f"{file} could be read before, and now cannot", found=problem, fix="run the command again"
