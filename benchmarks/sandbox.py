@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import torch
 from common import BACKBONE, SQUEEZENET, interleaved, median, ratio, report, shared
 
 from ursa import sandbox
@@ -53,15 +54,13 @@ def main() -> None:
         place = Path(temporary)
         engine = Engine(Backbone(BACKBONE, SQUEEZENET), Workspace.open(folder, place / "engine"), "bf16")
         engine(np.zeros((8, engine.about.size, engine.about.size, 3), np.uint8))
-        normalize = Extractor(_nothing(), (0.5,) * 3, (0.5,) * 3, 224).normalised
+        normalize = Extractor(torch.nn.Identity(), (0.5,) * 3, (0.5,) * 3, 224).normalised
 
         def one_pass() -> None:
             embed(catalog, engine)
             shutil.rmtree(engine.space.embeddings(engine.key))
 
         def pipeline() -> None:
-            import torch
-
             for _ in Views(scanned, PREPARATION).each(32, lambda views: normalize(torch.from_numpy(views))):
                 pass
 
@@ -113,12 +112,6 @@ def served(folder: Path, place: Path) -> Callable[[], None]:
             list(threads.map(predictor, pictures))
 
     return work
-
-
-def _nothing() -> "object":
-    import torch
-
-    return torch.nn.Identity()
 
 
 if __name__ == "__main__":
