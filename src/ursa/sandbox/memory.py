@@ -17,10 +17,17 @@ KEPT = 16 << 20  # bytes that a worker's shared memory may keep between two pict
 class SharedMemory:
     """`ROOM` bytes that two processes see; only what was written to takes memory."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, mapped: mmap.mmap | None = None) -> None:
         """Over an open file of that size, as `create` makes it; the descriptor belongs to this from now on."""
         self.descriptor = descriptor
-        self.bytes = mmap.mmap(descriptor, ROOM)
+        self.bytes = mapped or mmap.mmap(descriptor, ROOM)
+
+    @classmethod
+    def named(cls, name: str) -> "SharedMemory":
+        """The shared memory of that name (Windows); made by who asks first."""
+        if sys.platform == "win32":
+            return cls(-1, mmap.mmap(-1, ROOM, tagname=name))
+        raise OSError(f"named shared memory is of Windows: {name}")
 
     @classmethod
     def create(cls) -> "SharedMemory":
@@ -38,6 +45,8 @@ class SharedMemory:
 
     def release(self) -> None:
         """Give back the memory of what was written."""
+        if self.descriptor < 0:
+            return
         if hasattr(mmap, "MADV_REMOVE"):
             self.bytes.madvise(mmap.MADV_REMOVE)
         else:
@@ -48,7 +57,8 @@ class SharedMemory:
         """Unmap it; where arrays still look at it, the mapping goes with the last of them."""
         with contextlib.suppress(BufferError):
             self.bytes.close()
-        os.close(self.descriptor)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
 
 class Budget:

@@ -14,7 +14,7 @@ from ursa.core.threads import cores
 from ursa.errors import DataError
 from ursa.sandbox import process, protocol
 from ursa.sandbox.memory import KEPT, Budget, default_budget
-from ursa.sandbox.process import ForkServer, Started
+from ursa.sandbox.process import ForkServer, Server, Started
 from ursa.sandbox.protocol import Decoded, Request
 
 
@@ -63,7 +63,7 @@ class Pool:
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self.budget = Budget(default_budget())
-        self.server = ForkServer(limits.memory, limits.seconds)
+        self.server = _server(limits)
         self._free: list[Started] = []
         self._changed = threading.Condition()
         self._count = 0  # of workers, free or lent
@@ -132,6 +132,14 @@ class Pool:
                 self._changed.notify()
             if lent is not None and not lent.sound:
                 lent.end()
+
+
+def _server(limits: Limits) -> Server:
+    if hasattr(os, "fork"):
+        return ForkServer(limits.memory, limits.seconds)
+    from ursa.sandbox.windows import Spawner
+
+    return Spawner(limits.memory, limits.seconds)
 
 
 class _EndedError(Exception):

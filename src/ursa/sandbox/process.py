@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ursa.errors import UrsaError
 from ursa.sandbox.memory import SharedMemory
@@ -32,6 +33,26 @@ class Started:
     connection: socket.socket
     shared: SharedMemory
     process: int
+
+
+class Server(Protocol):
+    """Whoever starts workers."""
+
+    def start(self) -> Started:
+        """A new worker. Raises UrsaError where the system does not give us one."""
+        ...
+
+    def end(self, worker: Started, patience: float = PATIENCE) -> int | None:
+        """End a worker, by force after `patience` seconds; -> its status as of `os.waitpid`, None if nobody knows."""
+        ...
+
+    def close(self) -> None:
+        """End it. Its workers end with the sockets that lead to them."""
+        ...
+
+    def forget_after_fork(self) -> None:
+        """In a forked child of the caller: the workers are the parent's."""
+        ...
 
 
 class ForkServer:
@@ -104,7 +125,8 @@ class ForkServer:
         if self._control is None:
             self._control, theirs = socket.socketpair()
             with theirs:
-                self._process = _python("fork_server", theirs.fileno())
+                call = f"from ursa.sandbox import process; process.fork_server({theirs.fileno()})"
+                self._process = python(call, pass_fds=[theirs.fileno()])
             atexit.register(self.close)
         return self._control
 
@@ -171,16 +193,13 @@ def told(status: int | None) -> str:
     return f"ended with status {os.WEXITSTATUS(status)}"
 
 
-def _python(function: str, descriptor: int) -> "subprocess.Popen[bytes]":
-    """A new Python that calls a function of this module; it sees none of our environment, files or terminal."""
-    code = f"import sys; sys.path[:] = {sys.path!r}; from ursa.sandbox import process; process.{function}({descriptor})"
+def python(call: str, **options: Any) -> "subprocess.Popen[bytes]":
+    """A new Python that makes this call; it sees none of our environment, files or terminal."""
+    code = f"import sys; sys.path[:] = {sys.path!r}; {call}"
+    null = subprocess.DEVNULL
     return subprocess.Popen(
         [sys.executable, "-I", *(["-B"] if sys.dont_write_bytecode else []), "-c", code],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[descriptor],
-        start_new_session=True,
+        **{"stdin": null, "stdout": null, "stderr": null, "start_new_session": True, **options},
         env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **_passed_on()},
     )
 
