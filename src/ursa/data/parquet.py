@@ -68,7 +68,7 @@ def read(data: bytes, path: object) -> pl.DataFrame:
         raise _damaged(path, f"it ends the process that reads it ({done.returncode})")
     try:
         return pl.read_ipc(io.BytesIO(done.stdout))
-    except pl.exceptions.PolarsError as problem:
+    except (pl.exceptions.PolarsError, OSError) as problem:
         raise _damaged(path, "it ends the process that reads it") from problem
 
 
