@@ -215,3 +215,35 @@ def test_the_front_door_leads_here(tmp_path):
     Catalog.from_folder(tmp_path).rows.drop("miniature", "phash").write_csv(buffer)
     (tmp_path / "t.csv").write_bytes(buffer.getvalue())
     assert Catalog.from_table(tmp_path / "t.csv", file="path", time="").ids == from_folder(tmp_path).ids
+
+
+# --- values that are none -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_the_first_picture_with_a_number_that_is_none_is_named(tmp_path, value):
+    x = np.zeros((9, 4, 4), np.float32)
+    x[6, 1, 2] = x[8, 0, 0] = value
+    with pytest.raises(DataError, match="pixels have to be") as error:
+        from_arrays((np.zeros((3, 4, 4), np.float32), [0] * 3), (x, [0] * 9), to=tmp_path / "out")
+    assert "in picture 6 of valid" in error.value.found and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "label", [object(), "a\udcff", b"\xff", {1, "a"}, pytest.param(10**5000, id="huge"), [[[object()]]]]
+)
+def test_a_label_that_is_none_is_named_by_its_number(tmp_path, label):
+    with pytest.raises(DataError, match="label 1 of train") as error:
+        from_arrays((np.zeros((2, 4, 4), np.uint8), [0, label]), to=tmp_path / "out")
+    assert error.value.fix
+
+
+def test_labels_that_are_not_one_for_each_picture_are_refused(tmp_path):
+    with pytest.raises(DataError, match="one for each picture"):
+        from_arrays((np.zeros((2, 4, 4), np.uint8), 5), to=tmp_path / "out")
+
+
+@pytest.mark.parametrize("dtype", [object, "U3", "M8[s]", np.complex64, "V8"])
+def test_arrays_of_other_things_than_numbers_are_refused(tmp_path, dtype):
+    with pytest.raises(DataError, match="no numbers"):
+        from_arrays((np.zeros((2, 4, 4), dtype), [0, 1]), to=tmp_path / "out")

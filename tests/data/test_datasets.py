@@ -1,6 +1,7 @@
 """Data sets of torch and Hugging Face: every item once, as it is, or one error that names it."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -232,3 +233,110 @@ def test_a_row_without_a_picture_is_named(tmp_path, hugging):
     rows = [*data.cast_column("image", hugging.Image(decode=False)), {"image": None, "label": 0}]
     with pytest.raises(DataError, match="item 4 of train cannot be read: ValueError: there is no picture in it"):
         from_dataset(hugging.Dataset.from_list(rows, features=data.features), to=tmp_path)
+
+
+# --- items that mean harm -------------------------------------------------------------------------------------------
+
+
+class Lazy:
+    """A picture that is decoded, and breaks, only when it is looked at; as Pillow's do."""
+
+    shape = (8, 8, 3)
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def __array__(self, *_, **__):
+        raise self.problem
+
+
+@pytest.mark.parametrize(
+    "problem", [OSError("image file is truncated\nand more"), ValueError("x"), MemoryError(), RecursionError("deep")]
+)
+def test_a_picture_that_breaks_when_it_is_looked_at_is_named(tmp_path, problem):
+    items = [(np.zeros((8, 8), np.uint8), 0), (np.zeros((8, 8), np.uint8), 1), (Lazy(problem), 0)]
+    with pytest.raises(DataError, match=f"picture 2 of train: {type(problem).__name__}") as error:
+        from_dataset(items, to=tmp_path / "out", names=["a", "b"])
+    assert "\n" not in error.value.what and error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("picture", "found"),
+    [
+        (np.full((8, 8), np.nan, np.float32), "from nan to nan"),
+        (np.full((8, 8), np.inf, np.float32), "from inf to inf"),
+        (np.zeros((8, 8, 2), np.uint8), "shape [8, 8, 2]"),
+        (np.zeros((0, 8), np.uint8), "shape [0, 8]"),
+        (np.zeros((2, 2, 2, 3), np.uint8), "shape [2, 2, 2, 3]"),
+        (np.zeros((8, 8), object), "shape [8, 8]"),
+        (np.zeros((8, 8), np.complex64), "shape [8, 8]"),
+        (np.array([["a"]]), "shape [1, 1]"),
+        ("a.jpg", "str"),
+        (None, "NoneType"),
+    ],
+)
+def test_a_picture_of_a_wrong_shape_or_type_is_named_by_its_number(tmp_path, picture, found):
+    with pytest.raises(DataError, match="picture 1 of train") as error:
+        from_dataset([(np.zeros((8, 8), np.uint8), 0), (picture, 0)], to=tmp_path / "out", names=["a"])
+    assert found in str(error.value.found)
+
+
+class Packed(list):
+    """Rows as Hugging Face keeps them, packed: {"image": {"bytes": ..., "path": ...}}."""
+
+    def __init__(self, rows, feature) -> None:
+        super().__init__(rows)
+        self.features = {"image": feature}
+
+    def cast_column(self, *_):
+        return self
+
+    def select_columns(self, *_):
+        return self
+
+
+class Image_:  # noqa: N801  called Image, as the feature of Hugging Face is
+    def __init__(self, decode: bool = True) -> None:
+        self.decode = decode
+
+
+Image_.__name__ = "Image"
+
+
+def test_a_data_set_cannot_have_other_files_of_this_machine_copied(tmp_path):
+    """It may have come from anywhere, and its rows name any path."""
+    secret = tmp_path / "id_test"
+    secret.write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    os.mkfifo(tmp_path / "pipe")
+    for path, said in ((secret, "is no picture but a text file"), (tmp_path / "pipe", "is not a file")):
+        with pytest.raises(DataError, match="item 0 of train cannot be read") as error:
+            from_dataset(Packed([{"image": {"bytes": None, "path": str(path)}}], Image_()), to=tmp_path / "out")
+        assert said in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("label", ["a\udcff", "\ud800"])
+def test_a_label_that_is_not_unicode_is_named(tmp_path, label):
+    with pytest.raises(DataError, match=r"item 0 of train.*not Unicode"):
+        from_dataset([(np.zeros((8, 8), np.uint8), label)], to=tmp_path / "out")
+
+
+def test_a_class_whose_name_is_too_long_for_a_folder_goes_into_the_table(tmp_path):
+    names = ["a" * 300, "b"]
+    catalog = from_dataset([(np.zeros((8, 8), np.uint8), n) for n in (0, 1)], to=tmp_path / "out", names=names)
+    assert catalog.rows["label"].to_list() == names
+
+
+def test_a_pipe_under_the_name_of_one_of_its_files_is_refused_and_not_waited_for(tmp_path):
+    items = [(np.zeros((8, 8), np.uint8), 0)]
+    catalog = from_dataset(items, to=tmp_path / "out", names=["a"])
+    catalog.files()[0].unlink()
+    os.mkfifo(catalog.files()[0])
+    with pytest.raises(DataError, match="other files"):
+        from_dataset(items, to=tmp_path / "out", names=["a"])
+
+
+def test_a_folder_with_deep_folders_in_it_is_somebody_elses(tmp_path):
+    (tmp_path / "out" / "/".join("abcdefgh")).mkdir(parents=True)
+    with pytest.raises(DataError, match="other files"):
+        from_dataset([(np.zeros((8, 8), np.uint8), 0)], to=tmp_path / "out", names=["a"])

@@ -53,7 +53,7 @@ def test_a_file_that_cannot_be_read_as_a_picture_has_a_problem_and_a_hash(tmp_pa
 
 def test_a_file_that_has_vanished_or_is_a_folder_has_a_problem(tmp_path):
     assert scan.look(tmp_path / "gone.jpg", VIEW)[0].problem == "cannot be opened: No such file or directory"
-    assert scan.look(tmp_path, VIEW)[0].problem == "cannot be opened: Is a directory"
+    assert scan.look(tmp_path, VIEW)[0].problem == "cannot be opened: a folder"
 
 
 def test_a_file_that_may_not_be_read_has_a_problem_and_its_neighbour_none(public_path, as_another_user, photo, encode):
@@ -76,6 +76,87 @@ def test_the_same_bytes_have_the_same_hash_under_any_name(tmp_path, picture_fold
     copies = dict(zip(catalog.ids, catalog.copies(), strict=True))
     assert copies["green/copy.png"] == copies["red/red_001.png"]
     assert len(set(copies.values())) == 6
+
+
+# --- what is not read ----------------------------------------------------------------------------------------------
+
+
+def sparse(path: Path, head: bytes, size: int) -> Path:
+    """A file that says it is this long and takes no room."""
+    with path.open("wb") as file:
+        file.write(head)
+        try:
+            file.truncate(size)
+        except OSError:
+            pytest.skip("this file system has no files of that size")
+    return path
+
+
+FILM = b"\0\0\0\x18ftypmp42"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "problem"),
+    [
+        (FILM, 2_100_000_000, "not a picture: a video"),
+        (FILM, 4_000_000_000_000, "not a picture: a video"),
+        (b"", 4_000_000_000_000, "not a picture: nothing but zeros"),
+        (PNG, 2_100_000_000, "too large: a file of 2,100,000,000 bytes, the limit is 512,000,000"),
+        (b"DDS ", 2_100_000_000, "needs a decoder: a DDS texture, which Ursa does not read"),
+    ],
+)
+def test_a_film_beside_the_pictures_is_known_by_its_first_bytes(tmp_path, monkeypatch, head, size, problem):
+    read = []
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, count: read.append(count) or real(descriptor, count))
+    facts, view = scan.look(sparse(tmp_path / "film.jpg", head, size), VIEW)
+    assert facts == scan.Facts(problem=problem) and view is None
+    assert sum(read) <= 512
+
+
+def test_what_lies_under_the_limit_is_read_whole_and_in_one_piece(tmp_path, monkeypatch, photo, encode):
+    monkeypatch.setattr(scan, "LARGE", 1000)
+    data = encode(photo(1, 90, 60))
+    (tmp_path / "a.png").write_bytes(data)
+    facts, _ = scan.look(tmp_path / "a.png", VIEW)
+    assert len(data) > 1000 and facts.problem is None and facts.sha256 == hashlib.sha256(data).hexdigest()
+    monkeypatch.setattr(scan.sandbox, "MAX_BYTES", len(data) - 1)
+    assert scan.look(tmp_path / "a.png", VIEW)[0].problem.startswith("too large: a file of")
+
+
+def test_what_was_judged_by_its_head_is_not_looked_at_again_until_it_changes(tmp_path, picture_folder):
+    picture_folder(tmp_path, {"red": 2})
+    film = sparse(tmp_path / "red" / "film.mp4", FILM, scan.LARGE + 1)
+    sparse(tmp_path / "red" / "huge.png", PNG, scan.sandbox.MAX_BYTES + 1)
+    before = scanned(tmp_path)
+    again = scan.remembered(from_folder(tmp_path), before)
+    assert again.rows.equals(before.rows) and not scan.unscanned(again).any()
+    film.write_bytes(b"<html>")
+    changed = scan.remembered(from_folder(tmp_path), before)
+    assert changed.where(scan.unscanned(changed)).ids == ["red/film.mp4"]
+
+
+def test_a_pipe_put_in_place_after_listing_is_a_problem_and_not_waited_for(tmp_path, picture_folder):
+    picture_folder(tmp_path, {"red": 3})
+    catalog = from_folder(tmp_path)
+    (tmp_path / "red" / "red_000.jpg").unlink()
+    os.mkfifo(tmp_path / "red" / "red_000.jpg")
+    found = [scan.look(file, VIEW)[0].problem for file in catalog.files()]
+    assert found == ["cannot be opened: a named pipe", None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("a\0b.jpg", "no file can have this name"),
+        ("a" * 300, "File name too long"),
+        ("/dev/zero", "a device"),
+        ("/dev/null", "a device"),
+    ],
+)
+def test_names_that_lead_to_no_file_are_problems(tmp_path, name, problem):
+    assert scan.look(tmp_path / name, VIEW)[0].problem == f"cannot be opened: {problem}"
 
 
 # --- difference hash -----------------------------------------------------------------------------------------------

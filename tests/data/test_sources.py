@@ -1,6 +1,8 @@
 """Folder -> Catalog: every form of picture folder is understood without options."""
 
 import os
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -113,18 +115,6 @@ def test_odd_names_are_kept_as_they_are(tmp_path, name):
     assert set(catalog.ids) == {f"cat/{name}", f"{name}-class/1.jpg"}
     assert f"{name}-class" in catalog.labels.names
     assert all(file.is_file() for file in catalog.files())
-
-
-def test_a_name_that_is_not_unicode_is_refused_by_name(tmp_path):
-    tree(tmp_path, "cat/1.jpg")
-    try:
-        with open(os.fsencode(tmp_path / "cat") + b"/\xff.jpg", "wb"):
-            pass
-    except OSError:
-        pytest.skip("this file system takes Unicode names only")
-    with pytest.raises(DataError, match="not Unicode") as error:
-        from_folder(tmp_path)
-    assert "udcff" in error.value.found
 
 
 def test_size_and_time_of_each_file_are_kept(tmp_path):
@@ -263,20 +253,135 @@ def test_splits_beside_other_folders_are_refused_naming_both(tmp_path):
     assert error.value.found == "train, valid beside more"
 
 
-def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path, public_path, as_another_user):
-    root = tree(public_path / "root", "cat/1.jpg", "dog/2.jpg")
-    (root / "dog").chmod(0)
-    try:
-        with as_another_user(), pytest.raises(DataError, match="cannot look into") as error:
-            from_folder(root)
-    finally:
-        (root / "dog").chmod(0o755)
-    assert error.value.found == "Permission denied" and str(root / "dog") in error.value.what
-
-
 def test_a_loose_file_that_may_not_be_read_is_no_concern_but_one_in_a_class_is_a_row(public_path, as_another_user):
     root = tree(public_path / "root", "cat/1.jpg", "cat/secret.jpg", "secret.jpg")
     for file in (root / "secret.jpg", root / "cat" / "secret.jpg"):
         file.chmod(0)
     with as_another_user():
         assert from_folder(root).ids == ["cat/1.jpg", "cat/secret.jpg"]
+
+
+# --- what cannot be looked at is named, and the rest goes on -------------------------------------------------------
+
+
+def problems(catalog: Catalog) -> dict[str, str]:
+    """id -> problem; none of these is a class or counts as a picture."""
+    rows = catalog.rows.filter(catalog.rows["problem"].is_not_null())
+    return dict(rows.select("id", "problem").iter_rows())
+
+
+def raw(path: Path, name: bytes, *, folder: bool = False) -> None:
+    """A file or a folder whose name is these bytes."""
+    whole = os.fsencode(path) + b"/" + name
+    try:
+        if folder:
+            Path(os.fsdecode(whole)).mkdir()
+        else:
+            with open(whole, "wb") as file:
+                file.write(PNG)
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+
+
+def test_names_that_are_not_unicode_are_named_with_ids_that_can_be_kept_and_shown(tmp_path):
+    tree(tmp_path / "root", "cat/1.jpg", "dog/2.jpg", "cat/\\udcff.jpg")  # a file that is really called so
+    for name in (b"\xff.jpg", b"\xe4\xff"):
+        raw(tmp_path / "root" / "cat", name)
+    raw(tmp_path / "root", b"b\xe4r", folder=True)
+    tree(Path(os.fsdecode(os.fsencode(tmp_path / "root") + b"/b\xe4r")), "3.jpg")
+    catalog = from_folder(tmp_path / "root")
+    assert problems(catalog) == {
+        "cat/\\udcff.jpg#2": "cannot be opened: its name is not Unicode, rename it",
+        "cat/\\udce4\\udcff": "cannot be opened: its name is not Unicode, rename it",
+        "b\\udce4r": "unreadable folder: its name is not Unicode, rename it",
+    }
+    assert catalog.counts() == {"cat": 2, "dog": 1}
+    assert all(id.isprintable() for id in catalog.ids)
+    catalog.write(tmp_path / "catalog.parquet")
+    assert Catalog.read(tmp_path / "catalog.parquet", catalog.root).rows.equals(catalog.rows)
+
+
+@pytest.mark.parametrize("place", ["dog", "cat/deep", "train"])
+def test_a_folder_that_may_not_be_looked_into_is_named_and_the_rest_goes_on(public_path, as_another_user, place):
+    root = tree(public_path / "root", f"{place}/2.jpg", "valid/cat/1.jpg" if place == "train" else "cat/1.jpg")
+    (root / place).chmod(0)
+    try:
+        with as_another_user():
+            catalog = from_folder(root)
+    finally:
+        (root / place).chmod(0o755)
+    assert problems(catalog) == {place: "unreadable folder: Permission denied"}
+    assert catalog.counts() == {"cat": 1}
+
+
+def test_a_folder_of_which_only_the_names_may_be_read_gives_a_row_a_file(public_path, as_another_user):
+    root = tree(public_path / "root", "cat/1.jpg", "dog/2.jpg")
+    (root / "dog").chmod(0o444)
+    try:
+        with as_another_user():
+            catalog = from_folder(root)
+    finally:
+        (root / "dog").chmod(0o755)
+    assert problems(catalog) == {"dog/2.jpg": "cannot be opened: Permission denied"}
+
+
+def test_a_root_that_may_not_be_looked_into_is_refused_and_one_without_anything_else_says_why(
+    public_path, as_another_user
+):
+    root = tree(public_path / "root", "cat/1.jpg")
+    for place, what, found in (
+        (root, "cannot look into", "Permission denied"),
+        (root / "cat", "no pictures", "cat: u"),
+    ):
+        place.chmod(0)
+        try:
+            with as_another_user(), pytest.raises(DataError, match=what) as error:
+                from_folder(root)
+        finally:
+            place.chmod(0o755)
+        assert error.value.found.startswith(found)
+
+
+def test_an_empty_class_folder_is_named_and_is_no_class(tmp_path):
+    tree(tmp_path, "cat/1.jpg", "dog/.hidden.jpg", "emu/Thumbs.db")
+    (tmp_path / "fox" / "deep" / "deeper").mkdir(parents=True)
+    catalog = from_folder(tmp_path)
+    assert problems(catalog) == dict.fromkeys(("dog", "emu", "fox"), "empty class: a folder without pictures")
+    assert catalog.labels.names == ("cat",) and len(catalog.readable()) == 1
+    assert not problems(from_folder(tmp_path, labelled=False))
+    assert not problems(from_folder(tmp_path, pattern="{label}.jpg"))
+
+
+def test_a_class_that_is_empty_in_one_split_only_is_another_finding(tmp_path):
+    tree(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "valid/cat/2.jpg")
+    for name in ("dog", "emu"):
+        (tmp_path / "valid" / name).mkdir()
+    assert problems(from_folder(tmp_path)) == {"valid/emu": "empty class: a folder without pictures"}
+
+
+def test_the_year_of_a_file_may_be_any(tmp_path):
+    tree(tmp_path, "cat/1.jpg", "cat/2.jpg")
+    for name, second in (("1.jpg", 13_000_000_000), ("2.jpg", -2_000_000_000)):  # the years 2381 and 1906
+        os.utime(tmp_path / "cat" / name, (second, second))
+    assert from_folder(tmp_path).rows["modified"].null_count() == 0
+
+
+@pytest.mark.parametrize("name", ["pictures.zip", "pictures.tar", "pictures.tar.gz"])
+def test_an_archive_is_told_to_be_unpacked(tmp_path, name):
+    picture = tree(tmp_path, "cat/1.jpg") / "cat" / "1.jpg"
+    if name.endswith("zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.write(picture)
+    else:
+        with tarfile.open(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as archive:
+            archive.add(picture)
+    with pytest.raises(DataError, match="is not a folder") as error:
+        from_folder(tmp_path / name)
+    assert "unpack it" in error.value.fix
+
+
+def test_a_pipe_given_as_the_folder_is_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="is not a folder") as error:
+        from_folder(tmp_path / "pipe")
+    assert error.value.found == "a named pipe"

@@ -1,8 +1,14 @@
 """Table -> Catalog: which columns, which task, which files; and what is refused."""
 
 import codecs
+import contextlib
+import csv as stdlib_csv
 import datetime
+import gzip
+import io
 import os
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ursa.data import scan
+from ursa.core.prepare import Preparation
+from ursa.data import frames, parquet, scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder
-from ursa.data.tables import MISSING, from_table
+from ursa.data.tables import ADDRESS, MISSING, from_table
 from ursa.errors import DataError
 
 FILES = ("a.jpg", "b.jpg", "c.jpg", "sub/d.jpg", "ä ö.jpg")
@@ -325,8 +332,8 @@ def test_text_of_all_kinds_reads_the_same(csv, data):
         (b'file,label\na.jpg,"x\nb.jpg,y\n', "cannot be read"),
         (b'file,label\na.jpg,"x"y\n', "cannot be read"),
         (b"file,label,file\na,b,c\n", "same name"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\x81", "is no text"),
-        (b"PK\x03\x04rest", "is no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x81", "is no table"),
+        (b"PK\x03\x04rest", "is neither a table nor a folder"),
         (b"PAR1rest", "damaged Parquet"),
     ],
 )
@@ -343,6 +350,220 @@ def test_what_is_no_table_is_refused(root):
     assert error.value.fix
 
 
+# --- what a table does not do to a run -----------------------------------------------------------------------------
+
+
+def problems(catalog: Catalog) -> list:
+    return catalog.rows["problem"].to_list()
+
+
+def test_rows_that_name_something_else_than_a_file_are_problems_and_the_rest_goes_on(csv, root):
+    os.mkfifo(root / "pipe")
+    names = ["a.jpg", "pipe", "/dev/zero", "sub", "https://x.org/a.jpg", "s3://x/y//b.jpg", "x" * 300]
+    catalog = csv("file,label\n" + "".join(f"{name},x\n" for name in names))
+    assert catalog.ids == names
+    assert problems(catalog) == [
+        None,
+        "cannot be opened: a named pipe",
+        "cannot be opened: a device",
+        "cannot be opened: a folder",
+        ADDRESS,
+        ADDRESS,
+        None,  # the system says that its name is too long, when it is opened
+    ]
+    view = Preparation(size=32)
+    assert "too long" in scan.look(catalog.files()[6], view)[0].problem
+
+
+def test_a_name_with_nul_is_of_no_file(root):
+    catalog = from_table(pl.DataFrame({"file": ["a.jpg", "a\0.jpg"], "label": ["x", "y"]}), root=root)
+    assert problems(catalog) == [None, MISSING]
+
+
+def test_absolute_paths_and_those_that_go_up_are_read_as_they_are_written(csv, root):
+    (root.parent / "up.jpg").write_bytes(b"x")
+    catalog = csv(f"file,label\n{root}/a.jpg,x\n../up.jpg,y\nsub/../b.jpg,z\n{root.parent}/up.jpg,z\n")
+    assert catalog.ids == ["a.jpg", "../up.jpg", "b.jpg", f"{root.parent}/up.jpg"]
+    assert problems(catalog) == [None] * 4
+
+
+def test_a_pipe_in_place_of_a_table_is_refused_and_not_waited_for(root):
+    os.mkfifo(root / "table.csv")
+    with pytest.raises(DataError, match="is not a file") as error:
+        from_table(root / "table.csv")
+    assert error.value.found == "a named pipe"
+
+
+def test_a_cell_that_is_too_long_is_refused_with_its_line(csv, monkeypatch):
+    monkeypatch.setattr(frames, "CELL", 200_000)
+    for text, line in (
+        (f"file,label\na.jpg,x\nb.jpg,{'y' * 250_000}\n", 3),
+        (f'file,label\na.jpg,"x\n{"y" * 250_000}\n', 3),
+        (f"file,label{'l' * 250_000}\na.jpg,x\n", 1),
+    ):
+        before = stdlib_csv.field_size_limit(131_072)
+        try:
+            with pytest.raises(DataError, match=f"line {line} of") as error:
+                csv(text)
+        finally:
+            stdlib_csv.field_size_limit(before)
+        assert "200,000 characters" in error.value.fix
+
+
+def test_a_cell_may_be_longer_than_the_csv_module_takes_by_itself(csv):
+    assert labels(csv(f"file,label\na.jpg,{'y' * 150_000}\n")) == ["y" * 150_000]
+
+
+def test_too_many_columns_are_refused_and_many_are_read(csv):
+    wide = ",".join(f"c{n}" for n in range(9_998))
+    assert labels(csv(f"file,label,{wide}\na.jpg,x{',1' * 9_998}\n")) == ["x"]
+    with pytest.raises(DataError, match="too many columns") as error:
+        csv(f"file,label,{wide},more\na.jpg,x{',1' * 9_999}\n")
+    assert error.value.found == "10,001, the limit is 10,000"
+
+
+def test_a_table_that_is_too_large_is_refused_before_it_is_read(root):
+    with (root / "table.csv").open("wb") as file:
+        file.truncate(4_000_000_000)
+    with pytest.raises(DataError, match="too large"):
+        from_table(root / "table.csv")
+
+
+def test_a_long_table_is_read_in_pieces(csv, monkeypatch):
+    monkeypatch.setattr(frames, "CELLS", 10)
+    monkeypatch.setattr(frames, "PIECE", 7)
+    catalog = csv("file,label\n" + "".join(f"ä ö.jpg,bär {n}\n" for n in range(57)))
+    assert labels(catalog) == [f"bär {n}" for n in range(57)]
+
+
+def of_zip(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "found", "fix"),
+    [
+        (of_zip("cat/1.jpg"), "neither a table nor a folder", "a zip archive", "unpack it"),
+        (gzip.compress(b"file,label"), "neither a table nor a folder", "gzip-compressed", "unpack it"),
+        (of_zip("[Content_Types].xml", "xl/workbook.xml"), "is no text", "a spreadsheet", "as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is no text", "a spreadsheet", "as CSV"),
+        (b"<!doctype html><html>", "is no table", "an HTML page", "as CSV"),
+        (b"SQLite format 3\0", "is no table", "a database", "as CSV"),
+        (b"file,label\na.jpg,\0\n", "is no table", "bytes that no text has", "in UTF-8"),
+        (b"\xff\xfe\x00\xd8a\x00", "is no table", "bytes that no text has", "in UTF-8"),
+        ("file,label\na.jpg,x".encode("utf-32"), "is no table", "bytes that no text has", "in UTF-8"),
+    ],
+)
+def test_what_is_no_table_is_named_with_what_to_do(csv, data, what, found, fix):
+    with pytest.raises(DataError, match=what) as error:
+        csv(data)
+    assert error.value.found == found and fix in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("file", "label", "what"),
+    [
+        ([{"bytes": b"x", "path": "a.jpg"}], ["x"], "cannot be the file"),
+        ([b"a.jpg"], ["x"], "cannot be the file"),
+        ([["a.jpg"]], ["x"], "cannot be the file"),
+        (pl.Series([object()], dtype=pl.Object), ["x"], "cannot be the file"),
+        (["a.jpg"], [{"name": "x"}], "cannot be the label"),
+        (["a.jpg"], [[["x"]]], "cannot be the label"),
+        (["a.jpg"], [b"x"], "cannot be the label"),
+        (["a.jpg"], pl.Series([object()], dtype=pl.Object), "cannot be the label"),
+    ],
+)
+def test_columns_of_other_things_than_text_and_numbers_are_refused(root, file, label, what):
+    with pytest.raises(DataError, match=what) as error:
+        from_table(pl.DataFrame({"file": file, "label": label}), root=root)
+    assert error.value.found.startswith("it holds ")
+
+
+def test_a_data_frame_of_text_that_no_file_can_hold_is_refused(root):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(DataError, match="data frame cannot be read"):
+        from_table(pandas.DataFrame({"file": ["a\udcff.jpg"], "label": ["x"]}, dtype=object), root=root)
+
+
+def test_a_panic_of_polars_is_a_refusal(root, monkeypatch):
+    """It is no Exception: it would go through every `except` up to the top."""
+
+    def panic(*_, **__):
+        raise pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
+
+    monkeypatch.setattr("ursa.data.tables.targets", panic)
+    with pytest.raises(DataError, match="cannot be used") as error:
+        from_table(pl.DataFrame({"file": ["a.jpg"], "label": ["x"]}), root=root)
+    assert "Option::unwrap" in error.value.found
+
+
+# --- Parquet, in a process that may die ----------------------------------------------------------------------------
+
+
+def of_parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def test_mutants_of_a_parquet_table_are_refused_or_read(root):
+    data = of_parquet(pl.DataFrame({"file": ["a.jpg", "b.jpg"] * 20, "label": ["x", "y"] * 20, "n": [[1, 2], []] * 20}))
+    random = np.random.default_rng(2)
+    for _ in range(2):
+        mutant = bytearray(data)
+        for place in random.integers(4, len(data), 4):
+            mutant[place] = random.integers(256)
+        (root / "t.parquet").write_bytes(mutant)
+        with contextlib.suppress(DataError):
+            from_table(root / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("child", "found"),
+    [
+        ("import os; os.abort()", "it ends the process that reads it"),
+        ("import time; time.sleep(60)", "cannot be read within 1 s"),
+        ("print('no frame')", "it ends the process that reads it"),
+    ],
+)
+def test_a_table_that_ends_its_reader_ends_nothing_else(root, monkeypatch, child, found):
+    monkeypatch.setattr(parquet, "_CHILD", child)
+    monkeypatch.setattr(parquet, "SECONDS", 1)
+    (root / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="damaged Parquet") as error:
+        from_table(root / "t.parquet")
+    assert found in error.value.found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's here")
+def test_the_reader_has_so_much_memory_and_no_more(root, monkeypatch):
+    monkeypatch.setattr(parquet, "MEMORY", 200 << 20)
+    (root / "t.parquet").write_bytes(of_parquet(pl.DataFrame({"file": ["a.jpg"], "label": ["x"]})))
+    with pytest.raises(DataError, match="damaged Parquet"):
+        from_table(root / "t.parquet")
+
+
+def test_a_small_file_of_many_rows_is_refused_by_what_it_says(root, monkeypatch):
+    monkeypatch.setattr(parquet, "ROWS", 1_000_000)
+    frame = pl.select(file=pl.repeat("a.jpg", 1_000_001), label=pl.repeat("x", 1_000_001))
+    (root / "t.parquet").write_bytes(of_parquet(frame))
+    assert (root / "t.parquet").stat().st_size < 100_000
+    with pytest.raises(DataError, match="damaged Parquet") as error:
+        from_table(root / "t.parquet")
+    assert error.value.found.startswith("1,000,001 rows")
+
+
+def test_the_reader_imports_nothing_from_the_current_folder(root, monkeypatch):
+    (root / "polars.py").write_text("raise SystemExit('not this one')")
+    (root / "t.parquet").write_bytes(of_parquet(pl.DataFrame({"file": ["a.jpg"], "label": ["x"]})))
+    monkeypatch.chdir(root)
+    assert labels(from_table(root / "t.parquet")) == ["x"]
+
+
 # --- laws ----------------------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
@@ -355,10 +576,17 @@ LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChe
 def test_a_table_written_and_read_back_is_the_same_catalog(root, rows, separator):
     frame = pl.DataFrame(rows, schema={"file": pl.String, "label": pl.String}, orient="row")
     frame.write_csv(root / "t.csv", separator=separator)
+    wanted = from_table(frame, root=root, task="single-label").rows
+    assert from_table(root / "t.csv", task="single-label").rows.equals(wanted)
+
+
+@settings(LAWS, max_examples=2)  # each starts a process
+@given(st.lists(st.tuples(st.sampled_from(FILES), st.none() | TEXT), min_size=40, max_size=60))
+def test_parquet_read_back_is_the_same_catalog(root, rows):
+    frame = pl.DataFrame(rows, schema={"file": pl.String, "label": pl.String}, orient="row")
     frame.write_parquet(root / "t.parquet")
     wanted = from_table(frame, root=root, task="single-label").rows
     assert from_table(root / "t.parquet", task="single-label").rows.equals(wanted)
-    assert from_table(root / "t.csv", task="single-label").rows.equals(wanted)
 
 
 @LAWS

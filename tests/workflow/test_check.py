@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 
+from ursa.data.catalog import Catalog
+from ursa.data.sources import from_folder
 from ursa.errors import DataError, TrainingError
 from ursa.workflow.check import check
 from ursa.workflow.setup import Options
@@ -209,3 +212,44 @@ def test_shared_pictures_reach_the_known_accuracy(shared, tmp_path):
     (broken,) = [finding for finding in result.findings if "left out" in finding.advice]
     assert (broken.kind, broken.where) == ("not-a-picture", ("grizzly/00000138.jpg?w=1024",))
     assert broken.evidence == "Not a picture: an HTML page."
+
+
+def test_what_cannot_be_looked_at_is_a_finding_and_the_rest_is_as_without_it(folder, pixels, tmp_path):
+    """A film, a pipe put in place after listing, a folder too deep, a name that is not Unicode, an empty class."""
+    wanted = check(folder, dataclasses.replace(pixels, workspace=tmp_path / "before"))
+    with (folder / "red" / "film.mp4").open("wb") as film:
+        film.write(b"\0\0\0\x18ftypmp42")
+        film.truncate(3_000_000_000)
+    (folder / "empty").mkdir()
+    deep = folder / "green" / "/".join("d" * 120)
+    deep.mkdir(parents=True)
+    (folder / "green" / "round").symlink_to(folder / "green")
+    try:
+        os.mkdir(os.fsencode(folder) + b"/b\xe4r")  # noqa: PTH102
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    catalog = from_folder(folder)
+    os.mkfifo(folder / "red" / "late.jpg")
+    late = Catalog.of(folder, {name: ["red/late.jpg"] for name in ("id", "path")}).rows
+    catalog = Catalog(folder, pl.concat([catalog.rows, late.with_columns(label=pl.lit("red"))]))
+    result = check(catalog, pixels)
+    assert {finding.where[0]: finding.kind for finding in result.findings} == {
+        "red/film.mp4": "not-a-picture",
+        "red/late.jpg": "missing-file",
+        "empty": "empty-class",
+        "green" + "/d" * 100: "unreadable-folder",
+        "b\\udce4r": "unreadable-folder",
+    }
+    assert (result.accuracy, result.labels) == (wanted.accuracy, wanted.labels)
+    assert result.catalog.counts() == wanted.catalog.counts()
+    json.dumps(result.to_json())
+    assert result.report.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_the_pictures_of_the_classes_add_up_to_those_that_can_be_used(folder, pixels):
+    """ "25 pictures in 2 classes" would head a table that sums to 24."""
+    (folder / "red" / "page.jpg").write_text("<html>")
+    (folder / "empty").mkdir()
+    result = check(folder, pixels)
+    assert sum(result.catalog.counts().values()) == len(result.catalog.usable()) == 24
+    assert len(result.catalog) == 26

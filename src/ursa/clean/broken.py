@@ -10,6 +10,11 @@ from ursa.embed.store import Embeddings
 REASONS = {
     "missing": ("missing-file", "Put the file back, or take its row out of the table."),
     "cannot be opened": ("missing-file", "Check that the file is there and who may read it."),
+    "unreadable folder": (
+        "unreadable-folder",
+        "Check who may look into it and what it is called; nothing below it counts.",
+    ),
+    "empty class": ("empty-class", "Put pictures into it, or delete it: it is no class to be learned."),
     "not a picture": ("not-a-picture", "Remove the file, or fetch the picture again: what came is something else."),
     "needs a decoder": ("needs-decoder", "Save it as JPEG or PNG, or install the decoder where one is named."),
     "truncated": ("truncated", "Fetch the picture again; this copy of it is not whole."),

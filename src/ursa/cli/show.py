@@ -42,6 +42,8 @@ KINDS = {  # kind: mark, words for one and for several
     "test-looked-at": ("[yellow]![/]", "test part looked at before", "test parts looked at before"),
     "broken-file": ("[yellow]![/]", "file that cannot be used", "files that cannot be used"),
     "missing-file": ("[yellow]![/]", "file that cannot be opened", "files that cannot be opened"),
+    "unreadable-folder": ("[yellow]![/]", "folder that cannot be read", "folders that cannot be read"),
+    "empty-class": ("[yellow]![/]", "class folder without pictures", "class folders without pictures"),
     "not-a-picture": ("[yellow]![/]", "file that is no picture", "files that are no pictures"),
     "truncated": ("[yellow]![/]", "truncated picture", "truncated pictures"),
     "crashes-its-decoder": ("[red]x[/]", "file that crashes a decoder", "files that crash a decoder"),

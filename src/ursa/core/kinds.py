@@ -24,6 +24,9 @@ FOREIGN = (
     "a FITS picture",
 )
 
+# Files that hold other files: to be unpacked by whoever sent them.
+ARCHIVES = ("a zip archive", "gzip-compressed", "an archive")
+
 
 def sniff(data: bytes) -> str:
     """One of DECODERS, one of FOREIGN, or words for what it is instead: "an HTML page". The first 512 bytes are enough

@@ -1,5 +1,6 @@
 """Arrays or tensors of pictures and labels -> a picture folder, and the catalog of it. Lossless."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from ursa.core.image import Pixels
 from ursa.data.catalog import Catalog
-from ursa.data.folders import Item, folders_can_be, write_folder
+from ursa.data.folders import Item, folders_can_be, of_item, write_folder
 from ursa.data.given import Naming, Target, in_numpy
 from ursa.errors import DataError
 
@@ -106,10 +107,14 @@ def _brightest(pictures: Mapping[str, Array]) -> int:
         raise DataError("the parts hold numbers of different kinds", found=found, fix="convert them to one")
     if kinds == {"b"}:
         return 1
-    low = min(float(each.min()) for each in pictures.values())
-    high = max(float(each.max()) for each in pictures.values())
+    extremes = [float(extreme) for each in pictures.values() for extreme in (each.min(), each.max())]
+    if not all(map(math.isfinite, extremes)):  # Python's own min() would pass over a NaN that does not come first
+        name, number = next(found for found in map(_not_finite, *zip(*pictures.items(), strict=True)) if found)
+        found = f"{'nan' if any(map(math.isnan, extremes)) else 'infinite'} in picture {number} of {name}"
+        raise DataError("pixels have to be 0 to 1 or 0 to 255", found=found, fix="look how it was made")
+    low, high = min(extremes), max(extremes)
     whole = kinds == {"u"}
-    if not (low >= 0 and high <= 255) or (whole and high == 1):  # nan is neither
+    if not (low >= 0 and high <= 255) or (whole and high == 1):
         what = "only 0 and 1, which would all be black" if whole and high == 1 else f"values from {low:g} to {high:g}"
         wanted = "0 to 255" if whole else "0 to 1 or 0 to 255"
         fix = (
@@ -121,15 +126,33 @@ def _brightest(pictures: Mapping[str, Array]) -> int:
     return 1 if not whole and high <= 1 else 255
 
 
+def _not_finite(name: str, pictures: Array) -> tuple[str, int] | None:
+    """The part and the number of the first picture that holds NaN or an infinite number."""
+    return next(((name, number) for number, picture in enumerate(pictures) if not np.isfinite(picture).all()), None)
+
+
 def _labels(ys: Mapping[str, Any], naming: Naming) -> dict[str, list[Target] | None]:
     arrays = {name: _numbers(in_numpy(y)) for name, y in ys.items()}
     flat = [y for y in arrays.values() if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1]
     hot = bool(flat) and all(bool(np.isin(y, (0, 1)).all()) for y in flat)
-    labels = {name: None if y is None else [naming.label(each, hot=hot) for each in y] for name, y in arrays.items()}
+    labels = {name: None if y is None else _each(name, y, naming, hot) for name, y in arrays.items()}
     kinds = {type(label).__name__ for each in labels.values() for label in each or () if label is not None}
     if len(kinds) > 1:
         raise DataError("labels of different kinds", found=", ".join(sorted(kinds)), fix="classes, lists or numbers")
     return labels
+
+
+def _each(name: str, y: Any, naming: Naming, hot: bool) -> list[Target]:
+    """The labels one by one. Raises DataError with the number of the first that is none."""
+    if not hasattr(y, "__iter__"):
+        raise DataError(f"the labels of {name} are not one for each picture", found=type(y).__qualname__)
+    found: list[Target] = []
+    for number, each in enumerate(y):
+        try:
+            found.append(naming.label(each, hot=hot))
+        except Exception as problem:  # a label may be anything
+            raise of_item(f"label {number} of {name}", problem) from problem
+    return found
 
 
 def _numbers(y: Any) -> Any:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ursa.core.image import Pixels, to_rgb
+from ursa import sandbox
+from ursa.core import files
+from ursa.core.image import DECODERS, Pixels, sniff, to_rgb
 from ursa.data.catalog import Catalog
-from ursa.data.folders import Item, folders_can_be, write_folder
+from ursa.data.folders import Item, folders_can_be, of_item, write_folder
 from ursa.data.given import Naming, Target, in_numpy
 from ursa.data.names import split_of, unknown_split
 from ursa.data.tables import COLUMNS
@@ -187,7 +189,10 @@ def _packed(value: Any) -> bytes:
         raise ValueError("there is no picture in it")
     if value.get("bytes") is not None:
         return bytes(value["bytes"])
-    return Path(value["path"]).read_bytes()
+    data = files.read_bytes(value["path"], sandbox.MAX_BYTES)
+    if (kind := sniff(data[:512])) not in DECODERS:  # the data set may have come from anywhere, and name any file here
+        raise ValueError(f"{value['path']} is no picture but {kind}")
+    return data
 
 
 def _items(sources: Mapping[str, Source], namings: Mapping[str, Naming]) -> Iterator[Item]:
@@ -198,13 +203,8 @@ def _items(sources: Mapping[str, Source], namings: Mapping[str, Naming]) -> Iter
                 found = next(items, None)
                 target = None if found is None else source.label(namings[split], found[1])
             except Exception as problem:  # it runs code of the data set's author
-                found_words = problem.found if isinstance(problem, DataError) else None
-                said = problem.what if isinstance(problem, DataError) else f"{type(problem).__name__}: {problem}"
-                raise DataError(
-                    f"item {number} of {split} cannot be read: {said}",
-                    found=found_words,
-                    fix=problem.fix if isinstance(problem, DataError) else f"look at it: dataset[{number}]",
-                ) from problem
+                fix = f"look at it: dataset[{number}]"
+                raise of_item(f"item {number} of {split} cannot be read", problem, fix) from problem
             if found is None:
                 break
             yield Item(split, number, found[0], target)

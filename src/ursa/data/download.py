@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ursa import workspace
+from ursa import sandbox, workspace
 from ursa.core.image import sniff
+from ursa.core.text import escaped
 from ursa.data.addresses import Network
 from ursa.data.fetch import Limits, Refusal, Turns, client, fetch
 from ursa.data.ledger import Ledger, Outcome
 from ursa.data.lists import Address, Wanted, address, printable
+from ursa.errors import DataError
 
 ENDINGS = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}  # the others end in their own name
 
@@ -91,7 +93,7 @@ def _jobs(wanted: Sequence[Wanted], to: Path, ledger: Ledger, settings: Settings
     for want in wanted:
         found = address(want.url)
         if isinstance(found, str):
-            tally.failures.append(Failure(printable(want.url), want.label, f"{found} ({want.where})"))
+            tally.failures.append(Failure(printable(want.url), want.label, escaped(f"{found} ({want.where})")))
             continue
         if (found.shown, want.label) in seen:
             tally.duplicates += 1
@@ -100,7 +102,7 @@ def _jobs(wanted: Sequence[Wanted], to: Path, ledger: Ledger, settings: Settings
         known = ledger.known.get((found.shown, want.label))
         if known is not None and _settled(known, to, settings):
             if known.problem is not None:
-                tally.failures.append(Failure(found.shown, want.label, known.problem, before=True))
+                tally.failures.append(Failure(found.shown, want.label, escaped(known.problem), before=True))
             elif known.file is not None and (to / known.file).exists():
                 tally.already += 1
             else:
@@ -156,6 +158,8 @@ class _Run:
 
     def _keep(self, job: _Job, answer: bytes | Refusal) -> None:
         """Put a picture into its folders, or a failure on the list. In a thread, whole or not at all."""
+        if isinstance(answer, bytes):
+            answer = verified(answer)
         for label in job.labels:
             url = job.address.shown
             if isinstance(answer, Refusal):
@@ -179,6 +183,19 @@ class _Run:
                 else:
                     self._tally.duplicates += 1
                 self._ledger.add(Outcome(url, label, file=name))
+
+
+def verified(data: bytes) -> bytes | Refusal:
+    """The bytes, if they are a whole picture: what came is read once, as small as that can be.
+
+    One of a kind that needs a decoder which is not installed is kept: it is what was asked for.
+    """
+    try:
+        sandbox.read(data, at_least=1)
+    except DataError as problem:
+        if not problem.what.startswith("needs a decoder"):
+            return Refusal(problem.what, final=not problem.what.startswith("takes too long"))
+    return data
 
 
 def file_name(data: bytes) -> str:

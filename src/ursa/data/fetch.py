@@ -16,11 +16,14 @@ import httpx2
 
 from ursa.core import seeds
 from ursa.core.image import DECODERS, sniff
+from ursa.core.text import escaped
 from ursa.data.addresses import Network, NoSuchHost, NotPublic, Transport
+from ursa.data.lists import NO_URL, can_be_asked
 from ursa.errors import DataError
 
 WORTH_RETRYING = {408, 425, 429, *range(500, 600)} - {501, 505}  # those two: not implemented, HTTP version
 HEAD = 512  # bytes that `sniff` looks at
+SAID = 300  # characters of a reason
 DRAINED = 65_536  # bytes of an answer that is of no use, read so that its connection can be used again
 
 
@@ -38,9 +41,10 @@ class Limits:
     retry_after: float = 60.0  # seconds; a server that asks for more is left alone
     per_host: int = 4  # requests at a time
     pause: float = 0.02  # seconds between two requests to one host
+    host_failures: int = 8  # requests to one host in a row without an answer, retries too; then it is left alone
 
     def __post_init__(self) -> None:
-        for name in ("connect", "read", "total", "max_bytes", "per_host"):
+        for name in ("connect", "read", "total", "max_bytes", "per_host", "host_failures"):
             if not getattr(self, name) > 0:
                 raise DataError(f"{name} has to be more than 0", found=getattr(self, name), fix=f"leave {name} out")
         for name in ("redirects", "retries", "backoff", "retry_after", "pause"):
@@ -56,11 +60,19 @@ class Refusal:
     final: bool = False  # asking again some other day would not help
     retry: bool = False  # asking again soon may
     wait: float | None = None  # seconds that the server asked for
+    in_vain: bool = False  # there was no answer
     limit: int | None = None  # bytes that were allowed, when there were more
+
+    def __post_init__(self) -> None:
+        """Servers choose some of these words: no escape sequence of theirs reaches a terminal, and no flood."""
+        object.__setattr__(self, "reason", escaped(self.reason[:SAID]))
 
 
 class Turns:
-    """Who may send a request now: so many altogether, so many a host, with a pause between those to one host."""
+    """Who may send a request now: so many altogether, so many a host, with a pause between those to one host.
+
+    A host that gave no answer so many times in a row is left alone for the rest of the run.
+    """
 
     def __init__(self, workers: int, limits: Limits) -> None:
         self._slots = asyncio.Semaphore(workers)
@@ -82,6 +94,19 @@ class Turns:
         """Send nothing to a host for a while."""
         place = self._hosts.setdefault(host, _Host(asyncio.Semaphore(self._limits.per_host)))
         place.opens = max(place.opens, time.monotonic() + seconds)
+
+    def heard(self, host: str, answer: object) -> None:
+        """Count what came of asking a host: waiting in vain, or being told to wait, counts against it."""
+        place = self._hosts[host]
+        in_vain = isinstance(answer, Refusal) and (answer.in_vain or answer.wait is not None)
+        place.failures = place.failures + 1 if in_vain else 0
+
+    def given_up(self, host: str) -> Refusal | None:
+        """The refusal for a host that is left alone; the next run asks it again."""
+        place = self._hosts.get(host)
+        if place is None or place.failures < self._limits.host_failures:
+            return None
+        return Refusal(f"not asked: {host} gave no answer {place.failures} times in a row; the next run tries again")
 
 
 def client(network: Network, limits: Limits, workers: int, *, allow_private: bool) -> httpx2.AsyncClient:
@@ -121,16 +146,11 @@ async def _attempt(url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limi
     left = limits.total
     for _ in range(limits.redirects + 1):
         async with turns.at(url.host):
+            if (refused := turns.given_up(url.host)) is not None:
+                return refused
             start = time.monotonic()
-            try:
-                async with asyncio.timeout(left):
-                    answer = await _ask(url, http, limits)
-            except TimeoutError:
-                return Refusal(f"too slow: not there within {limits.total:g} s")
-            except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as problem:
-                return _broken(problem)
-            except (httpcore2.UnsupportedProtocol, httpx2.DecodingError) as problem:
-                return Refusal(f"unreadable answer: {problem}", final=True)
+            answer = await _answer(url, http, limits, left)
+            turns.heard(url.host, answer)
             left -= time.monotonic() - start
         if isinstance(answer, Refusal) and answer.wait is not None:
             turns.hold(url.host, answer.wait)
@@ -138,6 +158,23 @@ async def _attempt(url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limi
             return answer
         url = answer
     return Refusal(f"more than {limits.redirects} redirects", final=True)
+
+
+async def _answer(
+    url: httpx2.URL, http: httpx2.AsyncClient, limits: Limits, seconds: float
+) -> bytes | httpx2.URL | Refusal:
+    """What comes of one request within so many seconds. Nothing that a server sends raises here."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _ask(url, http, limits)
+    except TimeoutError:
+        return Refusal(f"too slow: not there within {limits.total:g} s", in_vain=True)
+    except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as problem:
+        return _broken(problem)
+    except (httpcore2.UnsupportedProtocol, httpx2.DecodingError, *NO_URL) as problem:  # httpx2 reads redirects, too
+        return Refusal(f"unreadable answer: {problem}", final=True)
+    except Exception as problem:  # noqa: BLE001  three libraries parse what strangers send: it costs this one URL
+        return Refusal(f"cannot be fetched: {type(problem).__name__}: {problem}")
 
 
 async def _ask(url: httpx2.URL, http: httpx2.AsyncClient, limits: Limits) -> bytes | httpx2.URL | Refusal:
@@ -149,8 +186,7 @@ async def _ask(url: httpx2.URL, http: httpx2.AsyncClient, limits: Limits) -> byt
         if not answer.is_success:
             await _drain(answer)
             return _status(answer, limits)
-        claimed = answer.headers.get("content-length", "")
-        if claimed.isdecimal() and int(claimed) > limits.max_bytes:
+        if _length(answer) > limits.max_bytes:
             return _too_large(limits)
         data = bytearray()
         async for part in answer.aiter_bytes():  # unpacked, in pieces of at most 1 MiB
@@ -168,10 +204,12 @@ def _next(url: httpx2.URL, location: str) -> httpx2.URL | Refusal:
     """Where a redirect leads. Name and password of the URL stay with the server that they were meant for."""
     try:
         there = url.join(location)
-    except httpx2.InvalidURL as problem:
+    except NO_URL as problem:
         return Refusal(f"redirected to what is not an address: {problem}", final=True)
-    if there.scheme not in ("http", "https") or not there.host:
+    if there.scheme not in ("http", "https"):
         return Refusal(f"redirected to {there.scheme}:, only http and https are fetched", final=True)
+    if not can_be_asked(there):
+        return Refusal("redirected to what is not an address: it names no host that can be reached", final=True)
     same = (there.scheme, there.host, there.port) == (url.scheme, url.host, url.port)
     return there.copy_with(username=url.username, password=url.password) if same else there.copy_with(userinfo=b"")
 
@@ -203,19 +241,19 @@ def _broken(problem: Exception) -> Refusal:
         case NotPublic() | NoSuchHost():
             return Refusal(str(problem))
         case httpcore2.ConnectTimeout():
-            return Refusal("no connection: the server does not answer", retry=True)
+            return Refusal("no connection: the server does not answer", retry=True, in_vain=True)
         case httpcore2.TimeoutException():
-            return Refusal("the server went silent", retry=True)
+            return Refusal("the server went silent", retry=True, in_vain=True)
         case httpcore2.ConnectError() if isinstance(problem.__context__, ssl.SSLCertVerificationError):
             return Refusal(f"its certificate is not trusted: {problem.__context__.verify_message}")
         case httpcore2.ConnectError() if isinstance(problem.__context__, ssl.SSLError):
             return Refusal(f"no secure connection: {problem.__context__.reason or 'TLS failed'}")
         case httpcore2.ConnectError():
-            return Refusal(f"no connection: {problem or 'refused'}", retry=True)
+            return Refusal(f"no connection: {problem or 'refused'}", retry=True, in_vain=True)
         case httpcore2.LocalProtocolError():
             return Refusal(f"cannot be asked for: {problem}", final=True)
         case _:
-            return Refusal("the connection broke off", retry=True)
+            return Refusal("the connection broke off", retry=True, in_vain=True)
 
 
 def _too_large(limits: Limits) -> Refusal:
@@ -223,10 +261,15 @@ def _too_large(limits: Limits) -> Refusal:
 
 
 async def _drain(answer: httpx2.Response) -> None:
-    length = answer.headers.get("content-length", "")
-    if length.isdecimal() and int(length) <= DRAINED:
+    if 0 <= _length(answer) <= DRAINED:
         async for _ in answer.aiter_raw():
             pass
+
+
+def _length(answer: httpx2.Response) -> int:
+    """Bytes that the answer says it has; -1 where it does not."""
+    claimed = answer.headers.get("content-length", "")
+    return int(claimed) if claimed.isdecimal() and len(claimed) < 20 else -1  # int() refuses 4,300 digits
 
 
 def _jitter(url: httpx2.URL, seed: int, attempt: int) -> float:
@@ -238,4 +281,5 @@ def _jitter(url: httpx2.URL, seed: int, attempt: int) -> float:
 @dataclass
 class _Host:
     room: asyncio.Semaphore
+    failures: int = 0  # requests in a row that came to nothing
     opens: float = field(default=0.0)  # when the next request may be sent, in seconds of the monotonic clock

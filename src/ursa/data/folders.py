@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 
 from ursa import sandbox, workspace
+from ursa.core import files
 from ursa.core.image import Pixels, sniff
 from ursa.core.threads import chunks
+from ursa.data import parquet
 from ursa.data.catalog import Catalog
 from ursa.data.given import Target
 from ursa.data.sources import LITTER, from_folder
@@ -23,6 +25,9 @@ from ursa.errors import DataError
 TABLE = "labels.parquet"
 OURS = re.compile(r"(train|train-dev|valid|test)/([^/]+/)?\d{6,}\.[a-z0-9]+")
 ENDINGS = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}  # of the rest: their name in small letters
+DEEPEST = 2  # folders below each other that are ours: split/class
+LONGEST = 200  # bytes of the name of a folder; the systems take 255
+SAID = 200  # characters of somebody else's message
 COMPRESSION = 1  # of zlib, 0 to 9: the quickest that still compresses
 RESERVED = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^[. ]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
@@ -52,9 +57,8 @@ def write_folder(
     def write(item: Item) -> tuple[str, Item]:
         try:
             data, ending = _encoded(pixels(item.picture))
-        except DataError as problem:
-            what = f"picture {item.number} of {item.split}: {problem.what}"
-            raise DataError(what, found=problem.found, fix=problem.fix) from problem
+        except Exception as problem:  # a picture may be anything, and be decoded only now
+            raise of_item(f"picture {item.number} of {item.split}", problem) from problem
         place = f"{item.split}/{item.label}" if by_class and item.label is not None else item.split
         name = f"{place}/{item.number:06}.{ending}"
         _write(to / name, data, name in before)
@@ -73,22 +77,37 @@ def write_folder(
     return from_table(to / TABLE)
 
 
+def of_item(item: str, problem: Exception, fix: str = "look at it, and leave it out or mend it") -> DataError:
+    """What went wrong with one item of many, as an error that names it."""
+    if isinstance(problem, DataError):
+        return DataError(f"{item}: {problem.what}", found=problem.found, fix=problem.fix)
+    said = str(problem).strip().partition("\n")[0][:SAID]
+    return DataError(f"{item}: {type(problem).__name__}: {said}", fix=fix)
+
+
 def folders_can_be(names: Iterable[str]) -> bool:
     """Whether classes can be names of folders, on every system: "a/b" can not, nor "A" beside "a"."""
     names = list(names)
     if len({name.casefold() for name in names}) < len(set(names)):
         return False
-    return not any(not name or RESERVED.search(name) or name.lower() in LITTER for name in names)
+    return all(_folder_can_be(name) for name in names)
+
+
+def _folder_can_be(name: str) -> bool:
+    odd = not name or RESERVED.search(name) or name.lower() in LITTER
+    return not odd and len(os.fsencode(name)) <= LONGEST
 
 
 def _present(to: Path) -> set[str]:
     """The files that an earlier call has written. Raises DataError for any other one."""
     if to.exists() and not to.is_dir():
         raise DataError(f"{to} is a file", fix="name a folder: to=...")
-    found = set()
+    found: set[str] = set()
     for place, folders, names in os.walk(to):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(place).relative_to(to).as_posix()
+        if inside.count("/") >= DEEPEST:
+            raise _foreign(to, [inside])
         shown = [name for name in names if not name.startswith(".") and name.lower() not in LITTER]
         found |= {name if inside == "." else f"{inside}/{name}" for name in shown}
     foreign = sorted(name for name in found if name != TABLE and not OURS.fullmatch(name))
@@ -134,11 +153,9 @@ def _write(path: Path, data: bytes, exists: bool) -> None:
 
 def _compare(path: Path, data: bytes) -> None:
     """Raises DataError unless the file holds this picture; another release of zlib may have packed it otherwise."""
-    there = path.read_bytes()
-    if there == data:
-        return
     try:
-        same = np.array_equal(sandbox.read(there).pixels, sandbox.read(data).pixels)
+        there = files.read_bytes(path)
+        same = there == data or np.array_equal(sandbox.read(there).pixels, sandbox.read(data).pixels)
     except DataError:
         same = False
     if not same:
@@ -157,7 +174,11 @@ def _write_table(made: Sequence[tuple[str, Item]], path: Path) -> None:
     columns = {"file": [name for name, _ in made], "split": [item.split for _, item in made]}
     frame = pl.DataFrame({**columns, "label": pl.Series(labels, dtype=dtype)})
     if path.exists():
-        if not pl.read_parquet(path).equals(frame):
+        try:
+            same = parquet.read(files.read_bytes(path), path).equals(frame)
+        except (OSError, DataError):
+            same = False
+        if not same:
             raise _foreign(path.parent, [f"{path.name} with other labels"])
         return
     with workspace.writing(path) as file:

@@ -1,6 +1,7 @@
 """A table, as a file or a data frame of pandas or polars -> a polars frame. Whole, or not at all."""
 
 import codecs
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -10,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ursa.core import files
+from ursa.core.kinds import ARCHIVES, sniff
+from ursa.core.text import escaped
+from ursa.core.threads import batched
+from ursa.data import parquet
+from ursa.data.walk import names_in
 from ursa.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,6 +26,10 @@ if TYPE_CHECKING:
 SEPARATORS = (",", ";", "\t", "|")
 ENCODINGS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 CELL = 10_000_000  # characters; a quote that is never closed makes the rest of the file one cell
+MAX_BYTES = 1_000_000_000  # of a table: ten million rows
+PIECE = 1 << 20  # bytes that are decoded at a time to see whether they are text
+CELLS = 1_000_000  # that are Python's objects at a time, of several times their size
+SHOWN = 200  # characters of a message of polars
 
 
 def read(table: Any) -> tuple[pl.DataFrame, bool]:
@@ -30,11 +41,13 @@ def read(table: Any) -> tuple[pl.DataFrame, bool]:
     if isinstance(table, str | Path):
         return _from_file(Path(table))
     if isinstance(table, pl.LazyFrame):
-        table = table.collect()
+        with refusing("the table cannot be read", OSError):
+            table = table.collect()
     if isinstance(table, pl.DataFrame):
         return table, False
     if hasattr(table, "columns") and hasattr(table, "reset_index"):
-        return _from_pandas(table), False
+        with refusing("the data frame cannot be read", TypeError, ValueError, OverflowError):
+            return _from_pandas(table), False
     raise DataError(
         "this is no table",
         found=f"{type(table).__module__}.{type(table).__qualname__}",
@@ -42,64 +55,110 @@ def read(table: Any) -> tuple[pl.DataFrame, bool]:
     )
 
 
+_POLARS: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
+
+@contextlib.contextmanager
+def refusing(what: str, *more: type[Exception]) -> Iterator[None]:
+    """What polars raises, its panics (which are no Exception) too, as a DataError that says `what`."""
+    try:
+        yield
+    except (*_POLARS, *more) as problem:
+        said = escaped(str(problem).strip().partition("\n")[0])[:SHOWN]
+        raise DataError(what, found=said or type(problem).__name__, fix="write plain text and numbers") from None
+
+
 def _from_file(path: Path) -> tuple[pl.DataFrame, bool]:
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a table", fix="name a file, or use from_folder")
     try:
-        data = path.read_bytes()
+        data = files.read_bytes(path, MAX_BYTES)
     except FileNotFoundError:
         raise _missing(path) from None
     except OSError as problem:
         raise DataError(f"cannot read the table {path}", found=problem.strerror, fix="check who may read it") from None
+    except MemoryError:
+        raise DataError(f"cannot read the table {path}", found="it does not fit into memory") from None
     if data.startswith(b"PAR1"):
-        try:
-            return pl.read_parquet(io.BytesIO(data)), False
-        except pl.exceptions.PolarsError as problem:
-            raise DataError(f"{path} is a damaged Parquet file", found=problem, fix="write it again") from None
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise DataError(f"{path} is no text", found="an Excel file or an archive", fix="save the table as CSV")
-    return _from_text(_decoded(data, path), path), True
+        return parquet.read(data, path), False
+    if (kind := sniff(data[:512])) in (*ARCHIVES, "an HTML page") or data.startswith(_OLD_OFFICE):
+        raise _no_table(data, kind, path)
+    return _from_text(data, _encoding(data, path), path), True
+
+
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 
 
 def _missing(path: Path) -> DataError:
     near = path.parent if path.parent.is_dir() else Path()
-    names = sorted(entry.name for entry in near.iterdir() if entry.is_file() and not entry.name.startswith("."))
+    names = [name for name in names_in(near) if (near / name).is_file()]
     fix = did_you_mean(path.name, names) if names else "check the path"
     return DataError(f"there is no file {path}", found=f"{len(names)} files in {near.resolve()}", fix=fix)
 
 
-def _decoded(data: bytes, path: Path) -> str:
+def _no_table(data: bytes, kind: str, path: Path) -> DataError:
+    """What a file is that is no table, and how to make one of it."""
+    if data.startswith(_OLD_OFFICE) or b"xl/workbook" in data[-65_536:] or b"opendocument.spreadsheet" in data[:512]:
+        return DataError(f"{path} is no text", found="a spreadsheet", fix="save the table as CSV")
+    if kind in ARCHIVES:
+        fix = "unpack it, and name the folder or the table that comes out"
+        return DataError(f"{path} is neither a table nor a folder", found=kind, fix=fix)
+    found = "bytes that no text has" if kind == "unknown bytes" else kind
+    return DataError(f"{path} is no table", found=found, fix="save the table as CSV, in UTF-8")
+
+
+def _encoding(data: bytes, path: Path) -> str:
     """UTF-8 or UTF-16; what is neither is taken for cp1252, as Windows writes it in the west."""
-    encoding = next((name for mark, name in ENCODINGS if data.startswith(mark)), "utf-8")
-    text = _text(data, encoding) or _text(data, "cp1252")
-    if text is None or "\0" in text:
-        raise DataError(f"{path} is no text", found="bytes that no text has", fix="save the table as CSV, in UTF-8")
-    if not text.strip():
-        raise DataError(f"the table {path} is empty", fix="its first line names the columns: file,label")
-    return text
+    marked = next((name for mark, name in ENCODINGS if data.startswith(mark)), "utf-8")
+    encoding = next((name for name in (marked, "cp1252") if _is_text(data, name)), None)
+    if encoding is None:
+        raise _no_table(data, sniff(data[:512]), path)
+    return encoding
 
 
-def _text(data: bytes, encoding: str) -> str | None:
+def _is_text(data: bytes, encoding: str) -> bool:
+    """Whether all of it is text, without NUL; in pieces, as letters take up to four times the room of their bytes."""
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        return data.decode(encoding)
+        for start in range(0, len(data), PIECE):
+            if "\0" in decoder.decode(data[start : start + PIECE]):
+                return False
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return None
+        return False
+    return True
 
 
-def _from_text(text: str, path: Path) -> pl.DataFrame:
+def _from_text(data: bytes, encoding: str, path: Path) -> pl.DataFrame:
     """Text -> a frame of text, an empty cell null. Lines without anything in them are left out."""
-    first = next(line for line in io.StringIO(text, newline=None) if line.strip())
-    separator = max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
+    first = _first_line(data, encoding, path)
+    separator = max(SEPARATORS, key=first.count)
+    with contextlib.suppress(csv.Error):  # which is told with its line further down
+        separator = max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
     spaced = separator != "\t" and first.count(separator) == first.count(f"{separator} ") > 0  # "file, label"
-    csv.field_size_limit(CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=spaced, strict=True)
-    rows = _rows(reader, path)
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
+    rows = _rows(csv.reader(lines, delimiter=separator, skipinitialspace=spaced, strict=True), path)
     names = [name.strip() or f"column {number}" for number, name in enumerate(next(rows), 1)]
+    if len(names) > parquet.COLUMNS:
+        found = f"{len(names):,}, the limit is {parquet.COLUMNS:,}"
+        raise DataError(f"the table {path} has too many columns", found=found, fix="leave out what is not needed")
     _no_name_twice(names, str(path))
-    frame = pl.DataFrame(list(rows), schema=dict.fromkeys(names, pl.String), orient="row")
-    if frame.is_empty():
-        raise DataError(f"the table {path} has no rows", found=f"the columns {', '.join(names)}", fix=_HEADER)
-    return frame.with_columns(pl.all().replace("", None))
+    schema = dict.fromkeys(names, pl.String)
+    parts = [pl.DataFrame(some, schema, orient="row") for some in batched(rows, max(1, CELLS // len(names)))]
+    if not parts:
+        found = f"the columns {', '.join(name[:40] for name in names[:12])}"
+        raise DataError(f"the table {path} has no rows", found=found, fix=_HEADER)
+    return pl.concat(parts).with_columns(pl.all().replace("", None))
+
+
+def _first_line(data: bytes, encoding: str, path: Path) -> str:
+    """The first line with anything in it. Sets how long a cell may be, which is a setting of the whole process."""
+    csv.field_size_limit(max(CELL, csv.field_size_limit()))
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding, newline=None)
+    while line := lines.readline(CELL):
+        if line.strip():
+            return line
+    raise DataError(f"the table {path} is empty", fix="its first line names the columns: file,label")
 
 
 _HEADER = "the first line names the columns, each further one is a picture"
@@ -121,17 +180,19 @@ def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
                 )
             yield row
     except csv.Error as problem:
+        long = f"a cell has at most {CELL:,} characters; " if "field larger" in str(problem) else ""
         raise DataError(
             f"line {reader.line_num} of {path} cannot be read",
             found=problem,
-            fix='a quote opens and closes a whole cell, one inside is doubled: "the ""big"" cat"',
+            fix=f'{long}a quote opens and closes a whole cell, one inside is doubled: "the ""big"" cat"',
         ) from None
 
 
 def _no_name_twice(names: list[Any], where: str) -> None:
     twice = [str(name) for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"columns of {where} have the same name", found=", ".join(twice), fix="rename one of them")
+        found = ", ".join(name[:40] for name in twice[:8])
+        raise DataError(f"columns of {where} have the same name", found=found, fix="rename one of them")
 
 
 def _from_pandas(table: Any) -> pl.DataFrame:

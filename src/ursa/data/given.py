@@ -69,6 +69,8 @@ class Naming:
         )
 
     def _text(self, text: str | None) -> str | None:
+        if text and not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise DataError("a label is not Unicode", found=ascii(text[:80]), fix="write it in letters")
         if text and self.names is not None and text not in self.names:
             raise DataError(f"the label {text!r} is not in names", fix=did_you_mean(text, self.names))
         return text or None

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import httpx2
 
+from ursa.core import files
+from ursa.core.kinds import ARCHIVES, sniff
+from ursa.core.text import escaped
 from ursa.data.names import split_of
-from ursa.data.sources import LITTER
+from ursa.data.walk import LITTER, names_in
 from ursa.errors import DataError, did_you_mean
 
 Lists = str | Path | Sequence[str | Path] | Mapping[str, Iterable[str]]
@@ -18,6 +21,10 @@ Lists = str | Path | Sequence[str | Path] | Mapping[str, Iterable[str]]
 FORBIDDEN = frozenset('/\\<>:"|?*')  # in the names of folders, on one system or another
 RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 SHOWN = 200  # characters of a line that is not a URL
+MAX_BYTES = 200_000_000  # of a list: two million URLs
+
+# What httpx2 raises for a text that is no URL: the others for lone surrogates and for names that are none.
+NO_URL = (httpx2.InvalidURL, UnicodeError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,8 @@ def read_lists(lists: Lists) -> list[Wanted]:
         ]
         names = [str(label) for label in lists]
     else:
-        files = [Path(file) for file in ([lists] if isinstance(lists, str | Path) else lists)]
-        read = [(file, _read(file)) for file in files]
+        paths = [Path(file) for file in ([lists] if isinstance(lists, str | Path) else lists)]
+        read = [(file, _read(file)) for file in paths]
         found = [wanted for _, rows in read for wanted in rows]
         names = [file.stem for file, rows in read if any(row.label == _normal(file.stem) for row in rows)]
     if not found:
@@ -65,16 +72,21 @@ def address(text: str) -> Address | str:
     """The address in a text, or the reason why there is none."""
     try:
         url = httpx2.URL(text)
-    except httpx2.InvalidURL as problem:
-        return f"not an address: {problem}"
-    if not url.scheme:
-        return "not an address: it begins with neither http:// nor https://"
-    if url.scheme not in ("http", "https"):
-        return f"not fetched: {url.scheme}:, only http and https are"
-    if not url.host or "%" in url.host or not 0 < (80 if url.port is None else url.port) < 65536:
-        return "not an address: it names no host that can be reached"
-    url = url.copy_with(fragment=None)
-    return Address(url, str(url.copy_with(userinfo=b"")))
+        if not url.scheme:
+            return "not an address: it begins with neither http:// nor https://"
+        if url.scheme not in ("http", "https"):
+            return f"not fetched: {url.scheme}:, only http and https are"
+        if not can_be_asked(url):
+            return "not an address: it names no host that can be reached"
+        url = url.copy_with(fragment=None)
+        return Address(url, str(url.copy_with(userinfo=b"")))
+    except NO_URL as problem:
+        return f"not an address: {escaped(problem)[:SHOWN]}"
+
+
+def can_be_asked(url: httpx2.URL) -> bool:
+    """Whether a URL names a host and a port that a connection can be made to."""
+    return bool(url.host) and "%" not in url.host and 0 < (80 if url.port is None else url.port) < 65536
 
 
 def printable(text: str) -> str:
@@ -108,6 +120,17 @@ def _lines(file: Path) -> Iterator[Wanted]:
 
 def _table(file: Path) -> Iterator[Wanted]:
     reader = csv.DictReader(_text(file).splitlines(), skipinitialspace=True)
+    try:
+        yield from _rows(reader, file)
+    except csv.Error as problem:
+        raise DataError(
+            f"line {reader.reader.line_num} of {file} cannot be read",
+            found=problem,
+            fix="one URL a line, with commas in quotes",
+        ) from None
+
+
+def _rows(reader: "csv.DictReader[str]", file: Path) -> Iterator[Wanted]:
     columns = [(name or "").strip().lower() for name in reader.fieldnames or []]
     if not columns:
         return
@@ -115,7 +138,7 @@ def _table(file: Path) -> Iterator[Wanted]:
     if "url" not in columns:
         raise DataError(
             f"{file} has no column url",
-            found=f"columns {', '.join(columns[:8])}",
+            found=f"columns {', '.join(name[:40] for name in columns[:8])}",
             fix=f"the first line has to be: url,label; {did_you_mean('url', columns)}",
         )
     for row in reader:
@@ -127,22 +150,32 @@ def _table(file: Path) -> Iterator[Wanted]:
 def _text(file: Path) -> str:
     """The text of a file: UTF-8, or what Windows writes when the output of a command goes into a file."""
     try:
-        data = file.read_bytes()
+        data = files.read_bytes(file, MAX_BYTES)
     except FileNotFoundError as problem:
         folder = file.parent if file.parent.is_dir() else Path()
-        others = [entry.name for entry in folder.iterdir() if entry.suffix.lower() in (".txt", ".csv")]
+        others = [name for name in names_in(folder) if name.lower().endswith((".txt", ".csv"))]
         fix = did_you_mean(file.name, others) if others else "write one URL a line into it"
         raise DataError(f"there is no list {file}", found=f"nothing of that name in {folder}", fix=fix) from problem
-    except OSError as problem:
+    except (OSError, DataError) as problem:
+        found = problem.found if isinstance(problem, DataError) else problem.strerror
         raise DataError(
-            f"cannot read the list {file}", found=problem.strerror, fix="name a text file with one URL a line"
+            f"cannot read the list {file}", found=found, fix="name a text file with one URL a line"
         ) from problem
     try:
-        return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+        text = data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise DataError(
-            f"the list {file} is not text in UTF-8", found=problem.reason, fix="save it as UTF-8"
-        ) from problem
+        raise _no_text(file, data, problem.reason) from problem
+    if "\0" in text:
+        raise _no_text(file, data, "NUL in it")
+    return text
+
+
+def _no_text(file: Path, data: bytes, reason: str) -> DataError:
+    kind = sniff(data[:512])
+    fix = "unpack it, and name the list that comes out" if kind in ARCHIVES else "save it as UTF-8"
+    return DataError(
+        f"the list {file} is not text in UTF-8", found=reason if kind == "unknown bytes" else kind, fix=fix
+    )
 
 
 def _class(name: str, where: str) -> str:
@@ -153,8 +186,8 @@ def _class(name: str, where: str) -> str:
         not label
         or label[0] == "."
         or label[-1] == "."
+        or not label.isprintable()  # nor are lone surrogates, which cannot be encoded
         or len(label.encode()) > 200
-        or not label.isprintable()
         or FORBIDDEN & set(label)
         or stem in RESERVED
         or label.lower() in LITTER

@@ -15,12 +15,17 @@ import numpy.typing as npt
 import polars as pl
 
 from ursa import sandbox
+from ursa.core import files, image
 from ursa.core.image import Pixels
+from ursa.core.kinds import FOREIGN
 from ursa.core.prepare import Preparation, Resize, resize
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
 MINIATURE = 32  # pixels a side
+
+LARGE = 32_000_000  # bytes of a file whose head is looked at first; nearly all pictures are smaller, and read in one go
+HEAD = 512  # bytes that `sniff` looks at
 
 FACTS = ("sha256", "format", "width", "height", "frames", "phash", "miniature", "problem")
 
@@ -62,6 +67,8 @@ def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Fa
         data = _bytes(file)
     except OSError as problem:
         return Facts(problem=f"cannot be opened: {problem.strerror}")
+    except DataError as problem:
+        return Facts(problem=problem.what)
     digest = hashlib.sha256(data).hexdigest()
     try:
         with sandbox.reading(data, preparation.size, preparation.side) as picture:
@@ -72,15 +79,37 @@ def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Fa
 
 
 def _bytes(file: Path) -> bytes:
-    """As `Path.read_bytes`, with half the calls that other threads can get in between of."""
-    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    """The bytes of a picture's file. Raises OSError; DataError for what is no file, and for what is not worth reading.
+
+    A film beside the pictures is known by its first bytes: of a LARGE file these are looked at before the rest is read.
+    """
+    reason = None
     try:
-        data = os.read(descriptor, os.fstat(descriptor).st_size + 1)
-        while some := os.read(descriptor, 1 << 20) if len(data) % 4096 == 0 else b"":
-            data += some
-        return data
-    finally:
-        os.close(descriptor)
+        with files.opened(file) as (descriptor, about):
+            if about.st_size > LARGE:
+                reason = _not_worth_it(os.read(descriptor, HEAD), about.st_size)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+            data = b"" if reason else files.read(descriptor, about.st_size)
+    except DataError as problem:
+        raise DataError(f"cannot be opened: {problem.found}") from problem
+    except ValueError as problem:  # NUL in the name
+        raise DataError("cannot be opened: no file can have this name", found=problem) from problem
+    except MemoryError as problem:
+        raise DataError("cannot be opened: it does not fit into memory") from problem
+    if reason:
+        raise DataError(reason)
+    return data
+
+
+def _not_worth_it(head: bytes, size: int) -> str | None:
+    kind = image.sniff(head)
+    if kind in FOREIGN:
+        return f"needs a decoder: {kind}, which Ursa does not read"
+    if kind not in image.DECODERS:
+        return f"not a picture: {kind}"
+    return (
+        f"too large: a file of {size:,} bytes, the limit is {sandbox.MAX_BYTES:,}" if size > sandbox.MAX_BYTES else None
+    )
 
 
 def compared(facts: Sequence[Facts], views: Pixels, preparation: Preparation, by: Resize) -> list[Facts]:
@@ -141,10 +170,12 @@ def remembered(catalog: Catalog, before: Catalog) -> Catalog:
     """The catalog with the facts of an earlier scan, where size and time of the file have not changed.
 
     A file that could not even be opened is looked at again: who may read it changes neither. So is one that needed a
-    decoder, which may have been installed since.
+    decoder, which may have been installed since. One that was judged by its first bytes and its size has no sha256, and
+    is known nevertheless.
     """
     asked = pl.col("problem").str.starts_with("needs a decoder").fill_null(False)
-    known = before.rows.filter(pl.col("sha256").is_not_null() & ~asked).select("id", "bytes", "modified", *FACTS)
+    judged = pl.col("sha256").is_not_null() | pl.col("problem").str.contains("^(not a picture|too large)")
+    known = before.rows.filter(judged & ~asked).select("id", "bytes", "modified", *FACTS)
     rows = catalog.rows.drop(FACTS).join(known, on=["id", "bytes", "modified"], how="left", maintain_order="left")
     rows = rows.with_columns(problem=pl.coalesce(catalog.rows["problem"], "problem"))  # a source may know one
     return Catalog(catalog.root, rows.select(catalog.rows.columns))

@@ -1,18 +1,23 @@
 """Folder -> Catalog. Reads names and the first bytes of loose files; decodes nothing."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ursa.core.image import DECODERS, sniff
+from ursa.core import files
+from ursa.core.kinds import ARCHIVES, DECODERS, sniff
 from ursa.data.catalog import Catalog
 from ursa.data.names import SPLITS as SPLITS
 from ursa.data.names import Pattern, split_of
+from ursa.data.walk import LITTER as LITTER
+from ursa.data.walk import Folder, Found, Inside, Walk, inside, names_in
 from ursa.errors import DataError
 
-LITTER = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx"}
+HEAD = 512  # bytes that `sniff` looks at
+EMPTY = "empty class: a folder without pictures"
 
 
 def from_folder(folder: str | Path, *, pattern: str | re.Pattern[str] | None = None, labelled: bool = True) -> Catalog:
@@ -20,6 +25,8 @@ def from_folder(folder: str | Path, *, pattern: str | re.Pattern[str] | None = N
 
     Hidden files and litter (Thumbs.db and the like) are skipped. Every other file below a class becomes a row: whether
     it is a picture is for the scan to say, from its bytes. Pictures outside any class become rows without a label.
+    What cannot be looked at (a folder that may not be read or lies too deep, a name that is not Unicode), and a class
+    folder without files, is a row with that as its problem. Links are followed as `ursa.data.walk.Walk` says.
 
     pattern: finds label, split and group in the names of the files (see `ursa.data.names.Pattern`), "{label}_*.jpg";
     what it does not name comes from the folders. A file that does not match gets none of what it names.
@@ -28,23 +35,35 @@ def from_folder(folder: str | Path, *, pattern: str | re.Pattern[str] | None = N
     """
     root = _existing(Path(folder))
     named = None if pattern is None else Pattern.of(pattern)
-    rows = _listed(root, by_split=named is None or "split" not in named.fields)
-    if not rows:
-        raise DataError(
-            f"no pictures in {root}",
-            found="neither class folders with files in them nor pictures",
-            fix=f"put them into one folder a class: {root}/cat/1.jpg",
-        )
-    files = [file for file, _, _, _ in rows]
+    fields = () if named is None else named.fields
+    rows = _listed(root, by_split="split" not in fields, by_class=labelled and "label" not in fields)
+    if not any(row.stat for row in rows):
+        raise _nothing(root, rows)
+    names = [row.file for row in rows]
     columns: dict[str, Sequence[Any]] = {
-        "id": files,
-        "path": files,
-        "label": [label if labelled else None for _, label, _, _ in rows],
-        "split": [split for _, _, split, _ in rows],
-        "bytes": [stat.st_size for _, _, _, stat in rows],
-        "modified": [stat.st_mtime_ns for _, _, _, stat in rows],
+        "id": names,
+        "path": names,
+        "label": [row.label if labelled else None for row in rows],
+        "split": [row.split for row in rows],
+        "bytes": [row.stat and row.stat.st_size for row in rows],
+        "modified": [row.stat and modified(row.stat) for row in rows],
+        "problem": [row.problem for row in rows],
     }
-    return Catalog.of(root, columns if named is None else {**columns, **named.read_all(files)})
+    return Catalog.of(root, columns if named is None else {**columns, **named.read_all(names)})
+
+
+def modified(about: os.stat_result) -> int:
+    """When a file was changed, in nanoseconds, as the catalog keeps it: file systems know years that 64 bits do not."""
+    return min(max(about.st_mtime_ns, -(2**63)), 2**63 - 1)
+
+
+def _nothing(root: Path, rows: "list[_Row]") -> DataError:
+    said = next((f"{row.file}: {row.problem}" for row in rows if row.problem != EMPTY), None)
+    return DataError(
+        f"no pictures in {root}",
+        found=said or "neither class folders with files in them nor pictures",
+        fix=f"put them into one folder a class: {root}/cat/1.jpg",
+    )
 
 
 def needs_labels(catalog: Catalog) -> Catalog:
@@ -58,33 +77,97 @@ def needs_labels(catalog: Catalog) -> Catalog:
     )
 
 
-def _listed(root: Path, *, by_split: bool) -> list[tuple[str, str | None, str | None, os.stat_result]]:
-    """(file, label, split, stat) of every picture below, by name."""
-    above = frozenset({os.path.realpath(root)})
-    tops = [entry for entry in _entries(root) if entry.is_dir()]
-    splits = _splits(root, [top.name for top in tops]) if by_split else {}
-    rows: list[tuple[str, str | None, str | None, os.stat_result]] = []
-    for top in tops:
-        split = splits.get(top.name)
-        for place in [entry for entry in _entries(top.path) if entry.is_dir()] if splits else [top]:
-            prefix = f"{top.name}/{place.name}" if splits else top.name
-            inside = above | {os.path.realpath(top.path)} if splits else above
-            rows += [(file, place.name, split, stat) for file, stat in _files(place.path, prefix, inside)]
-        if splits:
-            rows += [(f"{top.name}/{file}", None, split, stat) for file, stat in _loose(top.path)]
-    rows += [(file, None, None, stat) for file, stat in _loose(root)]
-    return sorted(rows, key=lambda row: row[0])
+class _Row(NamedTuple):
+    file: str
+    label: str | None
+    split: str | None
+    stat: os.stat_result | None = None
+    problem: str | None = None
+
+
+def _listed(root: Path, *, by_split: bool, by_class: bool) -> list[_Row]:
+    """A row for every picture below, by name, and for what cannot be looked at or, `by_class`, is an empty class."""
+    top = _top(root)
+    splits = _splits(root, [folder.name for folder in top.folders]) if by_split else {}
+    walk = Walk(root)
+    rows = [_Row(file.name, None, None, file.stat) for file in _loose(root, top)]
+    rows += [_Row(found.name, None, None, None, found.problem) for found in top.problems]
+    places = [(folder, folder.name, splits.get(folder.name)) for folder in top.folders]
+    if splits:
+        walk.bar(top.folders, above=True)
+        places = []
+        for folder in top.folders:
+            split = splits[folder.name]
+            try:
+                within = inside(folder.path, folder.name)
+            except OSError as problem:
+                rows.append(_Row(folder.name, None, split, None, f"unreadable folder: {problem.strerror}"))
+                continue
+            places += [(place, posixpath.basename(place.name), split) for place in within.folders]
+            rows += [_Row(file.name, None, split, file.stat) for file in _loose(folder.path, within)]
+            rows += [_Row(found.name, None, split, None, found.problem) for found in within.problems]
+    walk.bar([place for place, _, _ in places])
+    rows += _classes(walk, places, by_class=by_class)
+    return sorted(_told_apart(rows), key=lambda row: row.file)
+
+
+def _classes(walk: Walk, places: list[tuple[Folder, str, str | None]], *, by_class: bool) -> list[_Row]:
+    """The rows of folders that are classes: (folder, class, split) each. A folder that is a row itself has no class."""
+    rows: list[_Row] = []
+    empty: list[_Row] = []
+    for place, label, split in places:
+        found = list(walk.files(place))
+        rows += [_Row(each.name, None if each.is_folder else label, split, each.stat, each.problem) for each in found]
+        if by_class and not found and not walk.leads_back(place):
+            empty.append(_Row(place.name, label, split, None, EMPTY))
+    filled = {row.label for row in rows}  # a class that only one split lacks is another finding
+    return rows + [row._replace(label=None) for row in empty if row.label not in filled]
+
+
+def _told_apart(rows: list[_Row]) -> list[_Row]:
+    """The rows with ids that occur once: an escaped name can be the real one of another file."""
+    taken = {row.file for row in rows if row.stat is not None}
+    apart = []
+    for row in rows:
+        name, number = row.file, 1
+        while row.stat is None and name in taken:
+            number += 1
+            name = f"{row.file}#{number}"
+        taken.add(name)
+        apart.append(row._replace(file=name))
+    return apart
+
+
+def _top(root: Path) -> Inside:
+    try:
+        return inside(root)
+    except OSError as problem:
+        raise DataError(f"cannot look into {root}", found=problem.strerror, fix="check who may read it") from problem
 
 
 def _existing(folder: Path) -> Path:
     if not folder.exists():
         near = folder.parent if folder.parent.is_dir() else Path()
-        others = sorted(entry.name for entry in near.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        others = [name for name in names_in(near) if (near / name).is_dir()]
         listed = ", ".join(others[:5]) or "no folders"
         raise DataError(f"there is no folder {folder}", found=f"{near.resolve()} holds {listed}", fix="check the path")
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder", found="a file", fix="name the folder that holds the class folders")
+        raise _not_a_folder(folder)
     return folder
+
+
+def _not_a_folder(path: Path) -> DataError:
+    fix = "name the folder that holds the class folders"
+    try:
+        with files.opened(path) as (descriptor, _):
+            kind = sniff(os.read(descriptor, HEAD))
+    except OSError as problem:
+        return DataError(f"{path} is not a folder", found=f"a file ({problem.strerror})", fix=fix)
+    except DataError as problem:
+        return DataError(f"{path} is not a folder", found=problem.found, fix=fix)
+    if kind in ARCHIVES:
+        return DataError(f"{path} is not a folder", found=kind, fix="unpack it, and name the folder that comes out")
+    return DataError(f"{path} is not a folder", found=f"a file: {kind}", fix=fix)
 
 
 def _splits(root: Path, tops: list[str]) -> dict[str, str]:
@@ -102,50 +185,13 @@ def _splits(root: Path, tops: list[str]) -> dict[str, str]:
     return found
 
 
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, by name, less what is hidden or litter."""
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as problem:
-        raise DataError(f"cannot look into {folder}", found=problem.strerror, fix="check who may read it") from problem
-    entries = [entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in LITTER]
-    entries = [entry for entry in entries if not entry.is_symlink() or _leads_somewhere(entry)]
-    for entry in entries:
-        if not entry.name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in entry.name):
-            raise DataError(f"a name in {folder} is not Unicode", found=ascii(entry.name), fix="rename the file")
-    return entries
-
-
-def _leads_somewhere(link: os.DirEntry[str]) -> bool:
-    try:
-        link.stat()
-    except OSError:  # a dangling link, or one that leads back to itself
-        return False
-    return True
-
-
-def _files(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below, as (prefix/path, stat); a link back to a folder above is not followed again."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    for entry in _entries(folder):
-        name = f"{prefix}/{entry.name}"
-        if entry.is_dir():
-            yield from _files(entry.path, name, above | {real})
-        elif entry.is_file():  # not a socket, a device
-            yield name, entry.stat()
-
-
-def _loose(folder: str | Path) -> Iterator[tuple[str, os.stat_result]]:
+def _loose(folder: str | Path, within: Inside) -> Iterator[Found]:
     """Pictures lying directly in a folder of folders; a README or a table beside the classes is nobody's concern."""
-    for entry in _entries(folder):
-        if entry.is_file():
-            try:
-                with open(entry.path, "rb") as file:
-                    kind = sniff(file.read(512))
-            except OSError:  # it may not be read, or has just gone: nobody's concern either
-                continue
-            if kind in DECODERS:
-                yield entry.name, entry.stat()
+    for file in within.files:
+        try:
+            with files.opened(Path(folder) / posixpath.basename(file.name)) as (descriptor, _):
+                kind = sniff(os.read(descriptor, HEAD))
+        except (OSError, DataError):  # it may not be read, or has just gone or become a pipe: nobody's concern either
+            continue
+        if kind in DECODERS:
+            yield file

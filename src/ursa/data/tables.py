@@ -1,18 +1,24 @@
 """Table of files and labels -> Catalog. Decodes nothing; says which files are not there."""
 
+import contextlib
 import os
 import posixpath
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import polars as pl
 
+from ursa.core.files import kind
 from ursa.core.threads import chunks
 from ursa.data import frames
 from ursa.data.catalog import Catalog
 from ursa.data.names import split_of, unknown_split
+from ursa.data.sources import modified
 from ursa.data.targets import targets
+from ursa.data.walk import inside
 from ursa.errors import DataError, did_you_mean
 
 # The names by which columns are found, whatever their case and with " " or "-" for "_". The first line in which one is
@@ -35,6 +41,8 @@ COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 TIMES = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y:%m:%d %H:%M:%S", "%Y/%m/%d", "%d.%m.%Y")
 MISSING = "missing: there is no such file"
+ADDRESS = "missing: it is an address, not a file"
+URL = r"^[A-Za-z][A-Za-z0-9+.-]+://"
 BLOCK = 1000  # files a task of a thread: asking for one is far quicker than handing it over
 SEARCHED = 100_000  # files that are looked through for where the first of the table may be
 
@@ -68,24 +76,27 @@ def from_table(
     place = Path(root) if root is not None else Path(table).parent if is_file else Path()
     if frame.is_empty():
         raise DataError("the table has no rows", found=f"the columns {', '.join(frame.columns)}")
-    given = {"file": file, "split": split, "group": group, "time": time}
-    found = {part: _column(frame, part, name) for part, name in given.items()}
-    wanted = _labels(frame, label, found)
-    if found["file"] is None:
-        raise _not_found("file", frame)
-    paths = _paths(frame[found["file"]], place)
-    columns: dict[str, Any] = {
-        "id": _ids(paths),
-        "path": paths,
-        "split": None if found["split"] is None else _splits(frame[found["split"]]),
-        "group": None if found["group"] is None else _text(frame[found["group"]]),
-        "time": None if found["time"] is None else _times(frame[found["time"]]),
-        **_stats(paths, place),
-    }
-    catalog = Catalog.of(place, {name: values for name, values in columns.items() if values is not None})
-    if not wanted:
-        return catalog
-    return catalog.with_columns(label=targets(frame, wanted, separator=separator, task=task, untyped=untyped))
+    with frames.refusing("the table cannot be used"):
+        given = {"file": file, "split": split, "group": group, "time": time}
+        found = {part: _column(frame, part, name) for part, name in given.items()}
+        wanted = _labels(frame, label, found)
+        if found["file"] is None:
+            raise _not_found("file", frame)
+        for part, name in found.items():
+            _is_plain(frame, name, part)
+        paths = _paths(frame[found["file"]], place)
+        columns: dict[str, Any] = {
+            "id": _ids(paths),
+            "path": paths,
+            "split": None if found["split"] is None else _splits(frame[found["split"]]),
+            "group": None if found["group"] is None else _text(frame[found["group"]]),
+            "time": None if found["time"] is None else _times(frame[found["time"]]),
+            **_stats(paths, place),
+        }
+        catalog = Catalog.of(place, {name: values for name, values in columns.items() if values is not None})
+        if not wanted:
+            return catalog
+        return catalog.with_columns(label=targets(frame, wanted, separator=separator, task=task, untyped=untyped))
 
 
 def _column(frame: pl.DataFrame, part: str, name: str | None) -> str | None:
@@ -106,6 +117,17 @@ def _column(frame: pl.DataFrame, part: str, name: str | None) -> str | None:
         if there:
             return there[0]
     return None
+
+
+def _is_plain(frame: pl.DataFrame, name: str | None, part: str) -> None:
+    """Raises DataError for a column of pictures, records or lists, where text or numbers are needed."""
+    dtype = pl.Null() if name is None else frame.schema[name]
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+        raise DataError(
+            f"the column {name!r} cannot be the {part}",
+            found=f"it holds {str(dtype)[:80]}",
+            fix="name a column of text; pictures that lie in the table itself are read by Catalog.from_dataset",
+        )
 
 
 def _plain(name: str) -> str:
@@ -148,13 +170,15 @@ def _paths(column: pl.Series, root: Path) -> pl.Series:
         raise DataError(
             f"row {empty[0] + 1} names no file", found=f"an empty cell in {column.name!r}", fix="fill it in"
         )
-    urls = text.filter(text.str.contains("^https?://"))
-    if len(urls):
-        raise DataError("the table names addresses, not files", found=urls[0], fix="fetch them first: ursa download")
+    urls = text.str.contains(URL)
+    if urls.all():
+        raise DataError("the table names addresses, not files", found=text[0], fix="fetch them first: ursa download")
     above = f"{Path(os.path.abspath(root)).as_posix().rstrip('/')}/"  # noqa: PTH100  absolute() keeps ".."
     back = text.str.contains("\\", literal=True) & pl.Series(_elsewhere(text, root))
     slashed = pl.select(pl.when(back).then(text.str.replace_all("\\", "/", literal=True)).otherwise(text)).to_series()
-    odd = slashed.str.contains(r"(^|/)\.{0,2}/|/\.{0,2}$")  # "./a", "a//b", "a/../b"; and "/a", which stays as it is
+    odd = (
+        slashed.str.contains(r"(^|/)\.{0,2}/|/\.{0,2}$") & ~urls
+    )  # "./a", "a//b", "a/../b"; and "/a", which stays as it is
     if odd.any():
         mended = [posixpath.normpath(path) if it else path for path, it in zip(slashed, odd, strict=True)]
         slashed = pl.Series(mended)
@@ -163,7 +187,7 @@ def _paths(column: pl.Series, root: Path) -> pl.Series:
 
 def _elsewhere(paths: pl.Series, root: Path) -> list[bool]:
     """[N] whether a path with "\\" is no file as it stands: there are systems where names may hold one."""
-    return ["\\" in path and (os.sep == "\\" or not (root / path).exists()) for path in paths]
+    return ["\\" in path and (os.sep == "\\" or not os.path.exists(root / path)) for path in paths]  # noqa: PTH110
 
 
 def _ids(paths: pl.Series) -> pl.Series:
@@ -180,7 +204,10 @@ def _stats(paths: pl.Series, root: Path) -> dict[str, list[Any]]:
     found = [row for done in chunks(blocks, _stat_block) for block in done for row in block]
     if all(problem == MISSING for _, _, problem in found):
         raise _none_there(paths, root)
-    return {name: [row[i] for row in found] for i, name in enumerate(("bytes", "modified", "problem"))}
+    columns = {name: [row[i] for row in found] for i, name in enumerate(("bytes", "modified", "problem"))}
+    for row in paths.str.contains(URL).arg_true():
+        columns["problem"][row] = ADDRESS if columns["problem"][row] == MISSING else columns["problem"][row]
+    return columns
 
 
 def _stat_block(files: list[str]) -> list[tuple[int | None, int | None, str | None]]:
@@ -194,7 +221,9 @@ def _stat(file: str) -> tuple[int | None, int | None, str | None]:
         return None, None, MISSING
     except OSError:  # what else is wrong with it is said by the scan
         return None, None, None
-    return stat.st_size, stat.st_mtime_ns, None
+    if not S_ISREG(stat.st_mode):  # never opened: there are devices to which that alone does something
+        return None, None, f"cannot be opened: {kind(stat.st_mode)}"
+    return stat.st_size, modified(stat), None
 
 
 def _none_there(paths: pl.Series, root: Path) -> DataError:
@@ -215,11 +244,16 @@ def _none_there(paths: pl.Series, root: Path) -> DataError:
     return DataError(f"none of the {len(paths):,} files of the table is there", found=found, fix=fix)
 
 
-def _below(root: Path) -> Any:
-    """The files below, relative to the root."""
-    for place, _, names in os.walk(root):
-        inside = Path(place).relative_to(root).as_posix()
-        yield from (name if inside == "." else f"{inside}/{name}" for name in sorted(names))
+def _below(root: Path) -> Iterator[str]:
+    """The files below, relative to the root, nearest first; what cannot be looked into is left out."""
+    todo = deque([(root, "")])
+    while todo:
+        folder, prefix = todo.popleft()
+        with contextlib.suppress(OSError):
+            within = inside(folder, prefix)
+            yield from (file.name for file in within.files)
+            todo.extend((Path(each.path), each.name) for each in within.folders if not each.is_link)
+            yield ""  # so that folders count too, for the one who searches
 
 
 def _splits(column: pl.Series) -> pl.Series:

@@ -1,6 +1,7 @@
 """The label columns of a table -> what is learned: a class, several classes or numbers for each picture."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -32,6 +33,8 @@ def targets(
     """
     if task is not None and task not in TASKS:
         raise DataError("no such task", found=repr(task), fix=f"one of {', '.join(TASKS)}")
+    for name in columns:
+        _is_label(frame.schema[name], name)
     if len(columns) > 1:
         return _of_columns(frame.select(columns), task).alias("label")
     column = frame[columns[0]]
@@ -42,6 +45,16 @@ def targets(
     if separator is not None:
         return _of_cells(column, separator, task).alias("label")
     return _of_values(column, task, untyped).alias("label")
+
+
+def _is_label(dtype: Any, name: str) -> None:
+    inner: Any = getattr(dtype, "inner", dtype)  # of a list
+    if inner.is_nested() or inner in (pl.Binary, pl.Object):
+        raise DataError(
+            f"the column {name!r} cannot be the label",
+            found=f"it holds {str(dtype)[:80]}",
+            fix="labels are text, numbers, or lists of these",
+        )
 
 
 def _of_columns(frame: pl.DataFrame, task: str | None) -> pl.Series:

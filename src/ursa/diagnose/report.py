@@ -35,6 +35,8 @@ KINDS = {
     "test-looked-at": ("The test part was looked at before", "warn"),
     "broken-file": ("Files that cannot be used", "warn"),
     "missing-file": ("Files that cannot be opened", "warn"),
+    "unreadable-folder": ("Folders that cannot be read", "warn"),
+    "empty-class": ("Class folders without pictures", "warn"),
     "not-a-picture": ("Files that are no pictures", "warn"),
     "truncated": ("Truncated pictures", "warn"),
     "crashes-its-decoder": ("Files that crash a decoder", "bad"),
@@ -57,6 +59,8 @@ KINDS = {
 UNPICTURED = (
     "broken-file",
     "missing-file",
+    "unreadable-folder",
+    "empty-class",
     "not-a-picture",
     "truncated",
     "crashes-its-decoder",

@@ -104,5 +104,8 @@ def kept(to: Path) -> int:
 def _files(folder: Path) -> int:
     if not folder.is_dir():
         return 0
-    with os.scandir(folder) as entries:
-        return sum(entry.is_file() and not entry.name.startswith(".") for entry in entries)
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.is_file() and not entry.name.startswith(".") for entry in entries)
+    except OSError as problem:
+        raise DataError(f"cannot look into {folder}", found=problem.strerror, fix="check who may read it") from problem
