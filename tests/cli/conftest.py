@@ -29,7 +29,7 @@ def ursa_command():
 
 @pytest.fixture(scope="session")
 def in_terminal():
-    """in_terminal(command, cwd=...) -> (exit code, every byte that it wrote), in a terminal that changes none of them."""
+    """in_terminal(command, cwd=...) -> (exit code, all bytes that it wrote), in a terminal that changes none."""
     termios, pty = pytest.importorskip("termios"), pytest.importorskip("pty")
 
     def run(command, **options):

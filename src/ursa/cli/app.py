@@ -258,11 +258,12 @@ def predict(
 ) -> None:
     """What pictures show. Exits 1 when one of them could not be read."""
     from ursa.cli import progress
-    from ursa.serve.predictor import Prediction, Predictor
-    from ursa.workflow.evaluate import predictions
+    from ursa.serve.predictor import Prediction
+    from ursa.workflow.evaluate import opened, predictions
 
+    predictor = opened(bundle, "ursa predict BUNDLE PICTURE...", pictures)
     with progress.shown() as bar:
-        answers = list(predictions(Predictor(bundle), pictures, bar))
+        answers = list(predictions(predictor, pictures, bar))
     if json_:
         print_json(
             [

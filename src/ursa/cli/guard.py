@@ -69,11 +69,13 @@ def fail(problem: BaseException, *, as_json: bool = False, debug: bool = False) 
     told, code = explained(problem)
     if debug:
         say(_traceback(problem))
-    if output.broken(sys.stdout):
-        output.abandon(sys.stdout)
-    elif as_json:
-        print_json(told.to_json())
     say(f"Error: {_block(told)}")
+    try:
+        sys.stdout.flush()
+        if as_json:
+            print_json(told.to_json())
+    except OSError:  # nobody can read it there; on stderr it has been said
+        output.abandon(sys.stdout)
     sys.exit(code)
 
 

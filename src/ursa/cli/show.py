@@ -265,14 +265,14 @@ def _counted(result: "Checked") -> str:
     broken = len(catalog) - len(catalog.readable())
     unlabelled = len(catalog.readable()) - len(counted)
     aside = [f"{broken:,} cannot be read"] * bool(broken) + [f"{unlabelled:,} without a label"] * bool(unlabelled)
-    left_out = f" [dim]({', '.join(aside)})[/]" if aside else ""
     head = f"{len(counted):,} {_pictures(len(counted))}"
     if classes:
         head += f" in {classes:,} {'class' if classes == 1 else 'classes'}"
     if not aside:
         return f"[bold]{head}[/]"
     files = broken + unlabelled
-    return f"[bold]{head}[/], {files:,} {'file' if files == 1 else 'files'} left out{left_out}"
+    reasons = ", ".join(aside) if len(aside) > 1 else aside[0].partition(" ")[2]
+    return f"[bold]{head}[/], {files:,} {'file' if files == 1 else 'files'} left out: {reasons}"
 
 
 def _kind(reason: str) -> str:

@@ -19,7 +19,7 @@ from ursa.core.metrics import Metric
 from ursa.core.progress import Progress, silent
 from ursa.core.threads import chunks
 from ursa.data import looks
-from ursa.errors import DataError
+from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workspace import NAME, Workspace
 
@@ -72,7 +72,7 @@ def evaluate(
     from ursa.data.sources import needs_labels
     from ursa.workflow.setup import Options, catalog_of
 
-    predictor = Predictor(bundle)
+    predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
     catalog = needs_labels(catalog_of(data, Options(pattern=pattern, table=table or {})))
     at = None if workspace is None else Path(workspace)
     space = Workspace(catalog.root / NAME) if at is None else Workspace.open(catalog.root, at)
@@ -107,6 +107,16 @@ def evaluate(
         looks=looked,
         findings=tuple(looks.looked_at(looked, len(rows))),
     )
+
+
+def opened(bundle: str | Path, other_way: str, others: Sequence[object]) -> Predictor:
+    """The predictor of a bundle; where the bundle is among the `others`, the error says the order of arguments."""
+    try:
+        return Predictor(bundle)
+    except BundleError as problem:
+        if not any(isinstance(other, str | Path) and str(other).endswith(".ursa") for other in others):
+            raise
+        raise BundleError(problem.what, found=problem.found, fix=f"the bundle comes first: {other_way}") from problem
 
 
 def _commonest(problems: Mapping[str, str]) -> str:
@@ -159,4 +169,6 @@ def _read(file: Path) -> bytes:
     except DataError as problem:  # a folder, a pipe, a device
         raise DataError(f"not a picture: {problem.found}") from problem
     except OSError as problem:
-        raise DataError(f"cannot be opened: {problem.strerror}") from problem
+        address = str(file).startswith(("http:/", "https:/"))
+        reason = "it is an address, not a file: fetch it first" if address else problem.strerror
+        raise DataError(f"cannot be opened: {reason}") from problem

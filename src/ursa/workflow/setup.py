@@ -1,6 +1,7 @@
 """What every workflow on a picture folder begins with: options, workspace, scanned catalog, embeddings, a clock."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,9 @@ class Prepared:
 
 def catalog_of(data: Data, options: Options) -> Catalog:
     """What a command was given -> its pictures. Raises DataError where it is neither folder nor table nor catalog."""
+    if str(data).startswith(("http:/", "https:/")):
+        fix = "fetch the pictures first: ursa download LIST.txt --to FOLDER"
+        raise DataError("pictures are read from a folder, not from an address", found=data, fix=fix)
     is_table = not isinstance(data, Catalog) and Path(data).is_file()
     if options.table and (isinstance(data, Catalog) or Path(data).is_dir()):
         raise DataError(f"only a table is read by {', '.join(options.table)}", found=_kind(data), fix="name a table")
@@ -96,6 +100,13 @@ def catalog_of(data: Data, options: Options) -> Catalog:
             raise DataError(
                 f"{data} is a single picture", found=kind, fix="name the folder that it lies in, or a table of pictures"
             )
+        if kind == "a zip archive" and not str(data).lower().endswith((".xlsx", ".ods")):
+            if str(data).endswith(".ursa"):
+                fix = f"name the folder of pictures; a model on pictures: ursa evaluate {shlex.quote(str(data))} FOLDER"
+                raise DataError(f"{data} is a bundle, a model", found=kind, fix=fix)
+            words = shlex.join(["python", "-m", "zipfile", "-e", str(data), Path(data).stem])
+            fix = f"unpack it, and name the folder that comes out: {words}"
+            raise DataError(f"{data} is a zip archive", found="pictures are read from folders", fix=fix)
         return from_table(Path(data), **options.table)
     return from_folder(data, pattern=options.pattern)
 
