@@ -123,6 +123,23 @@ def test_closed_streams_are_no_reason_to_fail(ursa_command, closed, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@POSIX
+def test_ctrl_c_while_the_command_is_being_loaded_leaves_no_traceback():
+    code = """
+import builtins, os, signal, sys
+real = builtins.__import__
+def slow(name, *rest, **more):
+    if name == "ursa.cli.app":
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *rest, **more)
+builtins.__import__ = slow
+from ursa.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 SLOW = """
 import concurrent.futures, sys, time
 from ursa.cli.guard import guarded

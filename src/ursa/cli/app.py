@@ -49,8 +49,8 @@ app = typer.Typer(
 )
 
 
-def main() -> None:
-    """The entry point of the `ursa` command."""
+def run() -> None:
+    """Parse the arguments, run the command, exit."""
     output.prepare()
     try:
         code = app(standalone_mode=False)  # so that what Typer finds wrong is told as everything else
