@@ -1,5 +1,7 @@
 """The command as users run it: a process of its own."""
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +25,25 @@ def ursa():
 @pytest.fixture(scope="session")
 def ursa_command():
     return URSA
+
+
+@pytest.fixture(scope="session")
+def in_terminal():
+    """in_terminal(command, cwd=...) -> (exit code, all bytes that it wrote), in a terminal that changes none."""
+    termios, pty = pytest.importorskip("termios"), pytest.importorskip("pty")
+
+    def run(command, **options):
+        ours, theirs = pty.openpty()
+        settings = termios.tcgetattr(theirs)
+        settings[1] &= ~termios.OPOST  # it would write \r\n for \n
+        termios.tcsetattr(theirs, termios.TCSANOW, settings)
+        seen = b""
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, **options) as process:
+            os.close(theirs)
+            with contextlib.suppress(OSError):  # EIO once the other end is closed
+                while data := os.read(ours, 65536):
+                    seen += data
+            os.close(ours)
+        return process.returncode, seen
+
+    return run

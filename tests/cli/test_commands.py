@@ -62,7 +62,7 @@ def test_predict_exits_1_when_a_picture_cannot_be_read_and_still_answers_the_oth
     assert done.returncode == 1
     first, missing, archive = json.loads(done.stdout)
     assert first["label"] == "cat"
-    assert missing == {"picture": "missing.jpg", "problem": "cannot open missing.jpg"}
+    assert missing == {"picture": "missing.jpg", "problem": "cannot be opened: No such file or directory"}
     assert archive["problem"] == "not a picture: a zip archive"
 
 
@@ -81,12 +81,19 @@ def test_evaluate(home, ursa):
         (("check", "pets", "--backbone", "resnet34x"), "did you mean 'resnet34'"),
         (("check", "pets", "--weights", "nothing.pt"), "there is no file of weights"),
         (("check", "pets", "--precision", "fp8"), "one of auto, fp32, bf16"),
-        (("check", "pets", "--device", "gpu"), "one of cpu, cuda, mps"),
+        (("check", "pets", "--device", "gpu"), "one of auto, cpu, cuda, mps"),
         (("train", "pets", "--set", "epoch=3"), "did you mean 'epochs'?"),
         (("predict", "none.ursa", "a.jpg"), "there is no bundle none.ursa"),
         (("predict", "pets/cat/cat_000.jpg", "a.jpg"), "not a bundle"),
         (("serve", "pets.ursa", "--port", "99999"), "ports are 0 to 65535"),
         (("evaluate", "pets.ursa", "nowhere"), "there is no folder"),
+        (("evaluate", "pets", "pets.ursa"), "the bundle comes first: ursa evaluate BUNDLE FOLDER"),
+        (("predict", "pets/cat/cat_000.jpg", "pets.ursa"), "the bundle comes first: ursa predict BUNDLE PICTURE"),
+        (("check", "pets.ursa"), "is a bundle, a model"),
+        (("check", "http://127.0.0.1/pets"), "not from an address"),
+        (("check", "pets", "--table", "label=x"), "only a table is read by label"),
+        (("download", "http://127.0.0.1/1.jpg", "--to", "there"), "an address is not a list"),
+        (("demo", "--to", "pets.ursa"), "ursa demo --to DIR"),
     ],
 )
 def test_misuse_exits_2_with_one_readable_block(home, ursa, arguments, said):
@@ -96,6 +103,42 @@ def test_misuse_exits_2_with_one_readable_block(home, ursa, arguments, said):
     assert "fix:" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_device_that_is_not_there_is_said_before_the_pictures_are_looked_at(home, ursa):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    done = ursa("check", "nowhere", "--backbone", "pixels", "--device", "cuda", cwd=home)
+    assert done.returncode == 2
+    assert "there is no device cuda" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ursa("check", "pets", "--backbone", "pixels", "--device", "auto", cwd=home).returncode == 0
+
+
+def test_the_heading_counts_what_its_table_adds_up_to(tmp_path, picture_folder, ursa):
+    """Files that cannot be read, and pictures outside of any class, are left out of both, and said to be."""
+    folder = picture_folder(tmp_path / "pets", {"cat": 6, "dog": 5})
+    (folder / "cat" / "cut.jpg").write_bytes((folder / "cat" / "cat_000.jpg").read_bytes()[:500])
+    head = ursa("check", folder, "--backbone", "pixels").stdout.splitlines()[0]
+    assert head == "11 pictures in 2 classes, 1 file left out: cannot be read"
+    (folder / "cat" / "cat_000.jpg").rename(folder / "loose.jpg")
+    head = ursa("check", folder, "--backbone", "pixels").stdout.splitlines()[0]
+    assert head == "10 pictures in 2 classes, 2 files left out: 1 cannot be read, 1 without a label"
+
+
+def test_misspelt_options_are_told_as_every_error_is(ursa):
+    done = ursa("check", "x", "--jsno")
+    assert done.stderr.startswith("Error: No such option")
+    assert done.stderr.endswith("fix:   ursa check --help\n")
+    assert json.loads(ursa("chekc", "--json").stdout).keys() == {"error", "found", "fix"}
+
+
+def test_names_that_look_like_options_are_passed_on_as_files(tmp_path, picture_folder, ursa):
+    picture_folder(tmp_path / "-x y", {"cat": 6, "dog": 6})
+    said = ursa("check", "--backbone", "pixels", "--", "-x y", cwd=tmp_path).stdout
+    assert "ursa train './-x y' --backbone pixels\n" in said
 
 
 def test_an_error_is_a_document_too_and_a_traceback_on_demand(home, ursa):

@@ -328,3 +328,12 @@ def test_what_a_check_has_found_is_not_read_again(home, ursa, tmp_path):
     (tmp_path / "catalog.parquet").write_bytes(b"damaged")
     done = ursa("show", "bears", "--what", "sizes", "--workspace", tmp_path, "--json", cwd=home)
     assert json.loads(done.stdout)["width"]["most"] == 48
+
+
+def test_a_figure_that_cannot_be_written_asks_for_another_place(home, ursa, disk):
+    place = disk("1m", read_only=True)
+    done = ursa("show", home / "bears", "--out", place / "bears.png")
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    assert "--out DIR/bears.png" in done.stderr
+    assert "--workspace" not in done.stderr

@@ -43,6 +43,17 @@ def test_names_are_escaped_everywhere(catalog):
     assert "alert(1)" in page
 
 
+def test_what_is_invisible_or_turns_a_line_around_is_seen_as_its_code(catalog):
+    name = "a\x1b[2J\x9b\u202e\ud800\n"
+    finding = Finding(name, (name,), 0.5, name, name)
+    counts = np.array([[1, 2], [0, 1]])
+    accuracy = metrics.proportion(2, 4, name)
+    page = report.check_page(catalog, Labels((name, "dog")), [finding], accuracy, counts)
+    page.encode()  # a lone surrogate could not be written
+    assert not {"\x1b", "\x9b", "\u202e"} & set(page)
+    assert "a\\x1b[2J\\x9b\\u202e\\ud800\\x0a" in page
+
+
 def test_a_training_page_shows_the_worst_mistakes_first(catalog):
     after = np.array([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.2, 0.8], [0.3, 0.7]], np.float32)
     said = judged(catalog, after)

@@ -87,3 +87,9 @@ def test_the_rate_leaves_out_what_came_before_the_first_step(monkeypatch):
     done, of, rate, left = seen[-1]
     assert (done, of, left) == (100, 100, 0)
     assert rate == pytest.approx(2)
+
+
+def test_names_of_a_users_own_metrics_move_no_cursor(capsys):
+    shown = ProgressTable(progress_table._Plain(), 1)
+    shown.epoch({"epoch": 1.0, "my\x1b[2J\nmetric\u202e": 0.5})
+    assert capsys.readouterr().out == "epoch 1  my\\x1b[2J\\x0ametric\\u202e 0.5000\n"

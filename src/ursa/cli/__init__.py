@@ -1,5 +1,13 @@
 """The command line: parse, call a workflow, print. No logic."""
 
-from ursa.cli.app import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """The entry point of the `ursa` command. Ctrl-C while it is still being loaded leaves no traceback either."""
+    try:
+        from ursa.cli.app import run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,20 +1,20 @@
 """The commands. Imports that cost time happen inside them, so that `ursa --help` is instant."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ursa.cli.guard import INTERRUPTED, guarded, print_json, say
+from ursa.cli import output
+from ursa.cli.guard import fail, guarded, misuse_of
+from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.options import (
     DEFAULT_BACKBONE,
     BackboneOption,
     Bundle,
     Debug,
     Device,
-    Folder,
     Given,
     Json,
     Minutes,
@@ -29,10 +29,12 @@ from ursa.cli.options import (
     Track,
     WeightsOption,
     WorkspaceOption,
+    table_options,
 )
+from ursa.cli.output import path_word, print_json, say, shell_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from ursa.cli.console import Console
 
 
 app = typer.Typer(
@@ -47,9 +49,18 @@ app = typer.Typer(
 )
 
 
-def main() -> None:
-    """The entry point of the `ursa` command."""
-    app()
+def run() -> None:
+    """Parse the arguments, run the command, exit."""
+    output.prepare()
+    try:
+        code = app(standalone_mode=False)  # so that what Typer finds wrong is told as everything else
+        sys.stdout.flush()
+    except BrokenPipeError:
+        output.abandon(sys.stdout)
+        code = 1
+    except Exception as problem:  # noqa: BLE001  # told, never swallowed
+        fail(misuse_of(problem), as_json="--json" in sys.argv, debug="--debug" in sys.argv)
+    sys.exit(code)
 
 
 @app.callback(invoke_without_command=True)
@@ -90,6 +101,7 @@ def download(
         list[Path],
         typer.Argument(
             help="Text files with one URL a line, named after the class; or CSV files with columns url,label.",
+            metavar="LIST",
             show_default=False,
         ),
     ],
@@ -129,7 +141,7 @@ def download(
     else:
         from ursa.cli import show
 
-        show.downloaded(result, shlex.join(["ursa", "check", str(to)]), _console())
+        show.downloaded(result, shell_line(["ursa", "check", path_word(to)]), _console())
     if not result.pictures:
         raise typer.Exit(1)
 
@@ -210,11 +222,22 @@ def train(
 
 @app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")
 @guarded
-def evaluate(bundle: Bundle, folder: Folder, json_: Json = False, debug: Debug = False) -> None:
+def evaluate(
+    bundle: Bundle,
+    data: Pictures,
+    pattern: PatternOption = None,
+    table: TableOption = None,
+    workspace: WorkspaceOption = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
     """How a model does on other pictures."""
+    from ursa.cli import progress
     from ursa.workflow.evaluate import evaluate as run
 
-    result = run(bundle, folder)
+    with progress.shown() as bar:
+        columns = table_options(table)
+        result = run(bundle, data, workspace=workspace, pattern=pattern, table=columns, progress=bar)
     if json_:
         print_json(result.to_json())
     else:
@@ -227,15 +250,20 @@ def evaluate(bundle: Bundle, folder: Folder, json_: Json = False, debug: Debug =
 @guarded
 def predict(
     bundle: Bundle,
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures to classify.", show_default=False)],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Pictures to classify.", metavar="PICTURE", show_default=False)
+    ],
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
     """What pictures show. Exits 1 when one of them could not be read."""
-    from ursa.serve.predictor import Prediction, Predictor
-    from ursa.workflow.evaluate import predictions
+    from ursa.cli import progress
+    from ursa.serve.predictor import Prediction
+    from ursa.workflow.evaluate import opened, predictions
 
-    answers = list(predictions(Predictor(bundle), pictures))
+    predictor = opened(bundle, "ursa predict BUNDLE PICTURE...", pictures)
+    with progress.shown() as bar:
+        answers = list(predictions(predictor, pictures, bar))
     if json_:
         print_json(
             [
@@ -339,10 +367,10 @@ def show(
 def _resuming() -> str:
     """The command that was given, to be gone on with."""
     words = sys.argv[1:]
-    return shlex.join(["ursa", *words, *([] if "--resume" in words else ["--resume"])])
+    return shell_line(["ursa", *words, *([] if "--resume" in words else ["--resume"])])
 
 
 def _console(**settings: Any) -> "Console":
-    from rich.console import Console
+    from ursa.cli.console import Console
 
-    return Console(highlight=False, **settings)
+    return Console(**settings)

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from rich.columns import Columns
-from rich.console import Console, Group
+from rich.console import Group
 from rich.text import Text
 
 from ursa.cli import show as shows
+from ursa.cli.console import Console, plain
+from ursa.cli.output import path_word, shell_line
 from ursa.core import image
 from ursa.workflow.demo import Demonstrated
 
@@ -14,7 +16,9 @@ from ursa.workflow.demo import Demonstrated
 def show(result: Demonstrated, to: Path, console: Console) -> None:
     """Both summaries, some pictures with what the model says of them, and the two commands that come next."""
     console.rule("check", align="left")
-    shows.checked(result.checked, f"ursa train {result.folder} --backbone pixels", console)
+    shows.checked(
+        result.checked, shell_line(["ursa", "train", path_word(result.folder), "--backbone", "pixels"]), console
+    )
     console.print()
     console.rule("train", align="left")
     shows.trained(result.trained, console)
@@ -27,5 +31,6 @@ def show(result: Demonstrated, to: Path, console: Console) -> None:
         cards.append(Group(shows.picture(pixels, console), words))
     console.print(Columns(cards, padding=(0, 3)))
     console.print("Now with pictures of your own, one folder a class:\n")
-    console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n", highlight=False)
-    console.print(f"\nOr look at this model in the browser: ursa serve {to / 'digits.ursa'}", highlight=False)
+    console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n")
+    serve = shell_line(["ursa", "serve", path_word(to / "digits.ursa")])
+    console.print(f"\nOr look at this model in the browser: {plain(serve)}", soft_wrap=True)

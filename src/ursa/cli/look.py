@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ursa.cli import terminal_pictures
+from ursa.cli.console import Console, plain
 from ursa.cli.terminal_pictures import WAYS
+from ursa.core.text import escaped
 from ursa.errors import DataError, did_you_mean
 from ursa.plots.reading import UNUSABLE, Tile, size_of
 from ursa.workflow.show import Shown
@@ -47,7 +48,7 @@ def coloured(console: Console) -> Console:
     """The same console, if it has colours; else one with all of them, since blocks were asked for by name."""
     if console.color_system:
         return console
-    return Console(highlight=False, force_terminal=True, color_system="truecolor", width=console.width)
+    return Console(force_terminal=True, color_system="truecolor", width=console.width)
 
 
 def shown(result: Shown, how: str, console: Console) -> None:
@@ -92,9 +93,9 @@ def _cards(tiles: Sequence[Tile], console: Console) -> RenderableType:
 
 
 def _card(tile: Tile, wide: int) -> Group:
-    title = Text(tile.title, style="bold", no_wrap=True, overflow="ellipsis")
+    title = Text(escaped(tile.title), style="bold", no_wrap=True, overflow="ellipsis")
     if tile.pixels is None:
-        return Group(title, Text(tile.problem or "cannot be read", style="red"), Text())
+        return Group(title, Text(escaped(tile.problem or "cannot be read"), style="red"), Text())
     return Group(title, terminal_pictures.blocks(tile.pixels, wide), Text())
 
 
@@ -117,11 +118,11 @@ def _pixel(color: Sequence[int]) -> Text:
 def _facts(facts: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim")
-    rows: list[tuple[str, Any]] = [("picture", escape(facts["picture"])), ("file", size_of(facts["bytes"]))]
+    rows: list[tuple[str, Any]] = [("picture", plain(facts["picture"])), ("file", size_of(facts["bytes"]))]
     if facts["problem"]:
-        rows.append(("problem", f"[red]{escape(facts['problem'])}[/]"))
+        rows.append(("problem", f"[red]{plain(facts['problem'])}[/]"))
     else:
-        rows += [("format", facts["format"]), ("size", f"{facts['width']:,} × {facts['height']:,} px, upright")]
+        rows += [("format", plain(facts["format"])), ("size", f"{facts['width']:,} × {facts['height']:,} px, upright")]
         rows.append(("EXIF", facts["turned"] or "not turned"))
         rows.append(("frames", f"{facts['frames']:,}, the first is seen" if facts["frames"] > 1 else "1"))
     if "view" in facts:
@@ -145,7 +146,7 @@ def _classes(classes: dict[str, dict[str, int]], pictures: int) -> RenderableTyp
         bar = Text()
         for kind in kinds:
             bar.append("█" * round(BAR * row.get(kind, 0) / most), style=COLORS.get(kind, "bright_black"))
-        table.add_row(Text(name), f"{sum(row.values()):,}", bar)
+        table.add_row(Text(escaped(name)), f"{sum(row.values()):,}", bar)
     words = Text()
     for kind in kinds:
         total = sum(row.get(kind, 0) for row in classes.values())

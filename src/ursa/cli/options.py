@@ -1,11 +1,12 @@
 """What commands take: arguments and options as Typer reads them, and what those of a picture command come to."""
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ursa.cli.output import path_word, shell_line
 
 if TYPE_CHECKING:
     from ursa.core.progress import Progress
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
 DEFAULT_BACKBONE = "resnet34.a1_in1k"
 
-Folder = Annotated[Path, typer.Argument(help="Pictures, one folder a class.", show_default=False)]
 Pictures = Annotated[
-    Path, typer.Argument(help="A folder of pictures, or a table (CSV, Parquet) that names them.", show_default=False)
+    Path,
+    typer.Argument(
+        help="A folder of pictures, or a table (CSV, Parquet) that names them.", metavar="FOLDER", show_default=False
+    ),
 ]
 PatternOption = Annotated[
     str | None, typer.Option("--pattern", help="Labels from file names, such as '{label}.{}.jpg'.", metavar="TEMPLATE")
@@ -24,7 +27,7 @@ TableOption = Annotated[
     list[str] | None,
     typer.Option("--table", help="How to read a table: label=COLUMN, file=, split=, group=, ...", metavar="KEY=VALUE"),
 ]
-Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", show_default=False)]
+Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", metavar="BUNDLE", show_default=False)]
 BackboneOption = Annotated[
     str, typer.Option("--backbone", help="`pixels`, a timm name, or `torchvision:NAME`.", metavar="NAME")
 ]
@@ -38,7 +41,7 @@ PrecisionOption = Annotated[
     str, typer.Option("--precision", help="Of the embeddings: fp32, bf16, or auto, the faster one here.")
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto for the fastest there is.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -77,7 +80,6 @@ class Given:
         """The same for the workflow. Raises DataError where a table is not described as KEY=VALUE."""
         from ursa.workflow.setup import Options
 
-        columns = dict(_pair(entry) for entry in self.table or [])
         return Options(
             self.backbone,
             self.weights,
@@ -87,7 +89,7 @@ class Given:
             self.seed,
             progress,
             self.pattern,
-            columns,
+            table_options(self.table),
         )
 
     def following(self, command: str, data: Path) -> str:
@@ -100,7 +102,12 @@ class Given:
         }
         words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
         words += [word for entry in self.table or [] for word in ("--table", entry)]
-        return shlex.join(["ursa", command, str(data), *words])
+        return shell_line(["ursa", command, path_word(data), *words])
+
+
+def table_options(entries: list[str] | None) -> dict[str, str]:
+    """["label=species"] -> {"label": "species"}. Raises DataError for anything else than KEY=VALUE."""
+    return dict(_pair(entry) for entry in entries or [])
 
 
 def _pair(entry: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from ursa.core.progress import Progress
 WORDS = {
     "download": "Fetching pictures",
     "embed": "Looking at pictures",
+    "predict": "Predicting",
     "train": "Fine-tuning, steps",
 }
 
@@ -16,9 +17,10 @@ WORDS = {
 @contextlib.contextmanager
 def shown() -> Iterator[Progress]:
     """A Progress that draws on stderr while the context lasts."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+
+    from ursa.cli.console import Console
 
     console = Console(stderr=True)
     columns = (

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ursa.cli.console import Console, plain
+from ursa.cli.output import path_word, shell_line
 from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.metrics import Metric
@@ -75,10 +75,9 @@ WHOLE = ("similar-classes", "class-in-one-split", "small-class", "imbalance", "p
 
 def checked(result: "Checked", following: str, console: Console) -> None:
     """The summary of `ursa check`; `following` is the command to go on with."""
-    classes = f" in {len(result.labels)} classes" if len(result.labels) else ""
-    console.print(f"[bold]{len(result.catalog):,} pictures{classes}[/]")
+    console.print(_counted(result))
     if math.isnan(result.accuracy.value):
-        console.print(f"\n{escape(result.accuracy.method.capitalize())}.")
+        console.print(f"\n{plain(result.accuracy.method.capitalize())}.")
     else:
         console.print()
         console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
@@ -104,7 +103,7 @@ def downloaded(result: "Downloaded", following: str, console: Console) -> None:
     table.add_column("pictures", justify="right")
     table.add_column("failed", justify="right")
     for name, count in result.classes.items():
-        table.add_row(escape(name), f"{count:,}", f"{failed[name]:,}" if failed[name] else "")
+        table.add_row(plain(name), f"{count:,}", f"{failed[name]:,}" if failed[name] else "")
     console.print(table)
     notes = [
         f"{result.already:,} fetched before" if result.already else "",
@@ -126,15 +125,16 @@ def trained(result: "Trained", console: Console) -> None:
         table.add_row("Fine-tuned", _percent(result.accuracy), "[bold green]kept[/]")
     else:
         table.add_row("Kept", "the probe")
-    table.add_row("Measured on", escape(result.accuracy.method.split(";")[0]))
+    table.add_row("Measured on", plain(result.accuracy.method.split(";")[0]))
     table.add_row("Pictures", parts)
     if result.weighed:
         _weighed(result.weighed, console)
     console.print(table)
-    console.print(f"\n{escape(result.verdict.evidence)}\n[dim]{escape(result.verdict.advice)}[/]")
+    console.print(f"\n{plain(result.verdict.evidence)}\n[dim]{plain(result.verdict.advice)}[/]")
     if result.findings:
         findings(result.findings, console)
-    _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", f"ursa serve {result.bundle}"))
+    following = shell_line(["ursa", "serve", path_word(result.bundle)])
+    _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", following))
 
 
 def evaluated(result: "Evaluated", console: Console) -> None:
@@ -144,8 +144,7 @@ def evaluated(result: "Evaluated", console: Console) -> None:
     console.print(f"[bold]{_percent(result.accuracy)}[/] of {result.pictures:,} pictures are right.\n")
     console.print(_classes(counts, result.confusion, names))
     console.print(_mixups(result.confusion, names))
-    for id, problem in list(result.problems.items())[:LISTED]:
-        console.print(f"  [yellow]![/] {escape(id)}: {escape(problem)}")
+    _unusable(result.problems, LISTED, console)
     if result.findings:
         findings(result.findings, console)
 
@@ -157,12 +156,13 @@ def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) 
         table.add_column(head, overflow="fold", justify="right" if head == "probability" else "left")
     for name, answer in rows:
         if isinstance(answer, str):
-            table.add_row(escape(name), f"[red]{escape(answer)}[/]")
             continue
         second = sorted(answer.probabilities.items(), key=lambda item: -item[1])[1:2]
-        after = "".join(f"[dim]{escape(label)} {100 * p:.1f} %[/]" for label, p in second)
-        table.add_row(escape(name), f"[bold]{escape(answer.label)}[/]", f"{100 * answer.probability:.1f} %", after)
-    console.print(table)
+        after = "".join(f"[dim]{plain(label)} {100 * p:.1f} %[/]" for label, p in second)
+        table.add_row(plain(name), f"[bold]{plain(answer.label)}[/]", f"{100 * answer.probability:.1f} %", after)
+    if table.row_count:
+        console.print(table)
+    _unusable({name: answer for name, answer in rows if isinstance(answer, str)}, len(rows), console)
 
 
 def findings(found: Sequence[Finding], console: Console) -> None:
@@ -178,11 +178,11 @@ def findings(found: Sequence[Finding], console: Console) -> None:
         console.print(f"\n{mark} [bold]{len(some):,} {one if len(some) == 1 else several}[/]")
         lines = []
         for finding in some[:LISTED]:
-            where = "" if kind in WHOLE or not finding.where else f"{escape(', '.join(finding.where[:3]))}: "
-            lines.append(f"{where}[dim]{escape(finding.evidence)}[/]")
+            where = "" if kind in WHOLE or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
+            lines.append(f"{where}[dim]{plain(finding.evidence)}[/]")
         if len(some) > LISTED:
             lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
-        console.print(Padding("\n".join([*lines, escape(some[0].advice)]), (0, 0, 0, 4)))
+        console.print(Padding("\n".join([*lines, plain(some[0].advice)]), (0, 0, 0, 4)))
 
 
 def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
@@ -200,6 +200,17 @@ def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
                 text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
         text.append("\n")
     return text
+
+
+def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:
+    """Files that could not be judged, with the reasons, `most` of them."""
+    if not problems:
+        return
+    words = "file that cannot be used" if len(problems) == 1 else "files that cannot be used"
+    console.print(f"\n[yellow]![/] [bold]{len(problems):,} {words}[/]")
+    lines = [f"{plain(name)}: [dim]{plain(problem)}[/]" for name, problem in list(problems.items())[:most]]
+    lines += [f"[dim]and {len(problems) - most:,} more, all in --json[/]"] if len(problems) > most else []
+    console.print(Padding("\n".join(lines), (0, 0, 0, 4)))
 
 
 def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
@@ -225,7 +236,7 @@ def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
             f"{way.ends:,.0f} s",
             "[bold green]chosen[/]" if way.chosen else "" if way.fits else "[dim]too long[/]",
         ]
-        table.add_row(*([escape(way.backbone)] if several else []), *cells)
+        table.add_row(*([plain(way.backbone)] if several else []), *cells)
     console.print(table)
     console.print()
 
@@ -239,16 +250,33 @@ def _failures(failures: "Sequence[Failure]", console: Console) -> None:
     aside = f" [dim]({before:,} of them before, not tried again; --again does)[/]" if before else ""
     console.print(f"\n[yellow]![/] [bold]{len(failures):,} {'URL' if len(failures) == 1 else 'URLs'} failed[/]{aside}")
     for reason, count in reasons.most_common():
-        console.print(Padding(f"{count:,} x {escape(reason)}", (0, 0, 0, 4)))
+        console.print(Padding(f"{count:,} x {plain(reason)}", (0, 0, 0, 4)))
         some = [failure for failure in failures if _kind(failure.reason) == reason]
         few = len(some) if len(failures) <= FEW else min(len(some), 2)
         lines = [
-            f"[dim]{escape(failure.label)}:[/] {escape(failure.url)}[dim]{escape(failure.reason[len(reason) :])}[/]"
+            f"[dim]{plain(failure.label)}:[/] {plain(failure.url)}[dim]{plain(failure.reason[len(reason) :])}[/]"
             for failure in some[:few]
         ]
         if len(some) > few:
             lines.append(f"[dim]and {len(some) - few:,} more, all in --json[/]")
         console.print(Padding("\n".join(lines), (0, 0, 0, 6)))
+
+
+def _counted(result: "Checked") -> str:
+    """As many pictures as the table below adds up to, and what is left out of it."""
+    catalog, classes = result.catalog, len(result.labels)
+    counted = catalog.usable() if classes else catalog.readable()
+    broken = len(catalog) - len(catalog.readable())
+    unlabelled = len(catalog.readable()) - len(counted)
+    aside = [f"{broken:,} cannot be read"] * bool(broken) + [f"{unlabelled:,} without a label"] * bool(unlabelled)
+    head = f"{len(counted):,} {_pictures(len(counted))}"
+    if classes:
+        head += f" in {classes:,} {'class' if classes == 1 else 'classes'}"
+    if not aside:
+        return f"[bold]{head}[/]"
+    files = broken + unlabelled
+    reasons = ", ".join(aside) if len(aside) > 1 else aside[0].partition(" ")[2]
+    return f"[bold]{head}[/], {files:,} {'file' if files == 1 else 'files'} left out: {reasons}"
 
 
 def _kind(reason: str) -> str:
@@ -270,15 +298,15 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
     for name, count in counts.items():
         recall = scores[name]["recall"] if name in scores else None
         if recall is None or not scores[name]["pictures"]:
-            table.add_row(escape(name), f"{count:,}")
+            table.add_row(plain(name), f"{count:,}")
             continue
         low, value, high = (f"{100 * recall[key]:.0f}" for key in ("low", "value", "high"))
-        table.add_row(escape(name), f"{count:,}", f"{value} %", f"{low} to {high}")
+        table.add_row(plain(name), f"{count:,}", f"{value} %", f"{low} to {high}")
     return table
 
 
 def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
-    worst = [f"{escape(a)} for {escape(b)} ({n})" for a, b, n in metrics.mixups(confusion, names, 3)]
+    worst = [f"{plain(a)} for {plain(b)} ({n})" for a, b, n in metrics.mixups(confusion, names, 3)]
     return f"Most often mistaken: {', '.join(worst)}." if worst else "None is taken for another class."
 
 
@@ -289,4 +317,4 @@ def _percent(metric: Metric) -> str:
 def _paths(console: Console, *rows: tuple[str, object]) -> None:
     console.print()
     for name, what in rows:
-        console.print(f"[dim]{name + ':':8}[/] {escape(str(what))}", soft_wrap=True, highlight=False)
+        console.print(f"[dim]{name + ':':8}[/] {plain(str(what))}", soft_wrap=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.text import escaped
+
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 48, 28
 
 NAMES = {"train_loss": "training", "valid_loss": "validation", "accuracy": "accuracy"}
@@ -39,22 +41,27 @@ def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str])
         spots = [place(*point) for point in points]
         drawn.append(f"<polyline class=line{number} points='{' '.join(f'{x:.1f},{y:.1f}' for x, y in spots)}' />")
         drawn += [f"<circle class=line{number} cx={x:.1f} cy={y:.1f} r=3.5 />" for x, y in spots]
-    legend = "".join(f"<span class=key{i}>{html.escape(NAMES.get(key, key))}</span>" for i, key in enumerate(lines))
+    legend = "".join(f"<span class=key{i}>{text(NAMES.get(key, key))}</span>" for i, key in enumerate(lines))
     legend = f"<p class=legend>{legend}</p>" if len(lines) > 1 else ""
-    svg = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{html.escape(title)}'>{''.join(drawn)}</svg>"
-    return f"<section><h2>{html.escape(title)}</h2>{legend}{svg}</section>"
+    svg = f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{text(title)}'>{''.join(drawn)}</svg>"
+    return f"<section><h2>{text(title)}</h2>{legend}{svg}</section>"
 
 
 def matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
     """confusion [K, K] -> a table, rows the given class, columns the predicted one, shaded by the share of the row."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    head = "".join(f"<th scope=col><span>{html.escape(name)}</span></th>" for name in names)
+    head = "".join(f"<th scope=col><span>{text(name)}</span></th>" for name in names)
     body = []
     for i, name in enumerate(names):
         cells = "".join(
             f"<td class={'hit' if i == j else 'miss'} style='--s:{share[i, j]:.3f}'>{counts[i, j] or ''}</td>"
             for j in range(len(names))
         )
-        body.append(f"<tr><th scope=row>{html.escape(name)}</th>{cells}</tr>")
+        body.append(f"<tr><th scope=row>{text(name)}</th>{cells}</tr>")
     corner = "<th class=corner>given \\ predicted</th>"
     return f"<div class=scroll><table class=matrix><tr>{corner}{head}</tr>{''.join(body)}</table></div>"
+
+
+def text(words: object) -> str:
+    """Text from outside, for a page: no markup, and what would be invisible or turn the line around as its code."""
+    return html.escape(escaped(words))

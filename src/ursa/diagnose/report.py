@@ -1,7 +1,6 @@
 """Findings, numbers and curves -> one self-contained HTML page, readable on a phone, without a script."""
 
 import base64
-import html
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from ursa.core.metrics import Metric
 from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.diagnose import charts
+from ursa.diagnose.charts import text
 from ursa.diagnose.judged import Judged
 from ursa.errors import DataError
 
@@ -131,19 +131,15 @@ def train_page(
 def _page(title: str, sections: Iterable[str]) -> str:
     style = files("ursa.diagnose").joinpath("report.css").read_text("utf-8")
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
-        f"<body><main><h1>{_text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. Pictures stay where they are; "
+        f"<body><main><h1>{text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. Pictures stay where they are; "
         "small copies of some are inside this page.</footer></main></body></html>\n"
     )
 
 
 def _name(catalog: Catalog) -> str:
     return catalog.root.resolve().name
-
-
-def _text(words: object) -> str:
-    return html.escape(str(words))
 
 
 def _interval(metric: Metric) -> str:
@@ -160,7 +156,7 @@ def _balance(counts: Mapping[str, int]) -> str:
 
 def _tiles(*tiles: tuple[str, str, str]) -> str:
     cards = "".join(
-        f"<div class=tile><span class=what>{_text(what)}</span><b>{_text(value)}</b><small>{_text(more)}</small></div>"
+        f"<div class=tile><span class=what>{text(what)}</span><b>{text(value)}</b><small>{text(more)}</small></div>"
         for what, value, more in tiles
     )
     return f"<div class=tiles>{cards}</div>"
@@ -174,7 +170,7 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
         share = recall["value"] if isinstance(recall, dict) and count else None
         said = "" if share is None else f"{100 * share:.0f} %"
         bar = f"<span class=bar style='width:{100 * count / most:.1f}%'></span>"
-        rows.append(f"<tr><th>{_text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td><td>{said}</td></tr>")
+        rows.append(f"<tr><th>{text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td><td>{said}</td></tr>")
     head = "<tr><th>class</th><th></th><th>pictures</th><th>recognised</th></tr>"
     return f"<section><h2>Classes</h2><table class=classes>{head}{''.join(rows)}</table></section>"
 
@@ -182,7 +178,7 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
 def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
     """The matrix for up to 20 classes, and the pairs most often mistaken for each other."""
     worst = metrics.mixups(counts, labels.names, 5)
-    items = "".join(f"<li><b>{_text(a)}</b> taken for <b>{_text(b)}</b>: {n}</li>" for a, b, n in worst)
+    items = "".join(f"<li><b>{text(a)}</b> taken for <b>{text(b)}</b>: {n}</li>" for a, b, n in worst)
     said = f"<ul>{items}</ul>" if worst else "<p>No picture was taken for another class.</p>"
     matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""
     return f"<section><h2>What is taken for what</h2>{said}{matrix}</section>"
@@ -198,21 +194,21 @@ def _findings(kind: str, findings: Sequence[Finding], catalog: Catalog) -> str:
     shown = "".join(_finding(finding, catalog) for finding in findings[:SHOWN])
     more = f"<p>... and {len(findings) - SHOWN:,} more: see --json.</p>" if len(findings) > SHOWN else ""
     return (
-        f"<section><h2><i class={tone}></i>{_text(title)} <small>{len(findings):,}</small></h2>{shown}{more}</section>"
+        f"<section><h2><i class={tone}></i>{text(title)} <small>{len(findings):,}</small></h2>{shown}{more}</section>"
     )
 
 
 def _finding(finding: Finding, catalog: Catalog) -> str:
     pictured = finding.kind not in UNPICTURED
     thumbs = "".join(_thumbnail(catalog.file(id), id) for id in finding.where[:4]) if pictured else ""
-    where = "<br>".join(f"<code>{_text(id)}</code>" for id in finding.where[:4])
+    where = "<br>".join(f"<code>{text(id)}</code>" for id in finding.where[:4])
     more = f"<br>and {len(finding.where) - 4} more" if len(finding.where) > 4 else ""
     words = f"{_words(finding)}<p class=where>{where}{more}</p>"
     return f"<article>{f'<div class=thumbs>{thumbs}</div>' if thumbs else ''}<div>{words}</div></article>"
 
 
 def _words(finding: Finding) -> str:
-    return f"<p>{_text(finding.evidence)}</p><p class=advice>{_text(finding.advice)}</p>"
+    return f"<p>{text(finding.evidence)}</p><p class=advice>{text(finding.advice)}</p>"
 
 
 def _mistakes(judged: Judged) -> str:
@@ -220,8 +216,8 @@ def _mistakes(judged: Judged) -> str:
     if not rows:
         return ""
     cards = "".join(
-        f"<figure>{_thumbnail(judged.catalog.file(id), id)}<figcaption>{_text(given)}, taken for <b>{_text(said)}</b> "
-        f"({100 * sure:.0f} %)<br><code>{_text(id)}</code></figcaption></figure>"
+        f"<figure>{_thumbnail(judged.catalog.file(id), id)}<figcaption>{text(given)}, taken for <b>{text(said)}</b> "
+        f"({100 * sure:.0f} %)<br><code>{text(id)}</code></figcaption></figure>"
         for id, given, said, sure in rows
     )
     return f"<section><h2>Worst mistakes first</h2><div class=gallery>{cards}</div></section>"
@@ -235,4 +231,4 @@ def _thumbnail(path: Path, name: str) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img width=96 height=96 alt="{_text(name)}" src="data:image/jpeg;base64,{data}">'
+    return f'<img width=96 height=96 alt="{text(name)}" src="data:image/jpeg;base64,{data}">'

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ursa import sandbox
 from ursa.core import image, seeds
+from ursa.core.files import read_bytes
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, fitted, resize
 from ursa.core.progress import Progress, silent
@@ -76,7 +77,7 @@ class Opened:
 def opened(file: Path) -> Opened:
     """What is in a file. A file that is no sound picture says why as `problem`; a missing one raises DataError."""
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
     except OSError as problem:
         raise DataError(f"cannot open {file}", found=problem.strerror, fix="check the path") from problem
     facts: dict[str, Any] = {"picture": str(file), "bytes": len(data)}
@@ -138,7 +139,7 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
 
 def _small(file: Path, preparation: Preparation | None, side: int) -> tuple[Pixels | None, str | None]:
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
         if preparation is not None:
             return sandbox.view(data, preparation), None
         return shrunk(sandbox.read(data, at_least=side).pixels, side), None

@@ -1,5 +1,8 @@
 """`ursa demo`: the whole loop on scikit-learn's handwritten digits, which need no network."""
 
+import os
+import shutil
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +10,9 @@ from typing import Any
 
 from ursa.core import seeds
 from ursa.core.progress import Progress, silent
+from ursa.core.text import escaped
 from ursa.data.samples import digits
+from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow.check import Checked, check
@@ -34,17 +39,38 @@ class Demonstrated:
 
 
 def demo(to: Path, *, say: Callable[[str], object] = str, progress: Progress = silent) -> Demonstrated:
-    """Write the digits as picture folders into `to`; check, train, export and predict them."""
-    folder = to / "digits"
-    if not folder.exists():
-        say(f"Writing 1,797 handwritten digits as pictures to {folder}")
-        digits(folder)
+    """Write the digits as picture folders into `to`; check, train, export and predict them.
+
+    Raises DataError where it cannot write there.
+    """
+    folder = _digits(to, say)
     options = Options(backbone="pixels", progress=progress)
-    say(f"ursa check {folder} --backbone pixels")
+    say(f"ursa check {escaped(folder)} --backbone pixels")
     checked = check(folder, options)
-    say(f"ursa train {folder} --backbone pixels --out {to / 'digits.ursa'}")
+    say(f"ursa train {escaped(folder)} --backbone pixels --out {escaped(to / 'digits.ursa')}")
     trained = train(folder, options, RECIPE, out=to / "digits.ursa")
     predictor = Predictor(trained.bundle)
     files = sorted((folder / "test").glob("*/*.png"))
     chosen = [files[i] for i in sorted(seeds.generator(0, "demo").choice(len(files), 4, replace=False))]
     return Demonstrated(folder, checked, trained, [(file, file.parent.name, predictor(file)) for file in chosen])
+
+
+def _digits(to: Path, say: Callable[[str], object]) -> Path:
+    """The folder of digits, which is there whole or not at all: a demo that was killed is simply run again."""
+    folder = to / "digits"
+    if folder.is_dir():
+        return folder
+    say(f"Writing 1,797 handwritten digits as pictures to {escaped(folder)}")
+    part = to / f"digits.{uuid.uuid4().hex[:8]}.part"
+    try:
+        digits(part)
+        os.replace(part, folder)
+    except OSError as problem:
+        raise DataError(
+            f"cannot write the pictures to {folder}",
+            found=problem.strerror,
+            fix="name a folder that you may write to, on a disk with 20 MB to spare: ursa demo --to DIR",
+        ) from problem
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,10 @@ def download(
         raise DataError("workers has to be at least 1", found=workers, fix="--workers 1 fetches one after the other")
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is not a folder", found="a file", fix="name a folder, new or not: --to bears/")
+    for name in [lists] if isinstance(lists, str | Path) else () if isinstance(lists, Mapping) else lists:
+        if str(name).startswith(("http:/", "https:/")):
+            fix = "write URLs into a text file named after the class, one a line: bears.txt"
+            raise DataError("an address is not a list of addresses", found=name, fix=fix)
     wanted = read_lists(lists)
     settings = Settings(workers, again, allow_private, seed, limits or Limits(), network or Network())
     with Ledger(Workspace.open(folder)) as ledger:

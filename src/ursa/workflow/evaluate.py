@@ -1,7 +1,8 @@
 """`ursa evaluate` and `ursa predict`: a bundle on pictures. No torch."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa import workspace
 from ursa.core import metrics
+from ursa.core.files import read_bytes
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
+from ursa.core.progress import Progress, silent
 from ursa.core.threads import chunks
 from ursa.data import looks
-from ursa.errors import DataError
+from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.workspace import Workspace
+from ursa.workspace import NAME, Workspace
 
 if TYPE_CHECKING:
     from ursa.data.catalog import Catalog
+    from ursa.workflow.setup import Data
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,29 @@ class Evaluated:
         }
 
 
-def evaluate(bundle: str | Path, folder: str | Path) -> Evaluated:
-    """Accuracy on the pictures of a folder, which is only read. Raises DataError for classes the model does not know.
+def evaluate(
+    bundle: str | Path,
+    data: "Data",
+    *,
+    workspace: str | Path | None = None,
+    pattern: str | None = None,
+    table: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> Evaluated:
+    """Accuracy on labelled pictures: those of a folder, of a table, or of a catalog. They are only read.
 
-    Of a folder with splits the test part is used, else the validation part; of one that Ursa drew a test part from,
-    that part. Where the folder has a workspace, a look at its test part is counted there.
+    Of pictures with splits the test part is used, else the validation part; of those that Ursa drew a test part from,
+    that part. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it is not
+    there, or `.ursa/` beside the pictures. pattern, table: as of `Options`. Raises DataError for classes that the model
+    does not know and for pictures that cannot be used, BundleError for the bundle.
     """
-    from ursa.data.sources import from_folder, needs_labels
+    from ursa.data.sources import needs_labels
+    from ursa.workflow.setup import Options, catalog_of
 
-    predictor, catalog = Predictor(bundle), needs_labels(from_folder(folder))
-    space = Workspace(Path(folder) / workspace.NAME)
+    predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
+    catalog = needs_labels(catalog_of(data, Options(pattern=pattern, table=table or {})))
+    at = None if workspace is None else Path(workspace)
+    space = Workspace(catalog.root / NAME) if at is None else Workspace.open(catalog.root, at)
     catalog = _with_drawn_test(catalog.labelled(), space, predictor)
     for split in ("test", "valid"):
         if (catalog.rows["split"] == split).any():
@@ -67,13 +83,17 @@ def evaluate(bundle: str | Path, folder: str | Path) -> Evaluated:
             break
     targets = catalog.targets(predictor.labels)
     rows, problems = [], {}
-    for id, target, (_, answer) in zip(catalog.ids, targets, predictions(predictor, catalog.files()), strict=True):
+    answers = predictions(predictor, catalog.files(), progress)
+    for id, target, (_, answer) in zip(catalog.ids, targets, answers, strict=True):
         if isinstance(answer, Prediction):
             rows.append((predictor.labels.names.index(answer.label), int(target)))
         else:
             problems[id] = answer.what
     if not rows:
-        raise DataError(f"none of the {len(catalog)} files in {folder} is a picture that can be used")
+        raise DataError(
+            f"none of the {len(catalog)} files in {catalog.root} is a picture that can be used",
+            found=_commonest(problems),
+        )
     predicted, given = np.array(rows).T
     looked = 0
     if space.root.is_dir() and (catalog.rows["split"] == "test").all():
@@ -87,6 +107,20 @@ def evaluate(bundle: str | Path, folder: str | Path) -> Evaluated:
         looks=looked,
         findings=tuple(looks.looked_at(looked, len(rows))),
     )
+
+
+def opened(bundle: str | Path, other_way: str, others: Sequence[object]) -> Predictor:
+    """The predictor of a bundle; where the bundle is among the `others`, the error says the order of arguments."""
+    try:
+        return Predictor(bundle)
+    except BundleError as problem:
+        if not any(isinstance(other, str | Path) and str(other).endswith(".ursa") for other in others):
+            raise
+        raise BundleError(problem.what, found=problem.found, fix=f"the bundle comes first: {other_way}") from problem
+
+
+def _commonest(problems: Mapping[str, str]) -> str:
+    return "; ".join(f"{count} x {reason}" for reason, count in Counter(problems.values()).most_common(3))
 
 
 def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "Catalog":
@@ -104,22 +138,37 @@ def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor)
 
 def _counted(space: Workspace, predictor: Predictor, catalog: "Catalog") -> int:
     """Writes the look down -> how many there have been."""
-    keys = [hashlib.sha256(file.read_bytes()).hexdigest() for file in catalog.files()]
+    keys = [hashlib.sha256(read_bytes(file)).hexdigest() for file in catalog.files()]
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
     return looks.look(space.looks, "evaluate", model, keys)
 
 
-def predictions(predictor: Predictor, files: Sequence[Path]) -> Iterator[tuple[Path, Prediction | DataError]]:
+def predictions(
+    predictor: Predictor, files: Sequence[Path], progress: Progress = silent
+) -> Iterator[tuple[Path, Prediction | DataError]]:
     """Each file, in order, with its prediction or with what is wrong with it; decoded on all cores, memory flat."""
 
     def view(file: Path) -> Pixels | DataError:
         try:
-            return predictor.view(file)
+            return predictor.view(_read(file))
         except DataError as problem:
             return problem
 
-    source = iter(files)
+    source, done = iter(files), 0
     for views in chunks(files, view):
         answers = iter(predictor.predictions(seen for seen in views if not isinstance(seen, DataError)))
+        done += len(views)
+        progress("predict", done, len(files))
         for seen in views:
             yield next(source), seen if isinstance(seen, DataError) else next(answers)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return read_bytes(file)
+    except DataError as problem:  # a folder, a pipe, a device
+        raise DataError(f"not a picture: {problem.found}") from problem
+    except OSError as problem:
+        address = str(file).startswith(("http:/", "https:/"))
+        reason = "it is an address, not a file: fetch it first" if address else problem.strerror
+        raise DataError(f"cannot be opened: {reason}") from problem

@@ -20,6 +20,7 @@ from ursa.core.finding import Finding
 from ursa.core.metrics import Metric
 from ursa.core.progress import silent
 from ursa.data.catalog import Catalog
+from ursa.embed.device import available
 from ursa.errors import DataError, TrainingError
 from ursa.recipe import Recipe
 from ursa.training import evaluate, layer_rates, metrics, schedules
@@ -79,7 +80,7 @@ class Learner:
         nowhere, None where a person looks.
         """
         options = options or Options()
-        self.device = setup.device_of(device or options.device)
+        self.device = available(device or options.device)
         self.precision, self.show = setup.precision_of(precision, self.device), progress
         self.options, self.optimizer = replace(options, device=self.device), optimizer
         self.history, self.fits, self.verdict = History(), 0, cast(Finding | None, None)

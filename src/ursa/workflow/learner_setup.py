@@ -38,13 +38,6 @@ def recipe_of(given: Recipe | Mapping[str, Any] | None, usual: Recipe) -> Recipe
     return given if isinstance(given, Recipe) else usual.with_settings(given or {})
 
 
-def device_of(name: str) -> str:
-    """ "auto" -> the fastest device there is; any other name as it is."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def precision_of(name: str, device: str) -> torch.dtype:
     """ "fp32", "bf16" or "fp16" -> what autocast computes in."""
     if name not in PRECISIONS:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ursa.core.text import escaped
 from ursa.training.fit import Observer
 
 OFTEN = 0.1  # seconds between two drawings of the bar
@@ -170,7 +171,8 @@ def _in_notebook() -> bool:
 
 
 def _title(name: str) -> str:
-    return {"train_loss": "training", "valid_loss": "validation", "seconds": "time"}.get(name, name.replace("_", " "))
+    named = {"train_loss": "training", "valid_loss": "validation", "seconds": "time"}
+    return escaped(named.get(name, name.replace("_", " ")))
 
 
 def _number(name: str, value: float | None) -> str:

@@ -1,6 +1,7 @@
 """What every workflow on a picture folder begins with: options, workspace, scanned catalog, embeddings, a clock."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder, needs_labels
 from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
+from ursa.embed.device import available
 from ursa.embed.engine import Engine
 from ursa.embed.run import embed
 from ursa.embed.store import Embeddings
@@ -33,7 +35,7 @@ class Options:
     weights: Path | None = None  # a file; None: the library's own, from its hub
     workspace: Path | None = None  # default: .ursa/ in the folder
     precision: str = "auto"  # of the embeddings: "fp32", "bf16", or whichever is faster on this machine
-    device: str = "cpu"
+    device: str = "cpu"  # or "cuda", "cuda:1", "mps"; "auto" becomes the fastest that is there
     seed: int = 0
     progress: Progress = silent
     pattern: str | None = None  # labels from file names: see `ursa.data.sources.from_folder`
@@ -46,8 +48,7 @@ class Options:
             object.__setattr__(self, name, None if value is None else Path(value))
         if self.precision not in ("auto", "fp32", "bf16"):
             raise DataError("no such precision", found=self.precision, fix="one of auto, fp32, bf16")
-        if self.device.split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise DataError("no such device", found=self.device, fix="one of cpu, cuda, mps")
+        object.__setattr__(self, "device", available(self.device))
         for name in self.table:
             if name not in TABLE:
                 raise DataError(f"a table is not read by {name!r}", fix=did_you_mean(name, TABLE))
@@ -81,17 +82,39 @@ class Prepared:
 
 def catalog_of(data: Data, options: Options) -> Catalog:
     """What a command was given -> its pictures. Raises DataError where it is neither folder nor table nor catalog."""
+    if str(data).startswith(("http:/", "https:/")):
+        fix = "fetch the pictures first: ursa download LIST.txt --to FOLDER"
+        raise DataError("pictures are read from a folder, not from an address", found=data, fix=fix)
+    is_table = not isinstance(data, Catalog) and Path(data).is_file()
+    if options.table and (isinstance(data, Catalog) or Path(data).is_dir()):
+        raise DataError(f"only a table is read by {', '.join(options.table)}", found=_kind(data), fix="name a table")
+    if options.pattern is not None and (is_table or isinstance(data, Catalog)):
+        fix = "leave the pattern out; a table names its labels by label=COLUMN"
+        raise DataError("a pattern is for the names in a folder", found=_kind(data), fix=fix)
     if isinstance(data, Catalog):
         return data
-    if Path(data).is_file():
+    if is_table:
         with Path(data).open("rb") as file:
             kind = sniff(file.read(512))
         if kind in DECODERS:
             raise DataError(
                 f"{data} is a single picture", found=kind, fix="name the folder that it lies in, or a table of pictures"
             )
+        if kind == "a zip archive" and not str(data).lower().endswith((".xlsx", ".ods")):
+            if str(data).endswith(".ursa"):
+                fix = f"name the folder of pictures; a model on pictures: ursa evaluate {shlex.quote(str(data))} FOLDER"
+                raise DataError(f"{data} is a bundle, a model", found=kind, fix=fix)
+            words = shlex.join(["python", "-m", "zipfile", "-e", str(data), Path(data).stem])
+            fix = f"unpack it, and name the folder that comes out: {words}"
+            raise DataError(f"{data} is a zip archive", found="pictures are read from folders", fix=fix)
         return from_table(Path(data), **options.table)
     return from_folder(data, pattern=options.pattern)
+
+
+def _kind(data: Data) -> str:
+    if isinstance(data, Catalog):
+        return "a catalog"
+    return f"{data} is {'a file' if Path(data).is_file() else 'a folder'}"
 
 
 def prepared(data: Data, options: Options, clock: Clock, *, classes: bool = False) -> Prepared:

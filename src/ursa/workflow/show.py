@@ -44,7 +44,13 @@ class Shown:
         path = Path(path)
         if path.resolve() in self.files:
             raise DataError(f"{path} is one of the pictures", fix="name another file to write to")
-        return self.figure().save(path)
+        try:
+            return self.figure().save(path)
+        except DataError as problem:
+            if not isinstance(problem.__cause__, OSError):
+                raise
+            fix = f"name another file to write to: --out DIR/{path.name}"
+            raise DataError(problem.what, found=problem.found, fix=fix) from problem
 
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa show --json`."""
