@@ -1,5 +1,6 @@
 """A real, tiny bundle, made without torch: logits from the mean colour, so a red picture is "red"."""
 
+import contextlib
 import io
 import threading
 import zipfile
@@ -111,6 +112,19 @@ def predictor(packed: Path) -> Predictor:
 @pytest.fixture
 def serving() -> Iterator[Callable[..., str]]:
     """serving(predictor, **options) -> the address of a real server, which ends with the test; limits are options."""
+    with servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_server(predictor: Predictor) -> Iterator[str]:
+    """The address of one server, with default limits, for all tests of a file."""
+    with servers() as start:
+        yield start(predictor)
+
+
+@contextlib.contextmanager
+def servers() -> Iterator[Callable[..., str]]:
     stops: list[Callable[[], None]] = []
     names = {field.name for field in fields(Limits)}
 
@@ -132,6 +146,8 @@ def serving() -> Iterator[Callable[..., str]]:
         assert ready.wait(10)
         return address[0]
 
-    yield start
-    for stop in stops:
-        stop()
+    try:
+        yield start
+    finally:
+        for stop in stops:
+            stop()

@@ -60,7 +60,7 @@ def _checked(name: str) -> str:
     if ":" in bare and not bare.startswith("[") and bare.count(":") > 1:
         bare = f"[{bare}]"  # an IPv6 address as people write it
     match = _HOST.fullmatch(bare)
-    if match is None or "*" in match[1].removeprefix("*.").removeprefix("*"):
+    if match is None or ("*" in match[1].removeprefix("*.") and match[1] != "*"):
         raise DataError(
             "this is no name of a host",
             found=escaped(name),

@@ -16,7 +16,7 @@ from ursa.errors import DataError
 from ursa.serve.clients import Shares
 from ursa.serve.limits import Limits
 
-PIECE = 16_384  # bytes given to h11 at once; also the longest header: one event that is longer is an error
+PIECE = 16_384  # bytes given to h11 at once; a header that is not whole after so many is an error
 CHUNKS = 1000, 256  # of a chunked body: so many may be tiny, all others hold so many bytes on average (7 us each)
 
 
