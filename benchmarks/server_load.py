@@ -1,7 +1,7 @@
-"""`ursa serve` among enemies: honest clients alone, and beside as many that are slow, cut off, huge, harmful or no HTTP.
+"""`ursa serve` among enemies: honest clients alone, and beside as many that are slow, cut, huge, harmful or no HTTP.
 
-A real server in a process of its own, clients in others, all on 127.0.0.0/8 (so Linux). Honest clients have 25 addresses,
-hostile ones 10; then all have one, as behind a proxy that the server does not know.
+A real server in a process of its own, clients in others, all on 127.0.0.0/8 (so Linux). Honest clients have 25
+addresses, hostile ones 10; then all have one, as behind a proxy that the server does not know.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from common import SHARED, report
 from PIL import Image
 
 PROCESSES = 2  # of clients of each kind
-PAUSE = 2.0  # s, on average, between an honest client's answer and its next request
+PAUSE = 2.0  # s, on average, between a client's answer and its next request
+LEAD = 5.0  # s that honest clients are there before the others
 HOST = b"host: localhost\r\n"
 POST = b"POST /predict HTTP/1.1\r\n" + HOST + b"content-type: image/jpeg\r\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -36,13 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--connections", type=int, default=500)
+    parser.add_argument("--attacks", nargs="+", choices=list(ATTACKS), default=list(ATTACKS))
     parser.add_argument("--bundle", type=Path, help="instead of one trained here on colours")
     parser.add_argument("--json", action="store_true", help="print what was seen, and write no result")
     parser.add_argument("--child", nargs=5, metavar=("KIND", "PORT", "COUNT", "SEED", "ADDRESSES"))
     arguments = parser.parse_args()
     if arguments.child:
         kind, port, count, seed, addresses = arguments.child
-        child = Clients(kind, int(port), int(seed), addresses, arguments.seconds)
+        child = Clients(kind, int(port), int(seed), addresses, arguments)
         print(json.dumps(asyncio.run(child.run(int(count)))))
         return
     with tempfile.TemporaryDirectory() as place:
@@ -73,9 +75,10 @@ def main() -> None:
         ["connections", "200", "503", "other", "p50", "p99", "p99, ratio", "memory", "descriptors", "log"],
         rows,
         f"200, 503, other (any other status, resets, silence), p50, p99: of honest clients, who post a photo of "
-        f"640 x 480 px and pause for {PAUSE:g} s. Memory, with child processes, and descriptors: the most seen. Hostile: "
-        f"{', '.join(attack.__name__.replace('_', ' ') for attack in ATTACKS)}; in equal shares. From one address, none "
-        "send harmful pictures: all would have to wait for it.",
+        f"640 x 480 px and pause for {PAUSE:g} s, as hostile ones do, who begin {LEAD:g} s later. Memory, with child "
+        "processes, and descriptors: the most seen. Hostile, in equal shares: "
+        f"{', '.join(name.replace('_', ' ') for name in arguments.attacks)}. From one address, none send harmful "
+        "pictures: all would have to wait for it.",
     )
 
 
@@ -109,7 +112,7 @@ def run(bundle: Path, place: Path, arguments: argparse.Namespace, how: str) -> d
         if how != "alone":
             crews.append(("hostile", "127.0.0.1" if one else "127.0.1.1-10"))
         children = [
-            clients(kind, port, half, seed, addresses, arguments.seconds)
+            clients(kind, port, half, seed, addresses, arguments)
             for seed, (kind, addresses) in enumerate(crews * PROCESSES)
         ]
         most = Counter[str]()
@@ -151,9 +154,12 @@ def server(bundle: Path, log: Path) -> Iterator[tuple[subprocess.Popen[str], int
             process.wait(60)
 
 
-def clients(kind: str, port: int, count: int, seed: int, addresses: str, seconds: float) -> "subprocess.Popen[str]":
-    arguments = [kind, str(port), str(count), str(seed), addresses]
-    command = [sys.executable, __file__, "--seconds", str(seconds), "--child", *arguments]
+def clients(
+    kind: str, port: int, count: int, seed: int, addresses: str, arguments: argparse.Namespace
+) -> "subprocess.Popen[str]":
+    crew = [kind, str(port), str(count), str(seed), addresses]
+    options = ["--seconds", str(arguments.seconds), "--attacks", *arguments.attacks]
+    command = [sys.executable, __file__, *options, "--child", *crew]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -176,20 +182,21 @@ def taken(pid: int) -> "Counter[str]":
 class Clients:
     """Some clients of one kind, in one process."""
 
-    def __init__(self, kind: str, port: int, seed: int, addresses: str, seconds: float) -> None:
+    def __init__(self, kind: str, port: int, seed: int, addresses: str, arguments: argparse.Namespace) -> None:
         self.kind, self.port, self.draw = kind, port, random.Random(seed)
         first, _, last = addresses.partition("-")
         network, _, low = first.rpartition(".")
         self.addresses = [f"{network}.{i}" for i in range(int(low), int(last or low) + 1)]
         self.picture, self.harmful = photo(), harmful()
-        self.end = time.monotonic() + seconds
+        self.end = time.monotonic() + arguments.seconds
+        self.attacks = arguments.attacks
         self.statuses, self.latencies = Counter[str](), list[float]()
 
     async def run(self, count: int) -> dict[str, Any]:
         if self.kind == "honest":
             work: list[Callable[[str], Awaitable[None]]] = [self.honest] * count
         else:
-            attacks = [each for each in ATTACKS if each is not harmful_pictures or len(self.addresses) > 1]
+            attacks = [each for each in self.attacks if each != "harmful_pictures" or len(self.addresses) > 1]
             work = [self.hostile(attacks[i % len(attacks)]) for i in range(count)]
         tasks = [each(self.addresses[i % len(self.addresses)]) for i, each in enumerate(work)]
         await asyncio.gather(*tasks)
@@ -226,16 +233,16 @@ class Clients:
         if connection is not None:
             connection[1].transport.abort()
 
-    def hostile(self, attack: "Attack") -> Callable[[str], Awaitable[None]]:
+    def hostile(self, name: str) -> Callable[[str], Awaitable[None]]:
         async def again_and_again(address: str) -> None:
-            await asyncio.sleep(self.draw.random())
+            await asyncio.sleep(LEAD * (1 + self.draw.random()))
             while time.monotonic() < self.end:
                 with contextlib.suppress(OSError, EOFError, TimeoutError):
                     async with connected(address, self.port) as connection:
                         left = self.end - time.monotonic()
-                        status = await asyncio.wait_for(attack(self, connection), max(0.1, left))
-                        self.statuses[f"{attack.__name__} {status}"] += 1
-                await asyncio.sleep(self.draw.uniform(0.2, 0.6))
+                        status = await asyncio.wait_for(ATTACKS[name](self, connection), max(0.1, left))
+                        self.statuses[f"{name} {status}"] += 1
+                await asyncio.sleep(self.draw.uniform(0.5, 1.5) * PAUSE)
 
         return again_and_again
 
@@ -272,7 +279,7 @@ def photo() -> bytes:
 
 
 def harmful() -> list[bytes]:
-    """A progressive JPEG of 3,000 scans, which holds a core; where it is, one that ended the decoder of older versions."""
+    """A progressive JPEG of very many scans, which holds a core; where it is, one that ended older decoders."""
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)).save(
         buffer, "JPEG", progressive=True, quality=5
@@ -288,8 +295,8 @@ def harmful() -> list[bytes]:
 
 
 async def slow_header(clients: Clients, connection: Connection) -> str:
-    for byte in itertools.cycle(POST[:-2]):
-        connection[1].write(bytes([byte]))
+    for byte in itertools.cycle(POST[:-2].decode()):
+        connection[1].write(byte.encode())
         await asyncio.sleep(clients.draw.uniform(0.5, 18))
         if connection[0].at_eof() or connection[1].is_closing():
             return "closed"
@@ -312,9 +319,9 @@ async def cut_body(clients: Clients, connection: Connection) -> str:
     return "cut"
 
 
-async def huge_body(clients: Clients, connection: Connection) -> str:
+async def huge_body(_: Clients, connection: Connection) -> str:
     connection[1].write(POST + b"transfer-encoding: chunked\r\n\r\n")
-    for _ in range(300):
+    for _chunk in range(300):
         connection[1].write(b"186a0\r\n" + bytes(100_000) + b"\r\n")
         await connection[1].drain()
         await asyncio.sleep(0.02)
@@ -334,7 +341,7 @@ async def wrong_host(clients: Clients, connection: Connection) -> str:
 
 
 async def garbage(clients: Clients, connection: Connection) -> str:
-    connection[1].write(clients.draw.randbytes(2000))
+    connection[1].write(clients.draw.randbytes(2000) + b"\r\n\r\n")
     return await answer(connection[0])
 
 
@@ -350,18 +357,21 @@ async def tiny_parts(_: Clients, connection: Connection) -> str:
     return await answer(connection[0])
 
 
-Attack = Callable[[Clients, Connection], Awaitable[str]]
-ATTACKS: tuple[Any, ...] = (
-    slow_header,
-    slow_body,
-    cut_body,
-    huge_body,
-    harmful_pictures,
-    wrong_host,
-    garbage,
-    tiny_chunks,
-    tiny_parts,
-)
+Attack = Callable[["Clients", Connection], Awaitable[str]]
+ATTACKS: dict[str, Attack] = {
+    each.__name__: each
+    for each in (
+        slow_header,
+        slow_body,
+        cut_body,
+        huge_body,
+        harmful_pictures,
+        wrong_host,
+        garbage,
+        tiny_chunks,
+        tiny_parts,
+    )
+}
 
 
 if __name__ == "__main__":

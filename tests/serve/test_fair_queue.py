@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from ursa.serve import fair_queue
 from ursa.serve.fair_queue import FairQueue
 from ursa.serve.refusals import RefusedError
 
@@ -44,15 +45,16 @@ async def settle():
         await asyncio.sleep(0)
 
 
-def law(test):
+def law(test, workers=1, waiting=4):
     """The test, given requests at a queue with one worker and 4 places to wait; in the end all is free again."""
 
     def run():
         async def go():
-            requests = Requests(FairQueue(1, 4))
+            requests = Requests(FairQueue(workers, waiting))
             await test(requests)
             await requests.finish_all()
-            assert (requests.queue.free, requests.queue.places.taken, len(requests.queue._turns)) == (1, 0, 0)
+            queue = requests.queue
+            assert (queue.free, queue.places.taken, len(queue._turns), queue.not_quick) == (workers, 0, 0, 0)
 
         asyncio.run(go())
 
@@ -153,3 +155,78 @@ async def test_a_turn_that_comes_to_somebody_just_cancelled_is_passed_on(request
     await settle()
     await requests.finish_all()
     assert "b0" in requests.log
+
+
+# A core for the quick
+
+
+async def known(requests, monkeypatch, quick="", slow=""):
+    """Clients that have had a turn, a short or a long one."""
+    for client in quick + slow:
+        monkeypatch.setattr(fair_queue, "SLOW", -1.0 if client in slow else 20.0)
+        await requests.arrive(f"{client}0")
+        await requests.finish(f"{client}0")
+    monkeypatch.setattr(fair_queue, "SLOW", 20.0)
+    requests.log.clear()
+
+
+def with_two_workers(test):
+    def run(monkeypatch):
+        async def inner(requests):
+            await test(requests, monkeypatch)
+
+        law(inner, workers=2, waiting=8)()
+
+    run.__name__ = test.__name__
+    return run
+
+
+@with_two_workers
+async def test_clients_whose_pictures_were_slow_leave_one_core_to_the_others(requests, monkeypatch):
+    await known(requests, monkeypatch, quick="ab", slow="st")
+    for name in ("s1", "t1", "s2", "a1", "b1"):
+        await requests.arrive(name)
+    assert requests.log == ["s1", "a1"]
+    await requests.finish("a1")
+    assert requests.log == ["s1", "a1", "b1"]
+    await requests.finish("b1")
+    assert requests.log == ["s1", "a1", "b1"]  # the core stays free for somebody quick
+    await requests.finish("s1")
+    assert requests.log[3:] == ["t1"]
+
+
+@with_two_workers
+async def test_newcomers_share_the_other_core_and_come_before_the_slow(requests, monkeypatch):
+    await known(requests, monkeypatch, quick="a", slow="st")
+    for name in ("s1", "t1", "n1", "a1", "a2"):
+        await requests.arrive(name)
+    assert requests.log == ["s1", "a1"]
+    await requests.finish("s1")
+    assert requests.log == ["s1", "a1", "n1"]
+    await requests.finish("n1")
+    assert requests.log == ["s1", "a1", "n1", "t1"]
+
+
+@with_two_workers
+async def test_quick_clients_have_all_cores_while_nobody_else_waits(requests, monkeypatch):
+    await known(requests, monkeypatch, quick="ab")
+    await requests.arrive("a1")
+    await requests.arrive("a2")
+    await requests.arrive("b1")
+    assert requests.log == ["a1", "a2"]
+
+
+@with_two_workers
+async def test_who_was_slow_is_quick_again_after_a_while(requests, monkeypatch):
+    monkeypatch.setattr(fair_queue, "SLOW_FOR", 0.05)
+    await known(requests, monkeypatch, slow="s")
+    assert not requests.queue._quick("s")
+    await asyncio.sleep(0.1)
+    assert requests.queue._quick("s")
+
+
+@with_two_workers
+async def test_the_memory_of_clients_is_bounded(requests, monkeypatch):
+    monkeypatch.setattr(fair_queue, "REMEMBERED", 2)
+    await known(requests, monkeypatch, quick="abc")
+    assert [requests.queue._quick(client) for client in "abc"] == [False, True, True]

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ursa.core.image import Pixels
 from ursa.core.text import escaped
+from ursa.core.threads import batched
 from ursa.errors import BundleError, DataError, UrsaError
 from ursa.serve import refusals
 from ursa.serve.clients import Offenders, client_of
@@ -33,7 +34,7 @@ from ursa.serve.form import Upload
 from ursa.serve.hosts import AllowedHosts, checked
 from ursa.serve.limits import Limits
 from ursa.serve.page import page, security_headers
-from ursa.serve.predictor import Prediction, Predictor
+from ursa.serve.predictor import BATCH, Prediction, Predictor
 from ursa.serve.refusals import RefusedError
 from ursa.serve.upload import Memory, uploads
 
@@ -137,15 +138,16 @@ class _Service:
                 if refusal.status != 429 or not i:
                     raise
                 problems[i] = DataError(f"not looked at: {refusal.error.what}")
-        predictions = (
-            await self._work(request, place, self.predictor.predictions, list(views.values())) if views else []
-        )
+        predictions: list[Prediction] = []
+        for some in batched(views.values(), BATCH):
+            predictions += await self._work(request, place, self.predictor.predictions, some)
         found: dict[int, Prediction | DataError] = dict(zip(views, predictions, strict=True))
         return [found[i] if i in found else problems[i] for i in range(len(sent))]
 
     async def _work(self, request: Request, place: Place, work: Callable[..., Result], *arguments: Any) -> Result:
         """In a worker thread, when it is this request's turn, if somebody still waits for the answer."""
-        async with self.queue.turn(place):
+        # How long a model takes says nothing about who asks; how long a picture takes does.
+        async with self.queue.turn(place, judged=work == self.predictor.view):
             if await request.is_disconnected():
                 raise ClientDisconnect
             try:

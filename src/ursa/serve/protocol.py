@@ -17,7 +17,7 @@ from ursa.serve.clients import Shares
 from ursa.serve.limits import Limits
 
 PIECE = 16_384  # bytes given to h11 at once; a header that is not whole after so many is an error
-CHUNKS = 1000, 256  # of a chunked body: so many may be tiny, all others hold so many bytes on average (7 us each)
+CHUNKS = 200, 256  # of a chunked body: so many may be tiny, all others hold so many bytes on average (10 us each)
 
 
 class Connection(H11Protocol):
@@ -33,7 +33,7 @@ class Connection(H11Protocol):
         limits: Limits,
     ) -> None:
         super().__init__(config, state, app_state)
-        self.conn = _Parser(h11.SERVER, PIECE)
+        self.conn = self.parser = _Parser(h11.SERVER, PIECE)
         self.owner, self.open, self.limits = client, connections, limits
         self.since = self.loop.time()  # of what it does now
         self._header_timer: asyncio.TimerHandle | None = None
@@ -52,7 +52,6 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """asyncio: a client is there."""
         super().connection_made(_Transport(transport, self))
-        self.open.add(self.owner, self)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -65,13 +64,16 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes; looked at in pieces, so that the limit on a header holds for one that came whole, too."""
-        for start in range(0, len(data), PIECE):
+        start = 0
+        while start < len(data):
             if self.transport.is_closing():
                 self._discarded += len(data) - start
                 if self._discarded > self.limits.linger_bytes:
                     self.transport.abort()
                 return
-            super().data_received(data[start : start + PIECE])
+            size = 4 * PIECE if self.conn.their_state is h11.SEND_BODY else PIECE
+            super().data_received(data[start : start + size])
+            start += size
         self._watch()
 
     def on_response_complete(self) -> None:
@@ -86,7 +88,8 @@ class Connection(H11Protocol):
         if self._busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        error = DataError("this is no request", found="bytes that are not HTTP/1.1", fix="see RFC 9112")
+        found = self.parser.problem or "bytes that are not HTTP/1.1"
+        error = DataError("this request cannot be read", found=found, fix="see RFC 9112")
         self._refuse(400, error)
 
     def pause_writing(self) -> None:
@@ -180,6 +183,7 @@ class _Parser(h11.Connection):
     """h11's, which refuses bodies in countless tiny chunks: each costs as much as 7 KB in one."""
 
     chunks, size = 0, 0
+    problem: str | None = None  # what was refused here
 
     def next_event(self) -> Any:
         event = super().next_event()
@@ -189,7 +193,8 @@ class _Parser(h11.Connection):
             self.chunks, self.size = self.chunks + 1, self.size + len(event.data)
             few, least = CHUNKS
             if self.chunks > few + self.size // least:
-                raise h11.RemoteProtocolError("too many tiny chunks")
+                self.problem = "too many tiny chunks"
+                raise h11.RemoteProtocolError(self.problem)
         return event
 
 
@@ -203,7 +208,7 @@ class Connections(Shares[Connection]):
         answered: slow clients are always older than those who ask at once.
         """
         for client in self.clients():
-            spare = [connection for connection in self.holders(client) if not connection.answering]
+            spare = [each for each in self.holders(client) if each.transport is not None and not each.answering]
             if spare:
                 oldest = min(spare, key=lambda connection: connection.since)
                 self.drop(client, oldest)
