@@ -1,9 +1,11 @@
 """A real, tiny bundle, made without torch: logits from the mean colour, so a red picture is "red"."""
 
+import contextlib
 import io
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from PIL import Image
 
 from ursa.core import bundle
 from ursa.serve import run
+from ursa.serve.limits import Limits
 from ursa.serve.predictor import Predictor
 
 SIZE = 16
@@ -108,13 +111,29 @@ def predictor(packed: Path) -> Predictor:
 
 @pytest.fixture
 def serving() -> Iterator[Callable[..., str]]:
-    """serving(predictor, **options) -> the address of a real uvicorn server, which ends with the test."""
-    stops: list[Callable[[], None]] = []
+    """serving(predictor, **options) -> the address of a real server, which ends with the test; limits are options."""
+    with servers() as start:
+        yield start
 
-    def start(predictor: Predictor, **options: Any) -> str:
+
+@pytest.fixture(scope="module")
+def shared_server(predictor: Predictor) -> Iterator[str]:
+    """The address of one server, with default limits, for all tests of a file."""
+    with servers() as start:
+        yield start(predictor)
+
+
+@contextlib.contextmanager
+def servers() -> Iterator[Callable[..., str]]:
+    stops: list[Callable[[], None]] = []
+    names = {field.name for field in fields(Limits)}
+
+    def start(predictor: Predictor, host: str = "127.0.0.1", **options: Any) -> str:
         ready, address = threading.Event(), []
-        listener = run.listen("127.0.0.1", 0)
-        server = run.server(predictor, listener, ready=lambda url: (address.append(url), ready.set()), **options)
+        listener = run.listen(host, 0)
+        limits = Limits(**{name: options.pop(name) for name in names & set(options)})
+        options["ready"] = lambda url: (address.append(url), ready.set())
+        server = run.server(predictor, listener, limits=limits, **options)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
 
@@ -127,6 +146,8 @@ def serving() -> Iterator[Callable[..., str]]:
         assert ready.wait(10)
         return address[0]
 
-    yield start
-    for stop in stops:
-        stop()
+    try:
+        yield start
+    finally:
+        for stop in stops:
+            stop()

@@ -11,10 +11,12 @@ from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.options import (
     DEFAULT_BACKBONE,
+    AllowedHosts,
     BackboneOption,
     Bundle,
     Debug,
     Device,
+    ForwardedAllowIps,
     Given,
     Json,
     Minutes,
@@ -286,10 +288,13 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0 takes any free one.")] = 8000,
     max_mb: Annotated[float, typer.Option("--max-mb", help="Largest upload, in megabytes.")] = 20.0,
+    allowed_host: AllowedHosts = None,
+    forwarded_allow_ips: ForwardedAllowIps = "",
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
     """A page to drop pictures on, and a JSON API, until Ctrl-C."""
+    from ursa.serve.limits import Limits
     from ursa.serve.predictor import Predictor
     from ursa.serve.run import run
 
@@ -298,7 +303,9 @@ def serve(
             print_json({"address": address})
         say(f"Open {address} in a browser. Ctrl-C ends.")
 
-    run(Predictor(bundle), host, port, ready=ready, title=bundle.stem, max_bytes=round(max_mb * 1e6))
+    limits, hosts = Limits(max_bytes=round(max_mb * 1e6)), allowed_host or ()
+    options: dict[str, Any] = {"allowed_hosts": hosts, "forwarded_allow_ips": forwarded_allow_ips}
+    run(Predictor(bundle), host, port, ready=ready, title=bundle.stem, limits=limits, **options)
     say("Stopped.")
 
 

@@ -60,6 +60,19 @@ Track = Annotated[
     list[str] | None,
     typer.Option("--track", help="Log to tensorboard or mlflow, in the workspace or there.", metavar="NAME[:PLACE]"),
 ]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option("--allowed-host", help="A name under which it may be asked; may be repeated.", metavar="NAME"),
+]
+ForwardedAllowIps = Annotated[
+    str,
+    typer.Option(
+        "--forwarded-allow-ips",
+        help="Proxies whose X-Forwarded-For is believed, separated by commas.",
+        metavar="ADDRESSES",
+        show_default=False,
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped or killed.")]
 
 

@@ -9,21 +9,11 @@ Errors are `{"error", "found", "fix"}` with the right status.
 """
 
 import asyncio
-import base64
-import hashlib
-import html
 import logging
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, File, FormParser, parse_options_header
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -34,82 +24,71 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ursa.core.image import Pixels
-from ursa.core.threads import cores as usable_cores
-from ursa.errors import DataError, UrsaError
-from ursa.serve.predictor import Prediction, Predictor
+from ursa.core.text import escaped
+from ursa.core.threads import batched
+from ursa.errors import BundleError, DataError, UrsaError
+from ursa.serve import refusals
+from ursa.serve.clients import Offenders, client_of
+from ursa.serve.fair_queue import FairQueue, Place
+from ursa.serve.form import Upload
+from ursa.serve.hosts import AllowedHosts, checked
+from ursa.serve.limits import Limits
+from ursa.serve.page import page, security_headers
+from ursa.serve.predictor import BATCH, Prediction, Predictor
+from ursa.serve.refusals import RefusedError
+from ursa.serve.upload import Memory, uploads
 
 logger = logging.getLogger("ursa.serve")
+Result = TypeVar("Result")
 
-FIELDS = ("picture", "file")  # names under which a form may send pictures
-RAW = ("image/", "application/octet-stream")
-HOW = "send a picture: curl -F picture=@photo.jpg http://HOST/predict"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request, and all of them together, may ask for.
-
-    Memory for what was sent stays below 2 * max_bytes * (cores + waiting); what is decoded takes up to 240 MB and its
-    working copies in each of the cores (`image.MAX_PIXELS`).
-    """
-
-    max_bytes: int  # of one request
-    max_pictures: int  # in one request
-    cores: int  # requests worked on at once
-    waiting: int  # requests that may be received or wait meanwhile; the next one is answered 503
-    patience: float  # seconds without a byte, after which a sender is given up
+OFFENSES = ("crashes its decoder", "takes too long")  # how such a picture's `DataError.what` begins
+NOBODY = 400  # the client has hung up: no one will read the answer
 
 
 def app(
     predictor: Predictor,
     *,
     title: str | None = None,
-    max_bytes: int = 20_000_000,
-    max_pictures: int = 64,
-    cores: int | None = None,
-    waiting: int = 24,
-    patience: float = 30.0,
+    limits: Limits | None = None,
+    allowed_hosts: Sequence[str] | None = None,
 ) -> Starlette:
-    """The application that shows and answers what this predictor says. The limits: see `Limits`."""
-    limits = Limits(max_bytes, max_pictures, cores or usable_cores(), waiting, patience)
-    page = _page(title or "What is in the picture?")
-    service = _Service(predictor, limits)
+    """The application that shows and answers what this predictor says.
+
+    allowed_hosts: names under which it may be asked, besides those of this machine; None allows all, see `hosts`.
+    Time limits on connections are those of `run.server`; of a body, they are kept here.
+    """
+    shown = page(title or "What is in the picture?")
+    hosts = ["*"] if allowed_hosts is None else checked(allowed_hosts)
+    service = _Service(predictor, limits or Limits())
 
     async def show(_: Request) -> Response:
-        return HTMLResponse(page)
+        return HTMLResponse(shown)
 
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/", show),
             Route("/predict", service.predict, methods=["POST"]),
             Route("/health", service.health),
         ],
-        middleware=[Middleware(_Shield, headers=_security(page))],
-        exception_handlers={HTTPException: _unroutable, _RefusedError: _refusal},
+        middleware=[
+            Middleware(_Shield, headers=security_headers(shown)),
+            Middleware(AllowedHosts, allowed=hosts),
+        ],
+        exception_handlers={HTTPException: _unroutable, RefusedError: refusals.answer},
     )
-
-
-class _RefusedError(Exception):
-    """A request that is not answered as asked: the status and what to say."""
-
-    def __init__(self, status: int, error: UrsaError, **headers: str) -> None:
-        super().__init__(error.what)
-        self.status, self.error, self.headers = status, error, headers
-
-
-@dataclass(frozen=True)
-class _Upload:
-    name: str
-    data: bytes
+    application.router.redirect_slashes = False  # such a redirect would repeat the Host that was sent
+    return application
 
 
 class _Service:
-    """The endpoints that need the model, and the desk where requests queue for it."""
+    """The endpoints that need the model, and what requests share: cores, memory, a record of who did harm."""
 
     def __init__(self, predictor: Predictor, limits: Limits) -> None:
         self.predictor, self.limits = predictor, limits
         self.pool = ThreadPoolExecutor(limits.cores, thread_name_prefix="ursa-predict")
-        self.taken = 0  # requests between their first byte and their answer
+        self.queue = FairQueue(limits.cores, limits.waiting)
+        self.memory = Memory(limits.max_memory)
+        self.offenders = Offenders(limits.offenses, limits.penalty, limits.max_penalty)
 
     async def health(self, _: Request) -> Response:
         """What is being served; the page builds itself from it."""
@@ -127,151 +106,75 @@ class _Service:
 
     async def predict(self, request: Request) -> Response:
         """One picture -> its prediction; several -> a list, in their order."""
-        with self._place():
+        client = client_of(request.client.host if request.client else None)
+        self._refuse_offender(client)
+        self.queue.refuse_if_full(client)
+        with self.memory.body(client) as body:
             try:
-                uploads = await _uploads(request, self.limits)
+                sent = await uploads(request, self.limits, self.memory, body)
+                with self.queue.place(client) as place:
+                    answers = await self._answers(request, place, sent)
             except ClientDisconnect:
-                return Response(status_code=400)  # nobody is there to read it
-            loop = asyncio.get_running_loop()
-            answers = await loop.run_in_executor(self.pool, _look, self.predictor, uploads)
+                return Response(status_code=NOBODY)
         if len(answers) == 1 and isinstance(answers[0], DataError):
-            raise _RefusedError(422, answers[0])
-        documents = [_document(upload, answer) for upload, answer in zip(uploads, answers, strict=True)]
+            raise RefusedError(422, answers[0])
+        documents = [_document(upload, answer) for upload, answer in zip(sent, answers, strict=True)]
         return JSONResponse(documents[0] if len(documents) == 1 else documents)
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """A place in the house, or 503. Only the event loop's thread comes here, so counting needs no lock."""
-        if self.taken >= self.limits.cores + self.limits.waiting:
-            busy = DataError(
-                "busy: too many pictures are waiting", found=f"{self.taken} requests", fix="try again soon"
-            )
-            raise _RefusedError(503, busy, **{"retry-after": "2"})
-        self.taken += 1
-        try:
-            yield
-        finally:
-            self.taken -= 1
+    async def _answers(self, request: Request, place: Place, sent: Sequence[Upload]) -> list[Prediction | DataError]:
+        """For each picture what the model says, or what is wrong with it. Each waits for its turn."""
+        views: dict[int, Pixels] = {}
+        problems: dict[int, DataError] = {}
+        for i, upload in enumerate(sent):
+            try:
+                self._refuse_offender(place.client)  # of many pictures, all were let in before the first did harm
+                views[i] = await self._work(request, place, self.predictor.view, upload.data)
+            except DataError as problem:
+                problem.fix = problem.fix or "send the original picture, or save it again as JPEG or PNG"
+                problems[i] = problem
+                if problem.what.startswith(OFFENSES):
+                    self.offenders.note(place.client)
+            except RefusedError as refusal:
+                if refusal.status != 429 or not i:
+                    raise
+                problems[i] = DataError(f"not looked at: {refusal.error.what}")
+        predictions: list[Prediction] = []
+        for some in batched(views.values(), BATCH):
+            predictions += await self._work(request, place, self.predictor.predictions, some)
+        found: dict[int, Prediction | DataError] = dict(zip(views, predictions, strict=True))
+        return [found[i] if i in found else problems[i] for i in range(len(sent))]
+
+    async def _work(self, request: Request, place: Place, work: Callable[..., Result], *arguments: Any) -> Result:
+        """In a worker thread, when it is this request's turn, if somebody still waits for the answer."""
+        # How long a model takes says nothing about who asks; how long a picture takes does.
+        async with self.queue.turn(place, judged=work == self.predictor.view):
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self.pool, work, *arguments)
+            except TimeoutError as problem:
+                logger.error("%s took too long: %s", work.__name__, escaped(problem))
+                raise refusals.busy("the model took too long", "no answer in its time") from problem
+            except BundleError as problem:  # what it says is for the owner of the server: 500, as for any other error
+                raise RuntimeError(escaped(problem, lines=True)) from problem
+
+    def _refuse_offender(self, client: str) -> None:
+        wait = self.offenders.wait(client)
+        if wait > 0:
+            raise refusals.too_many_offenses(wait)
 
 
-def _look(predictor: Predictor, uploads: Sequence[_Upload]) -> list[Prediction | DataError]:
-    """Runs in a worker thread: decode, prepare and predict; for a broken picture, what is wrong with it."""
-    views: dict[int, Pixels] = {}
-    problems: dict[int, DataError] = {}
-    for i, upload in enumerate(uploads):
-        try:
-            views[i] = predictor.view(upload.data)
-        except DataError as problem:
-            problem.fix = problem.fix or "send the original picture, or save it again as JPEG or PNG"
-            problems[i] = problem
-    predictions = predictor.predictions(list(views.values())) if views else []
-    found = dict(zip(views, predictions, strict=True))
-    return [problems[i] if i in problems else found[i] for i in range(len(uploads))]
-
-
-def _document(upload: _Upload, answer: Prediction | DataError) -> dict[str, Any]:
+def _document(upload: Upload, answer: Prediction | DataError) -> dict[str, Any]:
     if isinstance(answer, DataError):
         return {"picture": upload.name, "problem": answer.what}
     return {"picture": upload.name, **answer.to_json()}
 
 
-async def _uploads(request: Request, limits: Limits) -> list[_Upload]:
-    """The pictures of a request, at least one; refused as soon as it is too large, too long or of another kind."""
-    kind, options = parse_options_header(request.headers.get("content-type"))
-    name = kind.decode("latin-1")
-    if name == "multipart/form-data":
-        uploads = await _from_form(request, options.get(b"boundary", b""), limits)
-    elif name.startswith(RAW):
-        body = bytearray()
-        await _receive(request, limits, body.extend)
-        uploads = [_Upload("picture", bytes(body))] if body else []
-    elif name or request.headers.get("content-length", "0") != "0":
-        error = DataError("pictures cannot be read from this content type", found=name or "none", fix=HOW)
-        raise _RefusedError(415, error)
-    else:
-        uploads = []
-    if not uploads:
-        raise _RefusedError(400, DataError("no picture was sent", fix=HOW))
-    return uploads
-
-
-async def _from_form(request: Request, boundary: bytes, limits: Limits) -> list[_Upload]:
-    uploads: list[_Upload] = []
-    others: list[str] = []
-
-    def on_file(file: File) -> None:
-        field = (file.field_name or b"").decode("utf-8", "replace")
-        name = (file.file_name or b"").decode("utf-8", "replace")
-        file.file_object.seek(0)
-        data = file.file_object.read()
-        file.close()
-        if field not in FIELDS:
-            others.append(field)
-        elif name or data:  # a form sent with no file chosen has neither
-            uploads.append(_Upload(name or "picture", data))
-        check()
-
-    def on_field(field: Field) -> None:
-        others.append((field.field_name or b"").decode("utf-8", "replace"))
-        check()
-
-    def check() -> None:
-        if len(uploads) + len(others) > limits.max_pictures:
-            error = DataError(
-                "too many pictures in one request", found=f"more than {limits.max_pictures}", fix="send them in parts"
-            )
-            raise _RefusedError(413, error)
-
-    try:
-        if not boundary:
-            raise FormParserError("no boundary in the content type")
-        # no limit on what stays in memory: the default would put larger files into temporary ones on disk
-        config = {"MAX_MEMORY_FILE_SIZE": math.inf}
-        parser = FormParser("multipart/form-data", on_field, on_file, boundary=boundary, config=config)
-        await _receive(request, limits, parser.write)
-        parser.finalize()
-    except FormParserError as problem:
-        raise _RefusedError(400, DataError("this form cannot be read", found=problem, fix=HOW)) from problem
-    if others and not uploads:
-        found = "only " + ", ".join(repr(name) for name in others[:5])
-        raise _RefusedError(400, DataError("no picture in the field 'picture'", found=found, fix=HOW))
-    return uploads
-
-
-async def _receive(request: Request, limits: Limits, take: Callable[[bytes], object]) -> None:
-    """Every chunk of the body goes to `take` as it comes. Stops at the limit, announced or counted."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limits.max_bytes:
-        raise _too_large(f"{int(announced):,} bytes", limits)
-    seen, loop = 0, asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(limits.patience) as clock:
-            async for chunk in request.stream():
-                clock.reschedule(loop.time() + limits.patience)
-                seen += len(chunk)
-                if seen > limits.max_bytes:
-                    raise _too_large(f"more than {limits.max_bytes:,} bytes", limits)
-                take(chunk)
-    except TimeoutError as problem:
-        error = DataError("the picture did not arrive", found=f"{seen:,} bytes, then silence", fix="send it again")
-        raise _RefusedError(408, error) from problem
-
-
-def _too_large(found: str, limits: Limits) -> _RefusedError:
-    fix = f"send at most {limits.max_bytes / 1e6:g} MB at once; any picture editor can make it smaller"
-    return _RefusedError(413, DataError("too large", found=found, fix=fix))
-
-
-async def _refusal(_: Request, problem: Exception) -> Response:
-    assert isinstance(problem, _RefusedError)  # registered for no other
-    # The rest of a refused body is not read, so the connection cannot carry another request.
-    return JSONResponse(problem.error.to_json(), problem.status, {**problem.headers, "connection": "close"})
-
-
 async def _unroutable(request: Request, problem: Exception) -> Response:
     """404 and 405 come from Starlette's router."""
-    assert isinstance(problem, HTTPException)
-    found = f"{request.method} {request.url.path}"
+    if not isinstance(problem, HTTPException):
+        raise problem
+    found = escaped(f"{request.method} {request.url.path}"[:200])
     error = UrsaError(problem.detail.lower(), found=found, fix="known: GET /, POST /predict, GET /health")
     return JSONResponse(error.to_json(), problem.status_code, problem.headers)
 
@@ -298,38 +201,11 @@ class _Shield:
         try:
             await self.app(scope, receive, guarded)
         except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
+            logger.exception("%s %s failed", scope["method"], escaped(scope["path"][:200]))
             if started:
                 raise
             error = UrsaError("something went wrong in the server", fix="try again; the server's log has the reason")
             await JSONResponse(error.to_json(), 500, {"connection": "close"})(scope, receive, guarded)
-
-
-def _page(title: str) -> str:
-    template = files("ursa.serve").joinpath("page.html").read_text("utf-8")
-    return template.replace("{{title}}", html.escape(title))
-
-
-def _security(page: str) -> dict[str, str]:
-    """Headers for every answer. The page's own style and script are allowed by their hashes, and nothing else is."""
-
-    def hashes(tag: str) -> str:
-        bodies = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        digests = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies]
-        return " ".join(f"'sha256-{digest}'" for digest in digests)
-
-    policy = (
-        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; img-src blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
-        "referrer-policy": "no-referrer",
-        "cross-origin-resource-policy": "same-origin",
-        "cache-control": "no-store",
-    }
 
 
 def _inside(document: Any, *keys: str) -> Any:

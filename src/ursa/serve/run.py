@@ -1,19 +1,26 @@
 """Predictor -> a web server, until Ctrl-C."""
 
 import contextlib
+import dataclasses
 import errno
+import ipaddress
 import os
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import uvicorn
 
 from ursa.errors import DataError
+from ursa.serve import logs
+from ursa.serve.acceptor import Acceptor
 from ursa.serve.app import app
+from ursa.serve.limits import Limits, connections
 from ursa.serve.predictor import Predictor
+from ursa.serve.protocol import Connection, Connections
 
 GRACE = 30  # seconds that requests in flight have to finish after Ctrl-C
+BACKLOG = 1024  # connections that the system keeps until they are accepted; it may allow fewer
 
 
 def run(
@@ -27,27 +34,51 @@ def run(
     """Serve until Ctrl-C, then finish what is in flight and return. (SIGTERM: finish, then end the process.)
 
     port 0 takes any free one. ready: called once with the address, when the first request can come. options: as of
-    `app`. Raises DataError when the port or the address cannot be had. Prints nothing.
+    `server`. Raises DataError when the port or the address cannot be had. Prints nothing.
     """
-    with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):  # raised again after the shutdown
+    with (
+        logs.limited(),
+        listen(host, port) as listener,
+        contextlib.suppress(KeyboardInterrupt),  # raised again after the shutdown
+    ):
         server(predictor, listener, ready=ready, **options).run(sockets=[listener])
 
 
 def server(
-    predictor: Predictor, listener: socket.socket, *, ready: Callable[[str], object] | None = None, **options: Any
+    predictor: Predictor,
+    listener: socket.socket,
+    *,
+    ready: Callable[[str], object] | None = None,
+    title: str | None = None,
+    limits: Limits | None = None,
+    allowed_hosts: Sequence[str] = (),
+    forwarded_allow_ips: str = "",
 ) -> uvicorn.Server:
-    """The server to `run(sockets=[listener])`, in any thread; `should_exit = True` ends it as Ctrl-C would."""
+    """The server to `run(sockets=[listener])`, in any thread; `should_exit = True` ends it as Ctrl-C would.
+
+    allowed_hosts: names under which it may be asked. On a loopback address, those of this machine are the only others;
+    elsewhere all are allowed unless some are given. forwarded_allow_ips: as uvicorn's, addresses of proxies whose
+    X-Forwarded-For says who asks, separated by commas; nobody's is believed by default.
+    """
+    limits = limits or Limits()
+    limits = dataclasses.replace(limits, max_connections=connections(limits.max_connections))
+    hosts = allowed_hosts if allowed_hosts or _is_loopback(listener) else None
     config = uvicorn.Config(
-        app(predictor, **options),
+        app(predictor, title=title, limits=limits, allowed_hosts=hosts),
+        http="h11",
+        loop="asyncio",
         lifespan="off",
         ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=bool(forwarded_allow_ips),
+        forwarded_allow_ips=forwarded_allow_ips,
+        timeout_keep_alive=cast(int, limits.keep_alive),  # goes to call_later, which takes fractions
         timeout_graceful_shutdown=GRACE,
     )
-    return _Server(config, ready, address(listener))
+    return _Server(config, limits, ready, address(listener))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -64,7 +95,7 @@ def listen(host: str, port: int) -> socket.socket:
         if os.name == "posix":  # a port just left is free; on Windows this option would share it with a stranger
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
-        listener.listen(128)
+        listener.listen(BACKLOG)
     except OSError as problem:
         listener.close()
         raise _refused(host, port, problem) from problem
@@ -78,15 +109,26 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it is ready."""
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], object] | None, url: str) -> None:
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which accepts only what it has places for, and says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, limits: Limits, ready: Callable[[str], object] | None, url: str) -> None:
         super().__init__(config)
-        self.ready, self.url = ready, url
+        self.limits, self.ready, self.url = limits, ready, url
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        places = Connections(self.limits.max_connections)
+
+        def connection(client: str) -> Connection:
+            return Connection(self.config, self.server_state, self.lifespan.state, client, places, self.limits)
+
+        self.servers = [cast(Any, Acceptor(listener, places, connection)) for listener in sockets or []]
+        self.started = True
         if self.ready is not None:
             self.ready(self.url)
 
