@@ -58,7 +58,13 @@ def manifest(document: Mapping[str, Any], parts: Mapping[str, bytes]) -> bytes:
 
 def require_readable(manifest: bytes) -> None:
     """Raises BundleError for a bundle.json that `read` would refuse: found before it is written."""
-    _checked(manifest, Path(MANIFEST))
+    try:
+        _checked(manifest, Path(MANIFEST))
+    except BundleError as problem:
+        fix = "give classes short names without control characters"
+        raise BundleError(
+            "such a bundle could not be read, so it was not written", found=problem.found, fix=fix
+        ) from None
 
 
 def read(path: str | Path) -> Bundle:
@@ -111,8 +117,8 @@ def _checked(data: bytes, path: Path) -> dict[str, Any]:
         found = f"{MANIFEST} cannot be read: {escaped(problem)}"
         raise BundleError(damaged, found=found, fix=COPY_AGAIN) from problem
     version, digest = document.get("format"), document.get("sha256")
-    if not isinstance(version, int) or version < 1 or not isinstance(digest, str):
-        raise BundleError(damaged, found=f"{MANIFEST}: no format or no sha256", fix=COPY_AGAIN)
+    if not isinstance(version, int) or version is True or version < 1 or not isinstance(digest, str):
+        raise BundleError(damaged, found=f"{MANIFEST}: no format, or no sha256", fix=COPY_AGAIN)
     if version > FORMAT:
         raise BundleError(
             f"the bundle {path} was written by a newer Ursa",

@@ -9,6 +9,7 @@ import math
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ursa.core.prepare import Preparation
@@ -23,6 +24,7 @@ HOTTEST = 1e3  # temperatures measured on real models lie between 0.5 and 5
 
 # What moves the cursor or turns the direction of writing: controls, line ends, embeddings and isolates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -36,7 +38,7 @@ def parsed(text: str) -> dict[str, Any]:
     )
     if not isinstance(document, dict):
         raise ValueError("no JSON object")
-    _require_plain(document)
+    _require_usable(document)
     return document
 
 
@@ -117,43 +119,47 @@ def _is_number(found: Any) -> bool:
     return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
 
 
-def _constant(found: str) -> float:
-    raise ValueError(f"{found}, which JSON does not have")
+@dataclass(frozen=True)
+class _Unusable:
+    """In place of a value that JSON does not have, until it is known under which key it stands."""
+
+    what: str
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError(f"a number of {len(digits)} digits")
-    return int(digits)
+def _constant(found: str) -> _Unusable:
+    return _Unusable(f"{found}, which JSON does not have")
 
 
-def _float(digits: str) -> float:
+def _integer(digits: str) -> int | _Unusable:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else _Unusable(f"a number of {len(digits)} digits")
+
+
+def _float(digits: str) -> float | _Unusable:
     number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {digits[:20]}, which is too large")
-    return number
+    return number if math.isfinite(number) else _Unusable(f"{digits[:20]}, which is too large")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key given twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = _Unusable("given twice") if key in found else value
     return found
 
 
-def _require_plain(document: dict[str, Any]) -> None:
-    """No surrogates, which no file and no answer can be written with, and not deep."""
-    level: list[Any] = [document]
+def _require_usable(document: dict[str, Any]) -> None:
+    """Numbers of this world, no halves of characters, which nothing can be written with, and few levels."""
+    level: list[tuple[str, Any]] = list(document.items())
     for _ in range(DEEPEST):
-        inner: list[Any] = []
-        for each in level:
-            if isinstance(each, str):
-                each.encode()  # UnicodeEncodeError is a ValueError
-            elif isinstance(each, dict):
-                inner += [*each, *each.values()]
-            elif isinstance(each, list):
-                inner += each
-        if not inner:
-            return
+        inner: list[tuple[str, Any]] = []
+        for key, value in level:
+            if _SURROGATE.search(key) or (isinstance(value, str) and _SURROGATE.search(value)):
+                raise ValueError(f"{key[:60]} has half a character")
+            if isinstance(value, _Unusable):
+                raise ValueError(f"{key[:60]} is {value.what}")
+            if isinstance(value, dict):
+                inner += [(f"{key}.{name}" if len(key) < LONGEST_TEXT else key, each) for name, each in value.items()]
+            elif isinstance(value, list):
+                inner += [(key, each) for each in value]
         level = inner
-    raise ValueError(f"more than {DEEPEST} levels")
+    if level:
+        raise ValueError(f"{level[0][0][:60]} has more than {DEEPEST} levels")

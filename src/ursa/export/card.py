@@ -38,4 +38,4 @@ The accuracy holds for pictures like the ones it was measured on. Measure again 
 
 def plain(text: str) -> str:
     """A name as Markdown that shows it and does nothing else: no links, no table cells, no HTML."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|~:@-])", r"\\\1", html.escape(escaped(text), quote=False))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~:@.-])", r"\\\1", html.escape(escaped(text), quote=False))

@@ -69,7 +69,7 @@ def graph(
 
 
 def _without_notes(model: "onnx.ModelProto") -> bytes:
-    """The exporter notes the lines of code that each node came from, with the paths of this machine; those stay here."""
+    """The exporter notes which lines of code each node came from, with paths of this machine: they stay here."""
     for each in (
         model,
         model.graph,

@@ -69,19 +69,15 @@ class Session:
                 found = f"more than {self._seconds:.0f} s for {len(pictures)} pictures"
                 raise BundleError("the model takes too long", found=found, fix="train a smaller model") from problem
             except Exception as problem:  # onnxruntime's own exceptions have no public base
-                raise BundleError(
-                    "the model fails on this picture", found=_said(problem), fix=EXPORT_AGAIN
-                ) from problem
+                raise BundleError("the model fails on a picture", found=_said(problem), fix=EXPORT_AGAIN) from problem
         if (
             not isinstance(found, np.ndarray)
             or found.dtype != np.float32
             or found.shape != (len(pictures), self._classes)
         ):
-            raise BundleError(
-                "the model does not answer with logits", found=f"{type(found).__name__}", fix=EXPORT_AGAIN
-            )
+            raise BundleError("the model does not answer with logits", found=_described(found), fix=EXPORT_AGAIN)
         if not np.isfinite(found).all():
-            raise BundleError("the model answers with numbers that are not finite", fix="train it again")
+            raise BundleError("the model does not answer with numbers", found="NaN or infinity", fix="train it again")
         return found
 
     @contextmanager
@@ -121,6 +117,10 @@ def _loaded(model: bytes) -> Any:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as problem:  # onnxruntime's own exceptions have no public base
         raise BundleError("onnxruntime cannot load the model", found=_said(problem), fix=EXPORT_AGAIN) from problem
+
+
+def _described(found: Any) -> str:
+    return f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else type(found).__name__
 
 
 def _said(problem: Exception) -> str:
