@@ -33,7 +33,7 @@ def folder(files: dict[str, bytes], place: Path) -> Path:
     return place
 
 
-def archive(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def archive(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as target:
         for name, data in files.items():

@@ -11,7 +11,8 @@ from PIL import Image
 
 from ursa.core import bundle
 from ursa.errors import BundleError, DataError
-from ursa.serve.predictor import BATCH, Predictor
+from ursa.serve.predictor import Predictor
+from ursa.serve.session import BATCH
 
 PARTS = (bundle.MANIFEST, *bundle.PARTS)
 
@@ -214,7 +215,7 @@ def test_a_model_that_is_none_is_refused(bundle_files, pack, tmp_path):
     parts["model.onnx"] = b"not a model"
     document = {"classes": ["a"], "preparation": {"size": 16, "fit": "pad"}, "temperature": 1.0}
     whole = {bundle.MANIFEST: bundle.manifest(document, parts), **parts}
-    with pytest.raises(BundleError, match="cannot load the model"):
+    with pytest.raises(BundleError, match="not of the kind that Ursa writes"):
         Predictor(pack(whole, tmp_path / "none.ursa"))
 
 

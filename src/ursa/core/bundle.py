@@ -1,33 +1,38 @@
 """The format of a bundle: what export writes and serving reads. A changed byte in any part is refused.
 
-A bundle is a folder, or a `.ursa` zip of one, with
+A bundle is a folder, or a `.ursa` zip of one with nothing compressed, with
 
     bundle.json           format version, classes in order, preparation, temperature, metrics, hashes of all parts
     model.onnx            pictures [N, size, size, 3] uint8 -> logits [N, K] float32
     weights.safetensors   the same weights, to go on training from
     card.md               for people
 
-`bundle.json` also carries its own hash, taken with that hash left out.
+`bundle.json` also carries its own hash, taken with that hash left out. Hashes find damage, not malice: anybody can
+compute them, so nothing in a bundle is believed because its hash is right.
 """
 
 import hashlib
 import json
-import math
-import zipfile
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ursa.core import files
+from ursa.core.bundle_document import parsed, require_valid
+from ursa.core.bundle_zip import read_zip
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
+from ursa.core.text import escaped
 from ursa.errors import BundleError, DataError
 
 FORMAT = 1
 MANIFEST = "bundle.json"
 PARTS = ("model.onnx", "weights.safetensors", "card.md")
 
-LARGEST_SIZE = 4096  # pixels; a view of that size is 50 MB
+# Bytes. An ONNX file of more than 2 GB cannot be written; of class names and settings there are never megabytes.
+LIMITS = {MANIFEST: 32 << 20, "model.onnx": 2 << 30, "weights.safetensors": 4 << 30, "card.md": 32 << 20}
 
 COPY_AGAIN = "copy it again, whole"
 
@@ -51,39 +56,69 @@ def manifest(document: Mapping[str, Any], parts: Mapping[str, bytes]) -> bytes:
     return text.replace('"sha256": ""', f'"sha256": "{hashlib.sha256(text.encode()).hexdigest()}"').encode()
 
 
+def require_readable(manifest: bytes) -> None:
+    """Raises BundleError for a bundle.json that `read` would refuse: found before it is written."""
+    try:
+        _checked(manifest, Path(MANIFEST))
+    except BundleError as problem:
+        fix = "give classes short names without control characters"
+        raise BundleError(
+            "such a bundle could not be read, so it was not written", found=problem.found, fix=fix
+        ) from None
+
+
 def read(path: str | Path) -> Bundle:
     """The bundle at a path. Raises BundleError for anything missing, changed, or from a newer Ursa."""
     path = Path(path)
     if not path.exists():
         raise BundleError(f"there is no bundle {path}", fix="make one with `ursa train FOLDER --out model.ursa`")
-    files = _from_folder(path) if path.is_dir() else _from_zip(path)
-    if MANIFEST not in files:
+    found = _files(path)
+    if MANIFEST not in found:
         raise BundleError(f"{path} is not a bundle", found=f"no {MANIFEST} in it", fix="name what `ursa train` wrote")
-    document = _checked(files.pop(MANIFEST), path)
+    document = _checked(found.pop(MANIFEST), path)
     for name, wanted in document["parts"].items():
-        if name not in files:
-            raise BundleError(f"the bundle {path} is incomplete", found=f"{name} is missing", fix=COPY_AGAIN)
-        if hashlib.sha256(files[name]).hexdigest() != wanted:
+        if name not in found:
+            raise BundleError(f"the bundle {path} is incomplete", found=f"{escaped(name)} is missing", fix=COPY_AGAIN)
+        if hashlib.sha256(found[name]).hexdigest() != wanted:
             raise _changed(path, name)
     return Bundle(
         labels=Labels(tuple(document["classes"])),
         preparation=Preparation(**document["preparation"]),
         temperature=float(document["temperature"]),
         document=document,
-        parts={name: files[name] for name in document["parts"]},
+        parts={name: found[name] for name in document["parts"]},
     )
+
+
+def _files(path: Path) -> dict[str, bytes]:
+    try:
+        return _from_folder(path) if path.is_dir() else read_zip(path, LIMITS)
+    except (ValueError, OSError, MemoryError, DataError) as problem:
+        what = f"the bundle {path} is damaged, or is not a bundle"
+        raise BundleError(what, found=_reason(problem), fix=COPY_AGAIN) from problem
+
+
+def _from_folder(path: Path) -> dict[str, bytes]:
+    """Links are not followed: a bundle is whole without the rest of the disk."""
+    return {
+        name: files.read_bytes(path / name, most, follow=False)
+        for name, most in LIMITS.items()
+        if os.path.lexists(path / name)
+    }
 
 
 def _checked(data: bytes, path: Path) -> dict[str, Any]:
     """bundle.json -> its document, when its own hash is right and this Ursa knows its format."""
+    damaged = f"the bundle {path} is damaged"
     try:
         text = data.decode()
-        document = json.loads(text)
-        version, digest = int(document["format"]), str(document["sha256"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as problem:
-        raise BundleError(
-            f"the bundle {path} is damaged", found=f"{MANIFEST} cannot be read", fix=COPY_AGAIN
-        ) from problem
+        document = parsed(text)
+    except (ValueError, RecursionError) as problem:
+        found = f"{MANIFEST} cannot be read: {escaped(problem)}"
+        raise BundleError(damaged, found=found, fix=COPY_AGAIN) from problem
+    version, digest = document.get("format"), document.get("sha256")
+    if not isinstance(version, int) or version is True or version < 1 or not isinstance(digest, str):
+        raise BundleError(damaged, found=f"{MANIFEST}: no format, or no sha256", fix=COPY_AGAIN)
     if version > FORMAT:
         raise BundleError(
             f"the bundle {path} was written by a newer Ursa",
@@ -94,37 +129,16 @@ def _checked(data: bytes, path: Path) -> dict[str, Any]:
     if hashlib.sha256(unsigned.encode()).hexdigest() != digest:
         raise _changed(path, MANIFEST)
     try:
-        size = Preparation(**document["preparation"]).size
-        if not isinstance(size, int) or size > LARGEST_SIZE or version < 1:
-            raise ValueError("size or format")
-        names = document["classes"]
-        if not isinstance(names, list) or len({name for name in names if isinstance(name, str)}) != len(names):
-            raise ValueError("classes have to be names, each once")
-        if not names or not set(PARTS) <= set(dict(document["parts"])):
-            raise ValueError("classes or parts")
-        if not 0 < float(document["temperature"]) < math.inf:
-            raise ValueError("temperature")
-    except (ValueError, KeyError, TypeError, DataError) as problem:
-        raise BundleError(
-            f"the bundle {path} is damaged", found=f"{MANIFEST}: {problem}", fix="export again"
-        ) from problem
-    return dict(document)
+        require_valid(document, PARTS)
+    except (ValueError, DataError) as problem:
+        raise BundleError(damaged, found=f"{MANIFEST}: {_reason(problem)}", fix="export again") from problem
+    return document
 
 
-def _from_folder(path: Path) -> dict[str, bytes]:
-    return {name: (path / name).read_bytes() for name in (MANIFEST, *PARTS) if (path / name).is_file()}
-
-
-def _from_zip(path: Path) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > max(64 << 20, 20 * path.stat().st_size):
-                raise ValueError("it would unpack to many times its size")
-            return {name: archive.read(name) for name in archive.namelist() if name in (MANIFEST, *PARTS)}
-    except Exception as problem:  # on damage, zipfile and each of its decompressors raise errors of their own kinds
-        raise BundleError(
-            f"the bundle {path} is damaged, or is not a bundle", found=problem, fix=COPY_AGAIN
-        ) from problem
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, DataError):
+        return escaped(f"{problem.what}: {problem.found}")
+    return escaped(problem) or type(problem).__name__
 
 
 def _changed(path: Path, part: str) -> BundleError:

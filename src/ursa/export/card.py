@@ -1,27 +1,31 @@
 """The model card: what a bundle's next owner should know (in the manner of Mitchell et al. 2019)."""
 
+import html
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from ursa.core.text import escaped
 
 
 def card(document: Mapping[str, Any]) -> str:
     """bundle.json's document -> Markdown."""
     accuracy = document["metrics"]["accuracy"]
     training = document["training"]
-    classes = "\n".join(f"| {name} | {count} |" for name, count in training["pictures"].items())
+    classes = "\n".join(f"| {plain(name)} | {count} |" for name, count in training["pictures"].items())
     low, value, high = (f"{100 * accuracy[key]:.1f}" for key in ("low", "value", "high"))
     return f"""# A classifier of {len(document["classes"])} classes
 
-It says which of these classes a picture shows: {", ".join(document["classes"])}.
+It says which of these classes a picture shows: {", ".join(map(plain, document["classes"]))}.
 It knows nothing else: a picture of something else gets one of these names too.
 
-**Accuracy {value} %** (95 % interval {low} to {high} %): {accuracy["method"]}.
+**Accuracy {value} %** (95 % interval {low} to {high} %): {plain(accuracy["method"])}.
 
 | class | training pictures |
 |---|---|
 {classes}
 
-- Network: {training["backbone"]}, {training["kept"]}. Pictures are seen at {document["preparation"]["size"]} x \
+- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are seen at {document["preparation"]["size"]} x \
 {document["preparation"]["size"]} pixels.
 - Exported model and learner agree within {document["parity"]["difference"]:.1g} on {document["parity"]["pictures"]} \
 pictures.
@@ -30,3 +34,8 @@ pictures.
 The accuracy holds for pictures like the ones it was measured on. Measure again on pictures from where you use it:
 `ursa evaluate BUNDLE FOLDER`.
 """
+
+
+def plain(text: str) -> str:
+    """A name as Markdown that shows it and does nothing else: no links, no table cells, no HTML."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|~:@.-])", r"\\\1", html.escape(escaped(text), quote=False))

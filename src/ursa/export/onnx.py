@@ -5,20 +5,35 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
+from ursa.core.onnx_rules import require_plain
 from ursa.core.prepare import Preparation
 from ursa.errors import BundleError
 from ursa.training.models import Classifier
 
+if TYPE_CHECKING:
+    import onnx
+
+
+ANOTHER = "choose another backbone with --backbone"
+
 
 def to_onnx(model: Classifier, preparation: Preparation) -> bytes:
-    """pictures [N, S, S, 3] uint8 -> logits [N, K] float32. Raises BundleError as `graph` does."""
+    """pictures [N, S, S, 3] uint8 -> logits [N, K] float32.
+
+    Raises BundleError as `graph` does, and for a network that no bundle may hold (`core/onnx_rules.py`).
+    """
     example = torch.zeros(2, preparation.size, preparation.size, 3, dtype=torch.uint8)
-    return graph(model, (example,), ["pictures"], ["logits"], fix="choose another backbone with --backbone")
+    content = graph(model, (example,), ["pictures"], ["logits"], fix=ANOTHER)
+    try:
+        require_plain(content)
+    except BundleError as problem:
+        raise BundleError("this network cannot become a bundle", found=problem.found, fix=ANOTHER) from problem
+    return content
 
 
 def graph(
@@ -50,7 +65,23 @@ def graph(
         raise BundleError("this network cannot be exported to ONNX", found=found, fix=fix) from problem
     if program is None:
         raise BundleError("this network cannot be exported to ONNX", found=type(model).__name__, fix=fix)
-    return cast(bytes, program.model_proto.SerializeToString())
+    return _without_notes(program.model_proto)
+
+
+def _without_notes(model: "onnx.ModelProto") -> bytes:
+    """The exporter notes which lines of code each node came from, with paths of this machine: they stay here."""
+    for each in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.initializer,
+        *model.graph.input,
+        *model.graph.output,
+    ):
+        each.ClearField("metadata_props")
+        each.ClearField("doc_string")
+    model.graph.ClearField("value_info")
+    return cast(bytes, model.SerializeToString())
 
 
 def _takes_any_number(model: nn.Module) -> bool:

@@ -13,10 +13,11 @@ from ursa.core import bundle
 from ursa.core.bundle import Bundle
 from ursa.core.image import Pixels
 from ursa.core.metrics import softmax
+from ursa.core.onnx_rules import require_plain
 from ursa.core.prepare import stacks
-from ursa.errors import BundleError, DataError
-
-BATCH = 8  # pictures a run: activations stay in the cache
+from ursa.errors import DataError
+from ursa.serve import trial
+from ursa.serve.session import Session
 
 
 @dataclass(frozen=True)
@@ -33,36 +34,29 @@ class Prediction:
 
 
 def load(path: str | Path) -> "Predictor":
-    """The model in a bundle. Raises BundleError when it is damaged, incomplete or too new."""
+    """The model in a bundle. Raises BundleError when it is damaged, incomplete, too new, or not harmless."""
     return Predictor(path)
 
 
 class Predictor:
     """A bundle, ready to predict: `Predictor("bears.ursa")("picture.jpg").label`. Safe to call from several threads."""
 
-    def __init__(self, source: str | Path | Bundle) -> None:
-        """A bundle or its path. Raises BundleError when it is damaged, incomplete or too new."""
-        import onnxruntime
+    def __init__(self, source: str | Path | Bundle, *, trusted: bool = False) -> None:
+        """A bundle or its path. Raises BundleError when it is damaged, incomplete, too new, or not harmless.
 
+        trusted: leave out the trial in another process; for a bundle that this program made itself.
+        """
         self.bundle = source if isinstance(source, Bundle) else bundle.read(source)
         self.labels = self.bundle.labels
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # its warnings are about graph optimisation: nothing a user could act on
-        try:
-            self._session = onnxruntime.InferenceSession(
-                self.bundle.parts["model.onnx"], options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as problem:  # onnxruntime's own exceptions have no public base
-            raise BundleError("onnxruntime cannot load the model", found=problem, fix="export it again") from problem
-        self._require_shapes()
+        model, size = self.bundle.parts["model.onnx"], self.bundle.preparation.size
+        require_plain(model)
+        if not trusted:
+            trial.require_works(model, size, len(self.labels))
+        self._session = Session(model, size, len(self.labels))
 
-    def _require_shapes(self) -> None:
-        size = self.bundle.preparation.size
-        wanted = ("pictures", "tensor(uint8)", [size, size, 3]), [len(self.labels)]
-        (first, *more), (answer, *_) = self._session.get_inputs(), self._session.get_outputs()
-        found = (first.name, first.type, first.shape[1:]), answer.shape[1:]
-        if found != wanted or more:
-            raise BundleError("model and manifest do not fit", found=f"{found}, wanted {wanted}", fix="export it again")
+    def close(self) -> None:
+        """End what is running; whoever waits for it gets a BundleError."""
+        self._session.close()
 
     def __call__(self, picture: str | Path | bytes | Pixels) -> Prediction:
         """A file, a file's bytes, or pixels [h, w, 3] uint8 -> Prediction. Raises DataError for no readable picture."""
@@ -92,8 +86,8 @@ class Predictor:
         return sandbox.view(data, preparation)
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
-        """Views [N, size, size, 3] uint8 -> [N, K]."""
-        rows = [self._session.run(None, {"pictures": pictures})[0] for pictures in stacks(views, BATCH)]
+        """Views [N, size, size, 3] uint8 -> [N, K]. Raises BundleError for a model that fails on them."""
+        rows = [self._session(pictures) for pictures in stacks(views, self._session.batch)]
         if not rows:
             return np.empty((0, len(self.labels)), np.float32)
         return softmax(np.concatenate(rows) / np.float32(self.bundle.temperature))

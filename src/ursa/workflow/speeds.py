@@ -138,7 +138,7 @@ def _export(model: "Classifier", labels: Labels, preparation: Preparation, views
     device = next(model.parameters()).device
     with _timed() as writing:
         parts = {"model.onnx": to_onnx(model.cpu(), preparation)}
-        trial = Predictor(bundle.Bundle(labels, preparation, 1.0, {}, parts))
+        trial = Predictor(bundle.Bundle(labels, preparation, 1.0, {}, parts), trusted=True)
     model.to(device)
     with _timed() as predicting:
         trial.probabilities(views)
