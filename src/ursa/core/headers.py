@@ -6,8 +6,11 @@ walk ends, and what is cut off or makes no sense counts as not said.
 
 import struct
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 WALK = 1_000  # frames, pages, icons at most: enough to say "many", and a file that points at itself ends
+ENTRIES = 4_096  # of one directory, and 16 times as many in all of them: they may overlap
+BLOCKS = 1 << 20  # of a GIF in which frames are counted: 256 MB as programs write them
 
 _BOXES = 1 << 20  # bytes at the beginning in which the boxes of AVIF and HEIC are looked for
 
@@ -38,11 +41,25 @@ def directories(data: bytes) -> Iterator[Directory]:
     """The directories of a TIFF or BigTIFF in their order, `WALK` at most."""
     place, order, big = _first_directory(data)
     seen: set[int] = set()
-    while place and place not in seen and len(seen) < WALK:
+    left = 16 * ENTRIES
+    while place and place not in seen and len(seen) < WALK and left > 0:
         seen.add(place)
+        left -= _unpack(order + ("Q" if big else "H"), data, place)[0]
         found, place = _directory(data, place, order, big)
         if found:
             yield found
+
+
+def entries(data: bytes) -> int:
+    """Entries that the first directory of a TIFF says it has."""
+    place, order, big = _first_directory(data)
+    return _unpack(order + ("Q" if big else "H"), data, place)[0]
+
+
+def strips(data: bytes) -> int:
+    """Strips or tiles of the first page of a TIFF."""
+    place, order, big = _first_directory(data)
+    return max((count for tag, _, count, _ in _entries(data, place, order, big) if tag in (273, 324)), default=0)
 
 
 def is_raw(data: bytes) -> bool:
@@ -114,6 +131,34 @@ def has_unreadable_names(data: bytes) -> bool:
     return False
 
 
+class Codestream(NamedTuple):
+    """What the main header of a JPEG 2000 says (ISO/IEC 15444-1, A.5 and A.6)."""
+
+    width: int
+    height: int
+    components: int
+    bits: int
+    tiles: int
+    code_blocks: int  # of all components at full size
+
+
+def codestream(data: bytes) -> Codestream | None:
+    """None where there is none, or its header makes no sense."""
+    place = _codestream(data)
+    if data[place : place + 4] != b"\xff\x4f\xff\x51":
+        return None
+    right, bottom, left, top, tile_width, tile_height, x, y = _unpack(">8I", data, place + 8)
+    components, depth = _unpack(">HB", data, place + 40)
+    width, height = right - left, bottom - top
+    if min(width, height, tile_width, tile_height) <= 0:
+        return None
+    tiles = -(-(right - x) // tile_width) * -(-(bottom - y) // tile_height)
+    style = data.find(b"\xff\x52", place, place + 4096)
+    exponents = _unpack(">BB", data, style + 10) if style >= 0 else (4, 4)
+    block = 1 << sum(min(8, exponent & 15) + 2 for exponent in exponents)
+    return Codestream(width, height, components, (depth & 127) + 1, tiles, width * height * components // block)
+
+
 def _codestream(data: bytes) -> int:
     """Where the codestream of a JP2 begins (ISO/IEC 15444-1, I.5.4); beyond the end where there is none."""
     place = 0
@@ -142,20 +187,28 @@ def _is_cut_codestream(data: bytes, place: int) -> bool:
 def _directory(data: bytes, place: int, order: str, big: bool) -> tuple[Directory, int]:
     """-> numbers by tag, place of the following directory (0: none)."""
     wide = "Q" if big else "I"
-    (entries,) = _unpack(order + ("Q" if big else "H"), data, place)
-    place += 8 if big else 2
-    each, inline = (20, 8) if big else (12, 4)
     found: dict[int, tuple[int, ...]] = {}
-    for start in range(place, place + min(entries, 4096) * each, each):
-        tag, type, count = _unpack(f"{order}HH{wide}", data, start)
+    for tag, type, count, at in _entries(data, place, order, big):
         letter = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(type)
         if letter and 0 < count <= 64:
-            at = start + each - inline
-            if struct.calcsize(letter) * count > inline:
+            if struct.calcsize(letter) * count > (8 if big else 4):
                 (at,) = _unpack(order + wide, data, at)
             found[tag] = _unpack(f"{order}{count}{letter}", data, at)
-    (following,) = _unpack(order + wide, data, place + entries * each)
+    (number,) = _unpack(order + ("Q" if big else "H"), data, place)
+    (following,) = _unpack(order + wide, data, place + (8 + 20 * number if big else 2 + 12 * number))
     return found, following
+
+
+def _entries(data: bytes, place: int, order: str, big: bool) -> Iterator[tuple[int, int, int, int]]:
+    """(tag, type, count, where the value or its place stands) of a directory, `ENTRIES` at most."""
+    (number,) = _unpack(order + ("Q" if big else "H"), data, place)
+    place += 8 if big else 2
+    each, inline = (20, 8) if big else (12, 4)
+    layout = struct.Struct(f"{order}HH{'Q' if big else 'I'}")
+    for start in range(place, place + min(number, ENTRIES) * each, each):
+        if start + layout.size > len(data):
+            return
+        yield *layout.unpack_from(data, start), start + each - inline
 
 
 def _first(directory: Directory, tag: int) -> int:
@@ -212,20 +265,44 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _gif_frames(data: bytes) -> int:
-    """Frames that begin in this GIF, the last one whole or not (GIF89a, appendix A)."""
-    place, found = 13 + _colours(data, 10), 0
-    while place < len(data) and found < WALK:
-        if data[place] == 0x2C:  # a frame: position, size, colours, width of its codes
-            found += 1
+    """Frames that begin in this GIF, the last one whole or not."""
+    found = 0
+    for introducer, _ in _gif_parts(data, BLOCKS):
+        found += introducer == 0x2C
+        if found == WALK:
+            break
+    return found
+
+
+def blocks_before_frame(data: bytes, most: int) -> int:
+    """Blocks of a GIF that come before its first frame, `most` or somewhat more where there are more."""
+    blocks = 0
+    for introducer, so_far in _gif_parts(data, most):
+        if introducer == 0x2C:
+            break
+        blocks = so_far
+    return blocks
+
+
+def _gif_parts(data: bytes, most: int) -> Iterator[tuple[int, int]]:
+    """(0x2C for a frame or 0x21 for an extension, blocks so far) of each, up to `most` blocks (GIF89a, appendix A)."""
+    place, blocks = 13 + _colours(data, 10), 0
+    while place < len(data) and blocks < most:
+        introducer = data[place]
+        if introducer == 0x2C:  # a frame: position, size, colours, width of its codes
+            yield introducer, blocks
             place += 11 + _colours(data, place + 9)
-        elif data[place] == 0x21:  # an extension
+        elif introducer == 0x21:  # an extension
             place += 2
         else:  # the end, or nonsense
-            break
-        while place < len(data) and data[place]:
+            return
+        blocks += 1
+        while place < len(data) and data[place] and blocks < most:
             place += data[place] + 1
+            blocks += 1
         place += 1
-    return found
+        if introducer == 0x21:
+            yield introducer, blocks
 
 
 def _colours(data: bytes, place: int) -> int:

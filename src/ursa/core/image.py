@@ -20,9 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ursa.core import headers, jpeg
+from ursa.core import headers, jpeg, limits, markers, netpbm
 from ursa.core.colour import Pixels, in_srgb, to_rgb
 from ursa.core.kinds import DECODERS, FOREIGN, sniff
+from ursa.core.markers import Frame
 from ursa.errors import DataError
 
 __all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "read", "sniff", "to_rgb"]
@@ -55,11 +56,12 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
         raise DataError(f"needs a decoder: {kind}, which Ursa does not read", fix="save it as PNG or JPEG")
     if kind not in DECODERS:
         raise DataError(f"not a picture: {kind}", fix="remove the file, or fetch the picture again")
-    if kind == "JPEG" and (found := jpeg.plain(data, at_least, side, MAX_PIXELS)) is not None:
+    frame = _frame(data) if kind == "JPEG" else None
+    if frame is not None and (found := jpeg.plain(data, frame, at_least, side)) is not None:
         return Picture(found[0], kind, found[1], found[2])
     try:
         with _quiet():
-            return _decoded(data, kind, at_least, side)
+            return _decoded(data, kind, frame, at_least, side)
     except DataError:
         raise
     except Image.DecompressionBombError as problem:
@@ -71,16 +73,34 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
         raise DataError(_reason(problem, data, kind), found=problem) from problem
 
 
-def _decoded(data: bytes, kind: str, at_least: int | None, side: str) -> Picture:
+def _frame(data: bytes) -> Frame | None:
+    """The frame of a JPEG; None where the file makes no sense, for which Pillow has the words. Raises DataError."""
+    frame = markers.frame(data)
+    if frame is None:
+        return None
+    _limited(frame.width, frame.height)
+    if frame.foreign:
+        raise DataError(f"needs a decoder: {frame.foreign}, which Ursa does not read", fix="save it as PNG or JPEG")
+    limits.check_scans(data, frame)
+    return frame if frame.is_sound else None
+
+
+def _decoded(data: bytes, kind: str, frame: Frame | None, at_least: int | None, side: str) -> Picture:
     _limited(*headers.size(data, kind))
+    limits.check(data, kind)
     if kind in ("JPEG2000", "HEIC") and headers.is_cut(data, kind):  # it might come out with holes
         raise DataError(f"truncated: the {kind} file ends too early, or a part is missing")
-    image = _open(data, kind)
+    marked = kind != "JPEG" or frame is not None  # else Pillow only has to find the words for what is wrong
+    image = _open(data if marked else data[: markers.JUNK], kind)
     _limited(image.width, image.height)
+    if not marked:  # it reads on where libjpeg would not, or finds another frame
+        raise DataError(f"unreadable: a damaged JPEG file of {len(data):,} bytes (its markers make no sense)")
     # Pillow turns a TIFF itself while it loads it, and libheif a HEIC, whose EXIF only repeats what was done.
     turn = 1 if kind in ("TIFF", "HEIC") else _orientation(image)
     frames = headers.frames(data, kind) or max(1, int(getattr(image, "n_frames", 1)))
-    pixels = _jpeg(data, image, at_least, side) if kind == "JPEG" else None
+    pixels = _jpeg(data, frame, image, at_least, side) if frame is not None else None
+    if kind == "PPM" and netpbm.is_read_here(image):
+        pixels = to_rgb(netpbm.read(data, image))
     pixels = to_rgb(image) if pixels is None else pixels
     width, height = (image.height, image.width) if turn >= 5 else (image.width, image.height)
     return Picture(_upright(pixels, turn), kind, width, height, frames)
@@ -132,7 +152,7 @@ def _open_heic(data: bytes) -> Image.Image:
 _LOST = ("premature end", "huffman", "found marker", "inconsistent progression")
 
 
-def _jpeg(data: bytes, image: Image.Image, at_least: int | None, side: str) -> Pixels | None:
+def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, side: str) -> Pixels | None:
     """The fast decoder for plain JPEG; None where Pillow has to decide (CMYK, or libjpeg has something to say).
 
     Pillow does not pass on what libjpeg says, so CMYK is decoded here too, to hear it.
@@ -141,7 +161,7 @@ def _jpeg(data: bytes, image: Image.Image, at_least: int | None, side: str) -> P
         return None
     layout = "CMYK" if image.mode == "CMYK" else "RGB"
     try:
-        pixels = jpeg.pixels(data, at_least, side, layout)
+        pixels = jpeg.pixels(data, frame, at_least, side, layout)
     except ValueError as problem:  # a gap, or a harmless warning
         said = str(problem).lower()
         if "end of jpeg" in said:
