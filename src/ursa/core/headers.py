@@ -4,6 +4,7 @@ For what a decoder would only find out by unpacking or by walking through the wh
 walk ends, and what is cut off or makes no sense counts as not said.
 """
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -15,7 +16,8 @@ BLOCKS = 1 << 20  # of a GIF in which frames are counted: 256 MB as programs wri
 _BOXES = 1 << 20  # bytes at the beginning in which the boxes of AVIF and HEIC are looked for
 
 # Tags of TIFF 6.0 and TIFF/EP (ISO 12234-2).
-SUBFILE_TYPE, BITS, COMPRESSION, PHOTOMETRIC, MAX_SAMPLE = 254, 258, 259, 262, 281
+SUBFILE_TYPE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, MAX_SAMPLE = 254, 256, 257, 258, 259, 262, 281
+ORIENTATION, SAMPLES = 274, 277
 STRIP_PLACES, STRIP_LENGTHS, TILE_PLACES, TILE_LENGTHS = 273, 279, 324, 325
 TILE_WIDTH, TILE_LENGTH, SUB_DIRECTORIES, SMAX_SAMPLE, DNG_VERSION = 322, 323, 330, 341, 50706
 
@@ -24,8 +26,9 @@ Directory = Mapping[int, tuple[int, ...]]  # tag -> its numbers; only those of w
 
 def size(data: bytes, kind: str) -> tuple[int, int]:
     """The largest width x height in pixels that decoding has to hold; (0, 0) where the decoder says it by itself."""
-    sizes = {"WEBP": _webp, "AVIF": _boxes, "HEIC": _boxes, "ICO": _icons, "TIFF": _tiles}.get(kind)
-    return max(sizes(data), key=lambda size: size[0] * size[1], default=(0, 0)) if sizes else (0, 0)
+    if kind not in _SIZES:
+        return 0, 0
+    return max(_SIZES[kind](data), key=lambda size: size[0] * size[1], default=(0, 0))
 
 
 def frames(data: bytes, kind: str) -> int | None:
@@ -65,7 +68,7 @@ def strips(data: bytes) -> int:
 def is_raw(data: bytes) -> bool:
     """Whether a TIFF is a camera's raw file: its first picture is then only a preview, or the sensor's own mosaic."""
     first, (_, order, big) = next(directories(data), {}), _first_directory(data)
-    inside = (_directory(data, place, order, big)[0] for place in first.get(SUB_DIRECTORIES, ()))
+    inside = (_directory(data, place, order, big)[0] for place in first.get(SUB_DIRECTORIES, ())[:16])
     mosaic = any(_first(each, PHOTOMETRIC) in (32803, 34892) for each in (first, *inside))
     return mosaic or DNG_VERSION in first or data[8:10] == b"CR" or bool(_first(first, SUBFILE_TYPE) & 1)
 
@@ -221,10 +224,42 @@ def _unpack(layout: str, data: bytes, place: int) -> tuple[int, ...]:
     return struct.unpack(layout, data[place : place + size].ljust(size, b"\0"))
 
 
-def _tiles(data: bytes) -> Iterator[tuple[int, int]]:
-    """A decoder unpacks one whole tile of a TIFF, however small the picture."""
+def _pages(data: bytes) -> Iterator[tuple[int, int]]:
+    """The first page, and its tile: a decoder unpacks one whole, however small the picture."""
     first = next(directories(data), {})
+    yield _first(first, WIDTH), _first(first, LENGTH)
     yield _first(first, TILE_WIDTH), _first(first, TILE_LENGTH)
+
+
+def _png(data: bytes) -> Iterator[tuple[int, int]]:
+    if data[12:16] == b"IHDR":
+        width, height = _unpack(">II", data, 16)
+        yield width, height
+
+
+def _bmp(data: bytes) -> Iterator[tuple[int, int]]:
+    width, height = _unpack("<HH", data, 18) if data[14:15] == b"\x0c" else _unpack("<ii", data, 18)
+    yield abs(width), abs(height)
+
+
+def _gif(data: bytes) -> Iterator[tuple[int, int]]:
+    """The screen, which the first frame may exceed."""
+    width, height = _unpack("<HH", data, 6)
+    yield width, height
+
+
+def _jpeg2000(data: bytes) -> Iterator[tuple[int, int]]:
+    if found := codestream(data):
+        yield found.width, found.height
+
+
+def _netpbm(data: bytes) -> Iterator[tuple[int, int]]:
+    if found := _numbers(data[: 1 << 16]):
+        yield int(found[1]), int(found[2])
+
+
+_GAP = rb"(?:[ \t\n\r\v\f]|#[^\r\n]*[\r\n])+"
+_numbers = re.compile(rb"P[1-6]" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})\s").match
 
 
 def _webp(data: bytes) -> Iterator[tuple[int, int]]:
@@ -309,3 +344,17 @@ def _colours(data: bytes, place: int) -> int:
     """Bytes of the colour table that the flags at this place announce."""
     flags = data[place] if place < len(data) else 0
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+_SIZES = {
+    "WEBP": _webp,
+    "AVIF": _boxes,
+    "HEIC": _boxes,
+    "ICO": _icons,
+    "TIFF": _pages,
+    "PNG": _png,
+    "BMP": _bmp,
+    "GIF": _gif,
+    "JPEG2000": _jpeg2000,
+    "PPM": _netpbm,
+}

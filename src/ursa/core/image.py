@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ursa.core import headers, jpeg, limits, markers, netpbm
+from ursa.core import headers, jpeg, limits, markers, memory, netpbm
 from ursa.core.colour import Pixels, in_srgb, to_rgb
 from ursa.core.kinds import DECODERS, FOREIGN, sniff
 from ursa.core.markers import Frame
 from ursa.errors import DataError
 
-__all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "read", "sniff", "to_rgb"]
+__all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "memory_needed", "read", "sniff", "to_rgb"]
 
 MAX_PIXELS = 80_000_000  # 240 MB as RGB; the largest phone sensors in common use give 50 million
 _LIMIT = f"{MAX_PIXELS // 1_000_000} million"
@@ -73,6 +73,11 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
         raise DataError(_reason(problem, data, kind), found=problem) from problem
 
 
+def memory_needed(data: bytes, at_least: int | None = None, side: str = "shorter") -> int:
+    """Bytes that `read` of the same takes at the most beyond the file's own, judged from the header alone."""
+    return memory.needed(data, at_least, side, MAX_PIXELS)
+
+
 def _frame(data: bytes) -> Frame | None:
     """The frame of a JPEG; None where the file makes no sense, for which Pillow has the words. Raises DataError."""
     frame = markers.frame(data)
@@ -97,12 +102,15 @@ def _decoded(data: bytes, kind: str, frame: Frame | None, at_least: int | None, 
         raise DataError(f"unreadable: a damaged JPEG file of {len(data):,} bytes (its markers make no sense)")
     # Pillow turns a TIFF itself while it loads it, and libheif a HEIC, whose EXIF only repeats what was done.
     turn = 1 if kind in ("TIFF", "HEIC") else _orientation(image)
+    width, height = (image.height, image.width) if turn >= 5 else (image.width, image.height)
     frames = headers.frames(data, kind) or max(1, int(getattr(image, "n_frames", 1)))
     pixels = _jpeg(data, frame, image, at_least, side) if frame is not None else None
     if kind == "PPM" and netpbm.is_read_here(image):
         pixels = to_rgb(netpbm.read(data, image))
+    if kind in ("WEBP", "AVIF"):  # whose decoders hold on to two more copies of the picture
+        image.load()
+        vars(image).pop("_decoder", None)
     pixels = to_rgb(image) if pixels is None else pixels
-    width, height = (image.height, image.width) if turn >= 5 else (image.width, image.height)
     return Picture(_upright(pixels, turn), kind, width, height, frames)
 
 
@@ -152,13 +160,11 @@ def _open_heic(data: bytes) -> Image.Image:
 _LOST = ("premature end", "huffman", "found marker", "inconsistent progression")
 
 
-def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, side: str) -> Pixels | None:
-    """The fast decoder for plain JPEG; None where Pillow has to decide (CMYK, or libjpeg has something to say).
+def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, side: str) -> Pixels:
+    """By the fast decoder, or by Pillow where it has to decide (CMYK, or libjpeg has something to say).
 
     Pillow does not pass on what libjpeg says, so CMYK is decoded here too, to hear it.
     """
-    if image.mode not in ("RGB", "L", "CMYK"):
-        return None
     layout = "CMYK" if image.mode == "CMYK" else "RGB"
     try:
         pixels = jpeg.pixels(data, frame, at_least, side, layout)
@@ -168,8 +174,19 @@ def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, s
             raise DataError("truncated: the JPEG file ends too early", found=problem) from problem
         if any(words in said for words in _LOST):
             raise DataError("truncated: a part is missing inside the JPEG file", found=problem) from problem
-        return None
-    return None if image.mode == "CMYK" else in_srgb(pixels, image)
+        return _drafted(image, at_least, side)
+    if image.mode == "CMYK":
+        del pixels
+        return _drafted(image, at_least, side)
+    return in_srgb(pixels, image)
+
+
+def _drafted(image: Image.Image, at_least: int | None, side: str) -> Pixels:
+    """A JPEG by Pillow, at 1/2, 1/4 or 1/8 where that is enough."""
+    if at_least is not None:
+        height, width = jpeg.least(image.height, image.width, at_least, side)
+        image.draft(None, (max(1, width), max(1, height)))
+    return to_rgb(image)
 
 
 def _orientation(image: Image.Image) -> int:

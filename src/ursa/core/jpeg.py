@@ -29,7 +29,10 @@ def plain(
 def pixels(
     data: bytes, frame: Frame, at_least: int | None, side: str, layout: str = "RGB"
 ) -> npt.NDArray[np.uint8]:
-    """[h, w, 3] as stored ([h, w, 4] for the layout "CMYK"). Raises ValueError where libjpeg has something to say."""
+    """[h, w, 3] as stored ([h, w, 4] for the layout "CMYK"). Raises ValueError where libjpeg has something to say.
+
+    Never with simplejpeg's `strict=False`: where libjpeg warned and then gave up, 1.9 returns memory as it found it.
+    """
     import simplejpeg
 
     if not frame.is_sound:
@@ -59,3 +62,9 @@ def scaled(height: int, width: int, least_height: int, least_width: int) -> tupl
         if h >= min(height, least_height) and w >= min(width, least_width) and (least_height > 0 or least_width > 0):
             return h, w
     return height, width
+
+
+def halvings(height: int, width: int, least_height: int, least_width: int) -> int:
+    """By what Pillow's `draft` divides both sides where that is enough: 1, 2, 4 or 8."""
+    most = min(height // max(1, least_height), width // max(1, least_width))
+    return max((by for by in (1, 2, 4, 8) if by <= most), default=1)

@@ -38,7 +38,9 @@ class Frame(NamedTuple):
     height: int
     components: int
     sampling: tuple[int, ...]  # horizontal and vertical factor of each component
-    is_simple: bool  # neither EXIF, nor a turn in XMP, nor a colour profile, and no bytes between segments
+    is_simple: bool  # neither EXIF, nor a turn in XMP, nor a colour profile; and it is clean
+    is_clean: bool  # nothing in it of which libjpeg warns: bytes between segments, an unknown version or transform
+    may_turn: bool  # by EXIF or XMP
     is_multiscan: bool  # coefficients of the whole picture are kept until the last scan has come
     scan: int  # where the first scan's marker lies
 
@@ -68,7 +70,7 @@ def frame(data: bytes) -> Frame | None:
     Raises DataError where what comes before it is more than any program writes.
     """
     found = None
-    place, simple, junk, exif = 2, True, 0, 0
+    place, turn, profile, clean, junk, exif, adobe = 2, False, False, True, 0, 0, 0
     try:
         for _ in range(SEGMENTS):
             first, marker, length = _segment(data, place)
@@ -77,7 +79,7 @@ def frame(data: bytes) -> Frame | None:
                 if following is None:
                     return None
                 junk += following.start() - place
-                simple = simple and data[place : following.start()].strip(b"\xff") == b""  # fill bytes are allowed
+                clean = clean and data[place : following.start()].strip(b"\xff") == b""  # fill bytes are allowed
                 place = following.start()
                 if junk > JUNK:
                     raise _too_large(f"{JUNK:,} bytes between its segments")
@@ -86,21 +88,33 @@ def frame(data: bytes) -> Frame | None:
                 place += 2
                 continue
             if marker == 0xDA:
-                components = data[place + 4]
-                return None if found is None else _at_scan(found, simple, components, place)
+                if found is None:
+                    return None
+                clean = clean and adobe in (0, 1 if found.components == 3 else 2)
+                return found._replace(
+                    is_simple=clean and not turn and not profile,
+                    is_clean=clean,
+                    may_turn=turn,
+                    is_multiscan=found.process == 2 or data[place + 4] < found.components,
+                    scan=place,
+                )
             if marker not in _KNOWN or length < 2:  # the end of the picture among them
                 return None
             if marker in _FRAMES:
                 if found is not None:
                     return None
                 found = _read(data, marker - 0xC0, place + 4, length - 2)
+            elif marker == 0xE0:
+                clean = clean and not (data.startswith(b"JFIF\0", place + 4) and data[place + 9] != 1)
+            elif marker == 0xEE and length >= 14 and data.startswith(b"Adobe", place + 4):
+                adobe = data[place + 15]
             elif marker == 0xE1:
                 exif += data.startswith(b"Exif\0\0", place + 4)
                 if exif > EXIF:
                     raise _too_large(f"{EXIF} segments of EXIF")
-                simple = simple and not exif and not _has_turn(data, place + 4, place + 2 + length)
+                turn = turn or exif > 0 or _has_turn(data, place + 4, place + 2 + length)
             elif marker == 0xE2:
-                simple = simple and not data.startswith(b"ICC_PROFILE\0", place + 4)
+                profile = profile or data.startswith(b"ICC_PROFILE\0", place + 4)
             place += 2 + length
     except (struct.error, IndexError):  # it ends too early, or the segment is shorter than it has to be
         return None
@@ -113,12 +127,7 @@ def _read(data: bytes, process: int, place: int, length: int) -> Frame:
         raise struct.error
     factors = [data[at] for at in range(place + 7, place + length, 3)]
     sampling = tuple(half for each in factors for half in (each >> 4, each & 15))
-    return Frame(process, precision, width, height, components, sampling, False, False, 0)
-
-
-def _at_scan(found: Frame, simple: bool, components: int, place: int) -> Frame:
-    multiscan = found.process == 2 or components < found.components
-    return found._replace(is_simple=simple, is_multiscan=multiscan, scan=place)
+    return Frame(process, precision, width, height, components, sampling, False, False, False, False, 0)
 
 
 def _has_turn(data: bytes, start: int, end: int) -> bool:
