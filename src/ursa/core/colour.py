@@ -4,7 +4,7 @@ An embedded colour profile is obeyed where it changes anything; 16-bit and float
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 
 UNSEEN = 3  # grey levels: a profile that moves no colour further is left alone (all that call themselves sRGB: 0 or 1)
 LARGEST_PROFILE = 4 << 20  # bytes; CMYK profiles of printers reach 2 MB
-BAND = 1 << 20  # pixels that are converted at a time
+BAND = 1 << 18  # pixels that are converted at a time
 DEPTHS = (8, 10, 12, 14, 16)  # bits of sensors, for values that came in 16
 
 
@@ -34,7 +34,9 @@ def to_rgb(image: Image.Image) -> Pixels:
         return _in_bands(image, transform.apply)
     if image.mode == "P" and (transform := profile_of(image, "RGB")):
         return _in_bands(image, lambda band: transform.apply(band.convert("RGB")))
-    return np.asarray(image) if image.mode == "RGB" else _in_bands(image, lambda band: band.convert("RGB"))
+    if image.mode == "RGB" and image.width * image.height <= 4 * BAND:
+        return np.asarray(image)
+    return _in_bands(image, lambda band: band.convert("RGB"))
 
 
 def _in_bands(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Pixels:
@@ -50,12 +52,16 @@ def _in_bands(image: Image.Image, convert: Callable[[Image.Image], Image.Image])
 
 
 def in_srgb(pixels: Pixels, image: Image.Image) -> Pixels:
-    """pixels [h, w, 3] that another decoder made of this RGB or grey image -> the same, its colour profile obeyed."""
+    """pixels [h, w, 3] that another decoder made of this RGB or grey image, its colour profile obeyed in place."""
     transform = profile_of(image, image.mode)
     if transform is None:
         return pixels
-    stored = pixels if image.mode == "RGB" else pixels[..., 0]
-    return np.asarray(transform.apply(Image.fromarray(np.ascontiguousarray(stored))))
+    rows = max(1, BAND // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        band = pixels[top : top + rows]
+        stored = band if image.mode == "RGB" else band[..., 0]
+        band[:] = np.asarray(transform.apply(Image.fromarray(np.ascontiguousarray(stored))))
+    return pixels
 
 
 def profile_of(image: Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
@@ -112,27 +118,43 @@ def _on_white(transform: ImageCms.ImageCmsTransform | None) -> Callable[[Image.I
 
 def _from_deep(image: Image.Image) -> Pixels:
     """16-bit, 32-bit and float grey -> RGB. See `_range`; what is declared transparent becomes white."""
-    values = np.asarray(image)
-    low, high = _range(image, values)
-    grey = np.zeros(values.shape, np.uint8)
-    rows = max(1, BAND // values.shape[1])
-    for top in range(0, len(grey) if high > low else 0, rows):
-        band = (values[top : top + rows].astype(np.float64) - low) * (255 / (high - low))
-        grey[top : top + rows] = np.clip(np.nan_to_num(band, posinf=0, neginf=0) + 0.5, 0, 255)
-    if isinstance(image.info.get("transparency"), int):
-        grey[values == image.info["transparency"]] = 255
-    return np.repeat(grey[..., None], 3, axis=2)
+    image.load()
+    low, high = _range(image)
+    rgb = np.zeros((image.height, image.width, 3), np.uint8)
+    clear = image.info.get("transparency")
+    for top, values in _bands(image):
+        place = rgb[top : top + len(values)]
+        if high > low:
+            band = (values.astype(np.float64) - low) * (255 / (high - low))
+            grey = np.clip(np.nan_to_num(band, posinf=0, neginf=0) + 0.5, 0, 255).astype(np.uint8)
+            place[:] = grey[..., None]
+        if isinstance(clear, int):
+            place[values == clear] = 255
+    return rgb
 
 
-def _range(image: Image.Image, values: npt.NDArray[np.generic]) -> tuple[float, float]:
+def _bands(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.generic]]]:
+    """(the first row, values [rows, w]) of each band from top to bottom."""
+    width, height = image.size
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        yield top, np.asarray(image.crop((0, top, width, min(top + rows, height))))
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
     """What is black and what is white.
 
     Whole numbers: the full scale that the file declares; else of the least of `DEPTHS` that holds them all, because
     cameras and microscopes deliver 10 to 14 bits in 16 without saying so, and would come out nearly black. Floats from
     0 to 1 are shares of white. Anything else goes by the picture's own darkest and brightest value.
     """
-    finite = values[np.isfinite(values)] if image.mode == "F" else values
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    lows, highs = [], []
+    for _, values in _bands(image):
+        finite = values[np.isfinite(values)] if image.mode == "F" else values
+        if finite.size:
+            lows.append(float(finite.min()))
+            highs.append(float(finite.max()))
+    low, high = min(lows, default=0.0), max(highs, default=0.0)
     if image.mode == "F":
         return (0.0, 1.0) if low >= 0 and 0 < high <= 1 else (low, high)
     if low < 0 or high > 65535:

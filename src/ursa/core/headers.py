@@ -4,15 +4,20 @@ For what a decoder would only find out by unpacking or by walking through the wh
 walk ends, and what is cut off or makes no sense counts as not said.
 """
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 WALK = 1_000  # frames, pages, icons at most: enough to say "many", and a file that points at itself ends
+ENTRIES = 4_096  # of one directory, and 16 times as many in all of them: they may overlap
+BLOCKS = 1 << 20  # of a GIF in which frames are counted: 256 MB as programs write them
 
 _BOXES = 1 << 20  # bytes at the beginning in which the boxes of AVIF and HEIC are looked for
 
 # Tags of TIFF 6.0 and TIFF/EP (ISO 12234-2).
-SUBFILE_TYPE, BITS, COMPRESSION, PHOTOMETRIC, MAX_SAMPLE = 254, 258, 259, 262, 281
+SUBFILE_TYPE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, MAX_SAMPLE = 254, 256, 257, 258, 259, 262, 281
+ORIENTATION, SAMPLES = 274, 277
 STRIP_PLACES, STRIP_LENGTHS, TILE_PLACES, TILE_LENGTHS = 273, 279, 324, 325
 TILE_WIDTH, TILE_LENGTH, SUB_DIRECTORIES, SMAX_SAMPLE, DNG_VERSION = 322, 323, 330, 341, 50706
 
@@ -21,8 +26,9 @@ Directory = Mapping[int, tuple[int, ...]]  # tag -> its numbers; only those of w
 
 def size(data: bytes, kind: str) -> tuple[int, int]:
     """The largest width x height in pixels that decoding has to hold; (0, 0) where the decoder says it by itself."""
-    sizes = {"WEBP": _webp, "AVIF": _boxes, "HEIC": _boxes, "ICO": _icons, "TIFF": _tiles}.get(kind)
-    return max(sizes(data), key=lambda size: size[0] * size[1], default=(0, 0)) if sizes else (0, 0)
+    if kind not in _SIZES:
+        return 0, 0
+    return max(_SIZES[kind](data), key=lambda size: size[0] * size[1], default=(0, 0))
 
 
 def frames(data: bytes, kind: str) -> int | None:
@@ -38,17 +44,31 @@ def directories(data: bytes) -> Iterator[Directory]:
     """The directories of a TIFF or BigTIFF in their order, `WALK` at most."""
     place, order, big = _first_directory(data)
     seen: set[int] = set()
-    while place and place not in seen and len(seen) < WALK:
+    left = 16 * ENTRIES
+    while place and place not in seen and len(seen) < WALK and left > 0:
         seen.add(place)
+        left -= _unpack(order + ("Q" if big else "H"), data, place)[0]
         found, place = _directory(data, place, order, big)
         if found:
             yield found
 
 
+def entries(data: bytes) -> int:
+    """Entries that the first directory of a TIFF says it has."""
+    place, order, big = _first_directory(data)
+    return _unpack(order + ("Q" if big else "H"), data, place)[0]
+
+
+def strips(data: bytes) -> int:
+    """Strips or tiles of the first page of a TIFF."""
+    place, order, big = _first_directory(data)
+    return max((count for tag, _, count, _ in _entries(data, place, order, big) if tag in (273, 324)), default=0)
+
+
 def is_raw(data: bytes) -> bool:
     """Whether a TIFF is a camera's raw file: its first picture is then only a preview, or the sensor's own mosaic."""
     first, (_, order, big) = next(directories(data), {}), _first_directory(data)
-    inside = (_directory(data, place, order, big)[0] for place in first.get(SUB_DIRECTORIES, ()))
+    inside = (_directory(data, place, order, big)[0] for place in first.get(SUB_DIRECTORIES, ())[:16])
     mosaic = any(_first(each, PHOTOMETRIC) in (32803, 34892) for each in (first, *inside))
     return mosaic or DNG_VERSION in first or data[8:10] == b"CR" or bool(_first(first, SUBFILE_TYPE) & 1)
 
@@ -114,6 +134,34 @@ def has_unreadable_names(data: bytes) -> bool:
     return False
 
 
+class Codestream(NamedTuple):
+    """What the main header of a JPEG 2000 says (ISO/IEC 15444-1, A.5 and A.6)."""
+
+    width: int
+    height: int
+    components: int
+    bits: int
+    tiles: int
+    code_blocks: int  # of all components at full size
+
+
+def codestream(data: bytes) -> Codestream | None:
+    """None where there is none, or its header makes no sense."""
+    place = _codestream(data)
+    if data[place : place + 4] != b"\xff\x4f\xff\x51":
+        return None
+    right, bottom, left, top, tile_width, tile_height, x, y = _unpack(">8I", data, place + 8)
+    components, depth = _unpack(">HB", data, place + 40)
+    width, height = right - left, bottom - top
+    if min(width, height, tile_width, tile_height) <= 0:
+        return None
+    tiles = -(-(right - x) // tile_width) * -(-(bottom - y) // tile_height)
+    style = data.find(b"\xff\x52", place, place + 4096)
+    exponents = _unpack(">BB", data, style + 10) if style >= 0 else (4, 4)
+    block = 1 << sum(min(8, exponent & 15) + 2 for exponent in exponents)
+    return Codestream(width, height, components, (depth & 127) + 1, tiles, width * height * components // block)
+
+
 def _codestream(data: bytes) -> int:
     """Where the codestream of a JP2 begins (ISO/IEC 15444-1, I.5.4); beyond the end where there is none."""
     place = 0
@@ -142,20 +190,28 @@ def _is_cut_codestream(data: bytes, place: int) -> bool:
 def _directory(data: bytes, place: int, order: str, big: bool) -> tuple[Directory, int]:
     """-> numbers by tag, place of the following directory (0: none)."""
     wide = "Q" if big else "I"
-    (entries,) = _unpack(order + ("Q" if big else "H"), data, place)
-    place += 8 if big else 2
-    each, inline = (20, 8) if big else (12, 4)
     found: dict[int, tuple[int, ...]] = {}
-    for start in range(place, place + min(entries, 4096) * each, each):
-        tag, type, count = _unpack(f"{order}HH{wide}", data, start)
+    for tag, type, count, at in _entries(data, place, order, big):
         letter = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(type)
         if letter and 0 < count <= 64:
-            at = start + each - inline
-            if struct.calcsize(letter) * count > inline:
+            if struct.calcsize(letter) * count > (8 if big else 4):
                 (at,) = _unpack(order + wide, data, at)
             found[tag] = _unpack(f"{order}{count}{letter}", data, at)
-    (following,) = _unpack(order + wide, data, place + entries * each)
+    (number,) = _unpack(order + ("Q" if big else "H"), data, place)
+    (following,) = _unpack(order + wide, data, place + (8 + 20 * number if big else 2 + 12 * number))
     return found, following
+
+
+def _entries(data: bytes, place: int, order: str, big: bool) -> Iterator[tuple[int, int, int, int]]:
+    """(tag, type, count, where the value or its place stands) of a directory, `ENTRIES` at most."""
+    (number,) = _unpack(order + ("Q" if big else "H"), data, place)
+    place += 8 if big else 2
+    each, inline = (20, 8) if big else (12, 4)
+    layout = struct.Struct(f"{order}HH{'Q' if big else 'I'}")
+    for start in range(place, place + min(number, ENTRIES) * each, each):
+        if start + layout.size > len(data):
+            return
+        yield *layout.unpack_from(data, start), start + each - inline
 
 
 def _first(directory: Directory, tag: int) -> int:
@@ -168,10 +224,42 @@ def _unpack(layout: str, data: bytes, place: int) -> tuple[int, ...]:
     return struct.unpack(layout, data[place : place + size].ljust(size, b"\0"))
 
 
-def _tiles(data: bytes) -> Iterator[tuple[int, int]]:
-    """A decoder unpacks one whole tile of a TIFF, however small the picture."""
+def _pages(data: bytes) -> Iterator[tuple[int, int]]:
+    """The first page, and its tile: a decoder unpacks one whole, however small the picture."""
     first = next(directories(data), {})
+    yield _first(first, WIDTH), _first(first, LENGTH)
     yield _first(first, TILE_WIDTH), _first(first, TILE_LENGTH)
+
+
+def _png(data: bytes) -> Iterator[tuple[int, int]]:
+    if data[12:16] == b"IHDR":
+        width, height = _unpack(">II", data, 16)
+        yield width, height
+
+
+def _bmp(data: bytes) -> Iterator[tuple[int, int]]:
+    width, height = _unpack("<HH", data, 18) if data[14:15] == b"\x0c" else _unpack("<ii", data, 18)
+    yield abs(width), abs(height)
+
+
+def _gif(data: bytes) -> Iterator[tuple[int, int]]:
+    """The screen, which the first frame may exceed."""
+    width, height = _unpack("<HH", data, 6)
+    yield width, height
+
+
+def _jpeg2000(data: bytes) -> Iterator[tuple[int, int]]:
+    if found := codestream(data):
+        yield found.width, found.height
+
+
+def _netpbm(data: bytes) -> Iterator[tuple[int, int]]:
+    if found := _numbers(data[: 1 << 16]):
+        yield int(found[1]), int(found[2])
+
+
+_GAP = rb"(?:[ \t\n\r\v\f]|#[^\r\n]*[\r\n])+"
+_numbers = re.compile(rb"P[1-6]" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})\s").match
 
 
 def _webp(data: bytes) -> Iterator[tuple[int, int]]:
@@ -212,23 +300,61 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _gif_frames(data: bytes) -> int:
-    """Frames that begin in this GIF, the last one whole or not (GIF89a, appendix A)."""
-    place, found = 13 + _colours(data, 10), 0
-    while place < len(data) and found < WALK:
-        if data[place] == 0x2C:  # a frame: position, size, colours, width of its codes
-            found += 1
+    """Frames that begin in this GIF, the last one whole or not."""
+    found = 0
+    for introducer, _ in _gif_parts(data, BLOCKS):
+        found += introducer == 0x2C
+        if found == WALK:
+            break
+    return found
+
+
+def blocks_before_frame(data: bytes, most: int) -> int:
+    """Blocks of a GIF that come before its first frame, `most` or somewhat more where there are more."""
+    blocks = 0
+    for introducer, so_far in _gif_parts(data, most):
+        if introducer == 0x2C:
+            break
+        blocks = so_far
+    return blocks
+
+
+def _gif_parts(data: bytes, most: int) -> Iterator[tuple[int, int]]:
+    """(0x2C for a frame or 0x21 for an extension, blocks so far) of each, up to `most` blocks (GIF89a, appendix A)."""
+    place, blocks = 13 + _colours(data, 10), 0
+    while place < len(data) and blocks < most:
+        introducer = data[place]
+        if introducer == 0x2C:  # a frame: position, size, colours, width of its codes
+            yield introducer, blocks
             place += 11 + _colours(data, place + 9)
-        elif data[place] == 0x21:  # an extension
+        elif introducer == 0x21:  # an extension
             place += 2
         else:  # the end, or nonsense
-            break
-        while place < len(data) and data[place]:
+            return
+        blocks += 1
+        while place < len(data) and data[place] and blocks < most:
             place += data[place] + 1
+            blocks += 1
         place += 1
-    return found
+        if introducer == 0x21:
+            yield introducer, blocks
 
 
 def _colours(data: bytes, place: int) -> int:
     """Bytes of the colour table that the flags at this place announce."""
     flags = data[place] if place < len(data) else 0
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+_SIZES = {
+    "WEBP": _webp,
+    "AVIF": _boxes,
+    "HEIC": _boxes,
+    "ICO": _icons,
+    "TIFF": _pages,
+    "PNG": _png,
+    "BMP": _bmp,
+    "GIF": _gif,
+    "JPEG2000": _jpeg2000,
+    "PPM": _netpbm,
+}

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ursa.core import headers, jpeg
+from ursa.core import headers, jpeg, limits, markers, memory, netpbm
 from ursa.core.colour import Pixels, in_srgb, to_rgb
 from ursa.core.kinds import DECODERS, FOREIGN, sniff
+from ursa.core.markers import Frame
 from ursa.errors import DataError
 
-__all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "read", "sniff", "to_rgb"]
+__all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "memory_needed", "read", "sniff", "to_rgb"]
 
 MAX_PIXELS = 80_000_000  # 240 MB as RGB; the largest phone sensors in common use give 50 million
 _LIMIT = f"{MAX_PIXELS // 1_000_000} million"
@@ -41,25 +42,27 @@ class Picture:
     width: int  # pixels, upright, as in the file
     height: int
     frames: int = 1  # of an animation, or pages, counted up to `headers.WALK`; the first one is what is seen
+    orientation: int = 1  # how it was turned to stand upright, 1 to 8 as in EXIF
 
 
-def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Picture:
+def read(data: bytes, at_least: int | None = None, side: str = "shorter", out: Pixels | None = None) -> Picture:
     """The picture in these bytes. Raises DataError that names what is wrong with it.
 
     at_least: the length in pixels of the "shorter" or "longer" `side` that is enough; a larger JPEG may then come out
     at 1/8 to 7/8 of its size, never below twice this, which is several times faster for photos of 12 megapixels
-    (`benchmarks/decode.py`).
+    (`benchmarks/decode.py`). out: [3 * MAX_PIXELS] where the pixels are put by decoders that can.
     """
     kind = sniff(data)
     if kind in FOREIGN:
         raise DataError(f"needs a decoder: {kind}, which Ursa does not read", fix="save it as PNG or JPEG")
     if kind not in DECODERS:
         raise DataError(f"not a picture: {kind}", fix="remove the file, or fetch the picture again")
-    if kind == "JPEG" and (found := jpeg.plain(data, at_least, side, MAX_PIXELS)) is not None:
+    frame = _frame(data) if kind == "JPEG" else None
+    if frame is not None and (found := jpeg.plain(data, frame, at_least, side, out)) is not None:
         return Picture(found[0], kind, found[1], found[2])
     try:
         with _quiet():
-            return _decoded(data, kind, at_least, side)
+            return _decoded(data, kind, frame, at_least, side)
     except DataError:
         raise
     except Image.DecompressionBombError as problem:
@@ -71,24 +74,45 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
         raise DataError(_reason(problem, data, kind), found=problem) from problem
 
 
-def memory_needed(data: bytes) -> int:
-    """Bytes that decoding may take at most, by the header alone. (Another branch brings the real one.)"""
-    return 0
+def memory_needed(data: bytes, at_least: int | None = None, side: str = "shorter") -> int:
+    """Bytes that `read` of the same takes at the most beyond the file's own, judged from the header alone."""
+    return memory.needed(data, at_least, side, MAX_PIXELS)
 
 
-def _decoded(data: bytes, kind: str, at_least: int | None, side: str) -> Picture:
+def _frame(data: bytes) -> Frame | None:
+    """The frame of a JPEG; None where the file makes no sense, for which Pillow has the words. Raises DataError."""
+    frame = markers.frame(data)
+    if frame is None:
+        return None
+    _limited(frame.width, frame.height)
+    if frame.foreign:
+        raise DataError(f"needs a decoder: {frame.foreign}, which Ursa does not read", fix="save it as PNG or JPEG")
+    limits.check_scans(data, frame)
+    return frame if frame.is_sound else None
+
+
+def _decoded(data: bytes, kind: str, frame: Frame | None, at_least: int | None, side: str) -> Picture:
     _limited(*headers.size(data, kind))
+    limits.check(data, kind)
     if kind in ("JPEG2000", "HEIC") and headers.is_cut(data, kind):  # it might come out with holes
         raise DataError(f"truncated: the {kind} file ends too early, or a part is missing")
-    image = _open(data, kind)
+    marked = kind != "JPEG" or frame is not None  # else Pillow only has to find the words for what is wrong
+    image = _open(data if marked else data[: markers.JUNK], kind)
     _limited(image.width, image.height)
+    if not marked:  # it reads on where libjpeg would not, or finds another frame
+        raise DataError(f"unreadable: a damaged JPEG file of {len(data):,} bytes (its markers make no sense)")
     # Pillow turns a TIFF itself while it loads it, and libheif a HEIC, whose EXIF only repeats what was done.
     turn = 1 if kind in ("TIFF", "HEIC") else _orientation(image)
-    frames = headers.frames(data, kind) or max(1, int(getattr(image, "n_frames", 1)))
-    pixels = _jpeg(data, image, at_least, side) if kind == "JPEG" else None
-    pixels = to_rgb(image) if pixels is None else pixels
     width, height = (image.height, image.width) if turn >= 5 else (image.width, image.height)
-    return Picture(_upright(pixels, turn), kind, width, height, frames)
+    frames = headers.frames(data, kind) or max(1, int(getattr(image, "n_frames", 1)))
+    pixels = _jpeg(data, frame, image, at_least, side) if frame is not None else None
+    if kind == "PPM" and netpbm.is_read_here(image):
+        pixels = to_rgb(netpbm.read(data, image))
+    if kind in ("WEBP", "AVIF"):  # whose decoders hold on to two more copies of the picture
+        image.load()
+        vars(image).pop("_decoder", None)
+    pixels = to_rgb(image) if pixels is None else pixels
+    return Picture(_upright(pixels, turn), kind, width, height, frames, turn)
 
 
 def _limited(width: int, height: int) -> None:
@@ -137,24 +161,33 @@ def _open_heic(data: bytes) -> Image.Image:
 _LOST = ("premature end", "huffman", "found marker", "inconsistent progression")
 
 
-def _jpeg(data: bytes, image: Image.Image, at_least: int | None, side: str) -> Pixels | None:
-    """The fast decoder for plain JPEG; None where Pillow has to decide (CMYK, or libjpeg has something to say).
+def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, side: str) -> Pixels:
+    """By the fast decoder, or by Pillow where it has to decide (CMYK, or libjpeg has something to say).
 
     Pillow does not pass on what libjpeg says, so CMYK is decoded here too, to hear it.
     """
-    if image.mode not in ("RGB", "L", "CMYK"):
-        return None
     layout = "CMYK" if image.mode == "CMYK" else "RGB"
     try:
-        pixels = jpeg.pixels(data, at_least, side, layout)
+        pixels = jpeg.pixels(data, frame, at_least, side, layout)
     except ValueError as problem:  # a gap, or a harmless warning
         said = str(problem).lower()
         if "end of jpeg" in said:
             raise DataError("truncated: the JPEG file ends too early", found=problem) from problem
         if any(words in said for words in _LOST):
             raise DataError("truncated: a part is missing inside the JPEG file", found=problem) from problem
-        return None
-    return None if image.mode == "CMYK" else in_srgb(pixels, image)
+        return _drafted(image, at_least, side)
+    if image.mode == "CMYK":
+        del pixels
+        return _drafted(image, at_least, side)
+    return in_srgb(pixels, image)
+
+
+def _drafted(image: Image.Image, at_least: int | None, side: str) -> Pixels:
+    """A JPEG by Pillow, at 1/2, 1/4 or 1/8 where that is enough."""
+    if at_least is not None:
+        height, width = jpeg.least(image.height, image.width, at_least, side)
+        image.draft(None, (max(1, width), max(1, height)))
+    return to_rgb(image)
 
 
 def _orientation(image: Image.Image) -> int:

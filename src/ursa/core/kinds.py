@@ -28,9 +28,11 @@ FOREIGN = (
 ARCHIVES = ("a zip archive", "gzip-compressed", "an archive")
 
 
-def sniff(data: bytes) -> str:
-    """One of DECODERS, one of FOREIGN, or words for what it is instead: "an HTML page". The first 512 bytes are enough
-    for nearly all; only a raw file that looks like a TIFF and a TGA may need more.
+def sniff(data: bytes, tail: bytes = b"") -> str:
+    """One of DECODERS, one of FOREIGN, or words for what it is instead: "an HTML page".
+
+    data: the file, or its first 512 bytes; tail: then its last 18, by which a TGA of version 2 is known. From so little
+    a camera's raw file whose directory lies further behind is called the TIFF that it looks like.
     """
     head = data[:512]
     for kind, matches in _KINDS:
@@ -43,7 +45,7 @@ def sniff(data: bytes) -> str:
     text = _words(head)
     if text:
         return text
-    if data[-18:-2] == b"TRUEVISION-XFILE" or _is_tga(data):
+    if (tail or data)[-18:-2] == b"TRUEVISION-XFILE" or _is_tga(data):
         return "a TGA picture"
     return "unknown bytes"
 

@@ -1,19 +1,13 @@
 """Files and catalogs -> tiles: pixels with the words that stand beside them. What cannot be read becomes a tile too."""
 
-import contextlib
-import io
-import struct
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from ursa import sandbox
-from ursa.core import image, seeds
+from ursa.core import seeds
 from ursa.core.files import read_bytes
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, fitted, resize
@@ -37,8 +31,6 @@ TURNS = {  # what was done to a picture so that it stands upright, by its EXIF o
 
 NO_LABEL, NO_CLASS = "no label", "none of the classes"
 UNUSABLE = "cannot be read"
-
-_BROKEN_EXIF = (OSError, ValueError, TypeError, KeyError, SyntaxError, struct.error)  # says nothing; no harm done
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ def opened(file: Path) -> Opened:
     except DataError as problem:
         return Opened(None, facts | {"problem": problem.what})
     facts |= {"format": picture.format, "width": picture.width, "height": picture.height, "frames": picture.frames}
-    return Opened(picture.pixels, facts | {"turned": _turn(data, picture.format)})
+    return Opened(picture.pixels, facts | {"turned": TURNS.get(picture.orientation)})
 
 
 def sample(
@@ -157,13 +149,3 @@ def _evenly(labels: Sequence[str], count: int, seed: int) -> list[int]:
     rounds = [(turn, place, row) for place, name in enumerate(of) for turn, row in enumerate(of[name])]
     chosen = [row for _, _, row in sorted(rounds)[: max(0, count)]]
     return sorted(chosen, key=lambda row: (labels[row] == NO_LABEL, labels[row], row))
-
-
-def _turn(data: bytes, kind: str) -> str | None:
-    """How the picture was turned to stand upright, in words; None where it was not."""
-    if kind not in ("JPEG", "PNG", "WEBP", "AVIF"):  # for other kinds Pillow or libheif have turned it already
-        return None
-    with contextlib.suppress(*_BROKEN_EXIF), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return TURNS.get(Image.open(io.BytesIO(data), formats=(kind,)).getexif().get(image.ORIENTATION, 1))
-    return None

@@ -40,7 +40,7 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
 def reading(data: bytes, at_least: int | None = None, side: str = "shorter") -> Iterator[Picture]:
     """As `read`, but the pixels may only be used inside: they lie where the next picture will be put."""
     with _POOL.decoded(data, Request(len(data), at_least, side)) as (found, pixels):
-        yield Picture(pixels, found.format, found.width, found.height, found.frames)
+        yield Picture(pixels, found.format, found.width, found.height, found.frames, found.orientation)
 
 
 def view(data: bytes, preparation: Preparation) -> Pixels:

@@ -18,7 +18,7 @@ ROOM_IN, ROOM_OUT = 512 << 20, 3 * MAX_PIXELS  # bytes of shared memory, first t
 ROOM = ROOM_IN + ROOM_OUT
 
 _REQUEST = struct.Struct("<qqqBBxxxxxx")
-_REPLY = struct.Struct("<Bxxxxxxxqqqqqq")
+_REPLY = struct.Struct("<Bxxxxxxxqqqqqqq")
 
 PICTURE, REFUSED, NEEDS = range(1, 4)
 GO = b"\1"  # the answer to NEEDS
@@ -57,22 +57,24 @@ class Decoded:
     width: int
     height: int
     frames: int
+    orientation: int = 1
 
 
 def pack_picture(found: Decoded) -> bytes:
     """The reply for a picture."""
     kind = DECODERS.index(found.format)
-    return _REPLY.pack(PICTURE, found.rows, found.columns, kind, found.width, found.height, found.frames)
+    numbers = (found.rows, found.columns, kind, found.width, found.height, found.frames, found.orientation)
+    return _REPLY.pack(PICTURE, *numbers)
 
 
 def pack_text(length: int) -> bytes:
     """The reply for a refusal whose text, JSON of `length` bytes, lies where the pixels would."""
-    return _REPLY.pack(REFUSED, length, 0, 0, 0, 0, 0)
+    return _REPLY.pack(REFUSED, length, *[0] * 6)
 
 
 def pack_needs(count: int) -> bytes:
     """The question whether decoding may take `count` bytes of memory; GO is the answer."""
-    return _REPLY.pack(NEEDS, count, 0, 0, 0, 0, 0)
+    return _REPLY.pack(NEEDS, count, *[0] * 6)
 
 
 def unpack(message: bytes) -> Decoded | tuple[int, int]:

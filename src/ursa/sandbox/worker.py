@@ -58,14 +58,19 @@ def serve(connection: socket.socket, shared: SharedMemory, memory: int, seconds:
 
 def _decode(connection: socket.socket, shared: SharedMemory, request: Request) -> bytes:
     data = shared.bytes[: request.length]
-    if (needed := image.memory_needed(data)) > ASKED_FROM:
+    if (needed := image.memory_needed(data, request.at_least, request.side)) > ASKED_FROM:
         connection.sendall(protocol.pack_needs(needed))
         if protocol.receive(connection, 1) != protocol.GO:
             os._exit(0)
-    found = image.read(data, request.at_least, request.side)
-    pixels = Preparation(request.size, request.fit).view(found.pixels) if request.size else found.pixels
-    room = np.frombuffer(shared.bytes, np.uint8, pixels.size, protocol.ROOM_IN)
-    np.copyto(room.reshape(pixels.shape), pixels)
+    room = np.frombuffer(shared.bytes, np.uint8, protocol.ROOM_OUT, protocol.ROOM_IN)
+    if request.size:
+        found = image.read(data, request.at_least, request.side)
+        pixels = Preparation(request.size, request.fit).view(found.pixels)
+    else:
+        found = image.read(data, request.at_least, request.side, room)
+        pixels = found.pixels
+    if pixels.ctypes.data != room.ctypes.data:  # not decoded into its place
+        np.copyto(room[: pixels.size].reshape(pixels.shape), pixels)
     return _packed(found, pixels.shape[0], pixels.shape[1])
 
 
@@ -77,7 +82,8 @@ def _refuse(shared: SharedMemory, problem: DataError) -> bytes:
 
 
 def _packed(found: Picture, rows: int, columns: int) -> bytes:
-    return protocol.pack_picture(Decoded(rows, columns, found.format, found.width, found.height, found.frames))
+    about = (found.format, found.width, found.height, found.frames, found.orientation)
+    return protocol.pack_picture(Decoded(rows, columns, *about))
 
 
 def quiet_signals() -> None:
