@@ -73,8 +73,8 @@ def main() -> None:
         ["connections", "200", "503", "other", "p50", "p99", "p99, ratio", "memory", "descriptors", "log"],
         rows,
         f"200, 503, other (any other status, resets, silence), p50, p99: of honest clients, who post a photo of "
-        f"640 x 480 px and pause for {PAUSE:g} s, as hostile ones do, who begin {arguments.lead:g} s later. Memory, with "
-        "child processes, and descriptors: the most seen. Hostile, in equal shares: "
+        f"640 x 480 px and pause for {PAUSE:g} s, as hostile ones do, who begin {arguments.lead:g} s later. Memory "
+        "(with child processes) and descriptors: the most seen. Hostile, in equal shares: "
         f"{', '.join(name.replace('_', ' ') for name in arguments.attacks)}. From one address, none send harmful "
         "pictures: all would have to wait for it.",
     )
