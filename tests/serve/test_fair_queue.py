@@ -230,3 +230,15 @@ async def test_the_memory_of_clients_is_bounded(requests, monkeypatch):
     monkeypatch.setattr(fair_queue, "REMEMBERED", 2)
     await known(requests, monkeypatch, quick="abc")
     assert [requests.queue._quick(client) for client in "abc"] == [False, True, True]
+
+
+@with_two_workers
+async def test_a_queue_full_of_slow_clients_and_newcomers_has_a_place_for_a_quick_one(requests, monkeypatch):
+    await known(requests, monkeypatch, quick="a", slow="s")
+    for name in ("s1", "a1", *"bcdefghi"):
+        await requests.arrive(f"{name}1"[:2])
+    await requests.arrive("z1")
+    assert requests.refused == ["z1"]
+    await requests.arrive("a2")
+    assert len(requests.refused) == 2
+    assert "a2" not in requests.refused

@@ -127,11 +127,20 @@ class FairQueue:
         return None
 
     def _spare(self, client: str) -> "asyncio.Future[bool] | None":
-        """The newest request, not begun, of the client with most places, if that leaves it no worse than this one."""
-        largest = self.places.clients()[0]
-        if self.places.of(largest) < self.places.of(client) + 2:
-            return None
-        for place in reversed(self.places.holders(largest)):
+        """The newest request, not begun, of the client with most places, if that leaves it no worse than this one.
+
+        For a quick client, before that, one of a client that is not.
+        """
+        clients = self.places.clients()
+        if self._quick(client):
+            for other in clients:
+                if not self._quick(other) and (found := self._newest(other)):
+                    return found
+        largest = clients[0]
+        return self._newest(largest) if self.places.of(largest) >= self.places.of(client) + 2 else None
+
+    def _newest(self, client: str) -> "asyncio.Future[bool] | None":
+        for place in reversed(self.places.holders(client)):
             if not place.begun and place.wait is not None and not place.wait.done():
                 return place.wait
         return None

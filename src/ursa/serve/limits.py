@@ -18,7 +18,7 @@ class Limits:
 
     max_bytes: int = 20_000_000  # of one request
     max_pictures: int = 64  # in one request; so many parts of a form, whatever is in them
-    max_memory: int = 320_000_000  # bytes of bodies that are being received, wait or are worked on
+    max_memory: int = 200_000_000  # bytes of bodies that are being received, wait or are worked on
 
     cores: int = field(default_factory=usable_cores)  # pictures worked on at once
     waiting: int = 24  # requests, whole, that may wait for a core; then one is answered 503
