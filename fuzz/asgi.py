@@ -1,4 +1,4 @@
-"""A request to an ASGI application, in this process. Starlette's test client starts a thread for each: ten times as slow."""
+"""A request to an ASGI application, in this process; Starlette's test client would start a thread for each."""
 
 import asyncio
 import logging

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from fuzz.target import Target
 ABOVE = (
     3 << 30
 )  # bytes of address space beyond what the child has when it begins: the last resort against a full machine
+READY = "ready"
 SLICE = 0.4  # seconds of work between two answers
 
 
@@ -90,17 +92,22 @@ def main(connection: Connection, folder: str, module: str, name: str, name_of_re
     record = Record(Path(folder) / name_of_record)
     targets: tuple[Target, ...] = importlib.import_module(module).TARGETS
     child = Child(next(target for target in targets if target.name == name), record)
-    os.chdir(folder)
+    place = Path(folder) / f"{name_of_record}.files"
+    place.mkdir()
+    os.chdir(place)
     child.begin()
     _limit(open(Path(folder) / f"{name_of_record}.stack", "w"))  # noqa: SIM115
-    connection.send("ready")
-    while (asked := connection.recv()) is not None:
-        if asked[0] == "batch":
-            connection.send((*child.batch(*asked[1:]), child.full))
-        else:
-            _, data, times = asked
-            outcomes = [outcome for outcome in (child.run(data) for _ in range(times)) if isinstance(outcome, Finding)]
-            connection.send(outcomes[0] if outcomes else None)
+    connection.send(READY)
+    try:
+        while (asked := connection.recv()) is not None:
+            if asked[0] == "batch":
+                connection.send((*child.batch(*asked[1:]), child.full))
+            else:
+                _, data, times = asked
+                found = [outcome for outcome in (child.run(data) for _ in range(times)) if isinstance(outcome, Finding)]
+                connection.send(found[0] if found else None)
+    except Exception:  # the fuzzer's own fault: no finding
+        connection.send(traceback.format_exc())
 
 
 def _limit(stack: TextIO) -> None:

@@ -47,7 +47,7 @@ def of_exception(target: str, problem: BaseException, data: bytes, about: str) -
 def of_death(target: str, code: int, stack: str, recent: list[bytes], about: str, seconds: float) -> Finding:
     """A child that ended while it ran a case. `code`: as multiprocessing gives it, -9 for SIGKILL."""
     places = [f"{_short(file)}:{line} {name}" for file, line, name in FRAME.findall(_current(stack))]
-    places = [place for place in places if not place.startswith(("fuzz/", "multiprocessing/", "<string>"))]
+    places = [place for place in places if not place.startswith(("fuzz/child.py", "multiprocessing/", "<string>"))]
     ours = [place for place in places if place.startswith("ursa/")]
     where = " < ".join(dict.fromkeys([*places[:1], *ours[:1]])) or "nobody knows where"
     if code == -signal.SIGPROF:

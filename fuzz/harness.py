@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from fuzz.child import READY
 from fuzz.findings import Finding
 from fuzz.target import Target
 from fuzz.worker import Worker
@@ -109,7 +110,7 @@ class Fuzz:
                 except EOFError:
                     self._bury(slot, tally)
                     continue
-                if said != "ready":
+                if said != READY:
                     done, sound, cpu, found, full = said
                     tally.cases += done
                     tally.cpu += cpu

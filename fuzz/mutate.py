@@ -1,4 +1,4 @@
-"""A file and others of its kind -> a mutant: by its structure where that is known, by bytes, by splicing and cutting."""
+"""A file and others of its kind -> a mutant: by its structure where that is known, by bytes, spliced or cut."""
 
 from collections.abc import Callable, Sequence
 from random import Random

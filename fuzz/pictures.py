@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 40, 30
 @cache
 def pictures() -> tuple[tuple[str, bytes], ...]:
     """Small ones of every kind that Ursa reads, in many variants. The same for the same Pillow."""
-    return tuple((*_jpegs(), *_pngs(), *_tiffs(), *_webps(), *_others(), *_by_hand()))
+    return (*_jpegs(), *_pngs(), *_tiffs(), *_webps(), *_others(), *_by_hand())
 
 
 def _photo(mode: str = "RGB", seed: int = 0, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Image.Image:
@@ -189,7 +189,7 @@ def tiled_tiff() -> bytes:
     tags = [(256, 32), (257, 16), (259, 1), (262, 2), (277, 3), (322, 16), (323, 16)]
     count = len(tags) + 3
     behind = 8 + 2 + 12 * count + 4
-    entries = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags]
+    entries: list[bytes] = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags]
     entries += [
         struct.pack("<HHII", 258, 3, 3, behind),
         struct.pack("<HHII", 324, 4, 2, behind + 6),
@@ -197,5 +197,10 @@ def tiled_tiff() -> bytes:
     ]
     start = behind + 22
     arrays = struct.pack("<HHH", 8, 8, 8) + struct.pack("<IIII", start, start + tile, tile, tile)
-    directory = struct.pack("<H", count) + b"".join(sorted(entries, key=lambda entry: entry[1::-1])) + bytes(4)
+    entries.sort(key=_tag)
+    directory = struct.pack("<H", count) + b"".join(entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", 8) + directory + arrays + Random(7).randbytes(2 * tile)
+
+
+def _tag(entry: bytes) -> int:
+    return int.from_bytes(entry[:2], "little")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 import uuid
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz import child
+from fuzz.child import READY
 from fuzz.findings import ROOT, Finding, of_death
 from fuzz.record import Record
 from fuzz.target import Target
@@ -58,6 +60,8 @@ class Worker:
             said = self.connection.recv()
         except (ConnectionError, EOFError) as problem:
             raise EOFError from problem
+        if isinstance(said, str) and said != READY:
+            raise RuntimeError(f"the fuzzer itself failed at {self.target.name}:\n{said}")
         self.busy = False
         self.ready = True
         return said
@@ -91,5 +95,6 @@ class Worker:
         self.process.join(10)
         self.connection.close()
         self.record.close()
-        for file in self.folder.glob(f"{self.name}*"):
-            file.unlink()
+        for file in (self.name, f"{self.name}.stack"):
+            (self.folder / file).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / f"{self.name}.files", ignore_errors=True)

@@ -29,7 +29,7 @@ def mutate_bmp(data: bytes, rng: Random) -> bytes:
 def mutate_ico(data: bytes, rng: Random) -> bytes:
     """A field of the directory, or the picture that it leads to."""
     count = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)
-    if not count or rng.random() < 0.2:
+    if count < 1 or rng.random() < 0.2:
         return put(data, 4, struct.pack("<H", number(rng, 16)))
     entry = 6 + 16 * rng.randrange(count)
     start = int.from_bytes(data[entry + 12 : entry + 16], "little")

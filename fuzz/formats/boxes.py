@@ -25,7 +25,7 @@ class Box:
 def parse(data: bytes, start: int = 0, end: int | None = None, deep: int = 0) -> list[Box]:
     """All boxes, those within others too, a container before its contents."""
     end = len(data) if end is None else end
-    boxes = []
+    boxes: list[Box] = []
     while start + 8 <= end and len(boxes) < 200:
         size, name, payload = int.from_bytes(data[start : start + 4], "big"), data[start + 4 : start + 8], start + 8
         if size == 1:

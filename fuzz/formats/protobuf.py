@@ -1,4 +1,4 @@
-"""Protobuf without its schema (ONNX is one): fields changed at any depth, all lengths around them as they have to be."""
+"""Protobuf (ONNX) without its schema: fields changed at any depth, and the lengths around them made to fit."""
 
 from dataclasses import dataclass
 from random import Random

@@ -55,7 +55,8 @@ def parse(data: bytes) -> Layout:
     big = data[2:4] in (b"+\0", b"\0+")
     link, wide, counted, entry = (8, 8, 8, 20) if big else (4, 4, 2, 12)
     entries: list[int] = []
-    links, directories = [link], []
+    links: list[int] = [link]
+    directories: list[tuple[int, int]] = []
     while len(directories) < DIRECTORIES:
         start = int.from_bytes(data[links[-1] : links[-1] + wide], order)
         if not 8 <= start < len(data) - counted or any(start == begin for begin, _ in directories):

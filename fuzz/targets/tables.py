@@ -4,7 +4,7 @@ import io
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from fuzz.target import Target
 from fuzz.values import blob, bytes_changed, number, put, rearranged
@@ -26,11 +26,13 @@ NAMES = (
     "url",
     "\ud7ff",
 )
+PACKINGS: tuple[Literal["zstd", "snappy", "uncompressed"], ...] = ("zstd", "snappy", "uncompressed")
 CELLS = (
-    "a.jpg", "b.jpg", "./a.jpg", "sub/../a.jpg", "sub\\c.jpg", "/etc/passwd", "../a.jpg", "http://x/a.jpg", "cat", "dog",
-    "cat|dog", "0", "1", "0.5", "-1e400", "nan", "NaN", "true", "train", "valid", "test", "2024-05-31", "31.05.2024",
-    "2024-05-31T12:30:00Z", "9999999-99-99", "", " ", '"', '""', "\0", "é", "\u202e", "\x1b[31m", "x" * 5000, "a.jpg" + "/b" * 3000,
-)  # fmt: skip
+    *("a.jpg", "b.jpg", "./a.jpg", "sub/../a.jpg", "sub\\c.jpg", "/etc/passwd", "../a.jpg", "http://x/a.jpg", "", " "),
+    *("cat", "dog", "cat|dog", "0", "1", "0.5", "-1e400", "nan", "NaN", "true", "train", "valid", "test", "2024-05-31"),
+    *("31.05.2024", "2024-05-31T12:30:00Z", "9999999-99-99", '"', '""', "\0", "é", "\u202e", "\x1b[31m", "x" * 5000),
+    "a.jpg" + "/b" * 3000,
+)
 
 
 def case(rng: Random) -> bytes:
@@ -74,9 +76,9 @@ def _tables() -> list[bytes]:
     ]
     out = []
     for each in columns:
-        for packing in ("zstd", "snappy", "uncompressed"):
+        for packing in PACKINGS:
             buffer = io.BytesIO()
-            pl.DataFrame(each).write_parquet(buffer, compression=packing)  # type: ignore[arg-type]
+            pl.DataFrame(each).write_parquet(buffer, compression=packing)
             out.append(buffer.getvalue())
     buffer = io.BytesIO()
     odd = pl.DataFrame({"file": files, "label": pl.Series(files, dtype=pl.Categorical)})

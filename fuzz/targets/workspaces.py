@@ -125,7 +125,7 @@ def warm() -> None:
             file = FOLDER / name / f"{number_}.png"
             Image.frombytes("RGB", (16, 16), rng.randbytes(768)).save(file)
             os.utime(file, (1_700_000_000, 1_700_000_000))
-    check(FOLDER, Options(backbone="pixels"))
+    check(FOLDER, Options(backbone="pixels"))  # with it comes torch, which the limit on memory would keep out later
     shutil.copytree(FOLDER / ".ursa", FRESH)
 
 
