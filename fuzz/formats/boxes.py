@@ -44,11 +44,8 @@ def resized(data: bytes, boxes: list[Box], start: int, end: int, new: bytes) -> 
     """The data with `new` in place of [start, end), and the sizes of all boxes around it as they have to be."""
     more = len(new) - (end - start)
     for box in boxes:
-        if (
-            box.payload <= start
-            and end <= box.end
-            and data[box.start : box.start + 4] not in (b"\0\0\0\0", b"\0\0\0\1")
-        ):
+        inside = box.payload <= start and (end <= box.end if start < end else end < box.end)  # right behind is outside
+        if inside and data[box.start : box.start + 4] not in (b"\0\0\0\0", b"\0\0\0\1"):
             data = put(data, box.start, struct.pack(">I", max(0, box.end - box.start + more) & 0xFFFFFFFF))
     return data[:start] + new + data[end:]
 
