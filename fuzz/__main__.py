@@ -102,7 +102,8 @@ def _table(summary: Summary, kept: list[Path]) -> str:
         + "".join(f"{name:>12}" for name in ("crashes", "hangs", "memory", "exceptions"))
     ]
     for name, tally in summary.tallies.items():
-        rate, sound = tally.cases / max(tally.cpu, 1e-9), 100 * tally.sound / max(tally.cases, 1)
+        rate = tally.cases / tally.cpu if tally.cpu > 0.1 else 0
+        sound = 100 * tally.sound / max(tally.cases, 1)
         counts = "".join(f"{tally.seen.get(kind, 0):>12,}" for kind in KINDS)
         lines.append(f"{name:12}{tally.cases:>10,}{rate:>10,.0f}{sound:>10.1f} %{counts}")
     total = sum(tally.cases for tally in summary.tallies.values())

@@ -113,7 +113,7 @@ def _frame(rng: Random) -> bytes:
 
 def _process(segments: Segments, rng: Random) -> Segments:
     """Another coding process: the frame's marker, and mostly scan parameters that are valid for it."""
-    marker = rng.choice(sorted(FRAMES))
+    marker = rng.choice(sorted(FRAMES) if rng.random() < 0.4 else (0xC0, 0xC1, 0xC2, 0xC3, 0xC3))
     valid = rng.random() < 0.7
     lossless, progressive = marker in (0xC3, 0xC7, 0xCB, 0xCF), marker in (0xC2, 0xC6, 0xCA, 0xCE)
     ends = bytes((rng.randint(1, 7), 0, 0)) if lossless else b"\0\0\0" if progressive else b"\0\x3f\0"
@@ -193,6 +193,7 @@ def _more_scans(segments: Segments, rng: Random) -> Segments:
 CHANGES: tuple[Callable[[Segments, Random], Segments], ...] = (
     _order,
     _order,
+    _process,
     _process,
     _frame_field,
     _frame_field,

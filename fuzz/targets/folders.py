@@ -17,6 +17,7 @@ NAMES = (
     *("-", "~", "%00", "#2", "🐻"),
 )
 KINDS = ("file", "file", "file", "file", "empty", "folder", "link", "pipe", "deep", "closed")
+KNOT = 7  # folders that all link to each other
 PICTURE = b"\xff\xd8\xff\xe0\0\x10JFIF\0"
 
 
@@ -28,7 +29,8 @@ def case(rng: Random) -> bytes:
         to = rng.choice(("..", ".", "../..", "/", "/dev/zero", "nowhere", rng.choice(NAMES), "../" + rng.choice(NAMES)))
         if to == "/":
             to = "../../cat"
-        lines.append(f"{rng.choice(KINDS)}\t{place}\t{to}")
+        kind = "knot" if rng.random() < 0.005 else rng.choice(KINDS)
+        lines.append(f"{kind}\t{place}\t{to}")
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
@@ -43,7 +45,7 @@ def run(data: bytes) -> None:
         for line in data.decode("utf-8", "surrogatepass").split("\n"):
             kind, _, rest = line.partition("\t")
             place, _, to = rest.partition("\t")
-            if kind in KINDS and ".." not in place.split("/"):
+            if kind in (*KINDS, "knot") and ".." not in place.split("/"):
                 _make(root, kind, place, to)
         catalog = from_folder(root)
         if not len(catalog):
@@ -69,6 +71,11 @@ def _make(root: Path, kind: str, place: str, to: str) -> None:
         elif kind == "deep":
             for depth in range(1, 300):
                 os.mkdir(path + b"/d" * depth)  # noqa: PTH102
+        elif kind == "knot":
+            for one in range(KNOT):
+                os.mkdir(path + b"%d" % one)  # noqa: PTH102
+                for other in range(KNOT):
+                    os.symlink(os.path.abspath(path + b"%d" % other), path + b"%d/%d" % (one, other))  # noqa: PTH100, PTH211
         elif kind in ("folder", "closed"):
             os.mkdir(path, 0o700 if kind == "folder" else 0)  # noqa: PTH102
         else:

@@ -12,6 +12,7 @@ from fuzz.pictures import pictures
 from fuzz.target import Target
 from fuzz.targets.bundles import checked
 from fuzz.values import blob, bytes_changed, rearranged
+from ursa.errors import DataError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -81,7 +82,10 @@ def run(data: bytes) -> None:
     step = (len(body), 1 << 16, 100, 7)[len(body) % 4] or 1
     chunks = [body[at : at + step] for at in range(0, len(body), step)] or [b""]
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-    checked(asked(_application(), "POST", "/predict", headers, chunks))
+    answer = asked(_application(), "POST", "/predict", headers, chunks)
+    checked(answer)
+    if answer.status >= 400:
+        raise DataError(f"refused with status {answer.status}")
 
 
 @cache

@@ -24,6 +24,11 @@ def _made() -> list[bytes]:
 
 
 @cache
+def _jpegs() -> list[bytes]:
+    return [data for data in _made() if data.startswith(b"\xff\xd8")]
+
+
+@cache
 def _torture() -> list[bytes]:
     folders = [SHARED / "torture", SHARED / "hostile"]
     files = sorted(file for folder in folders if folder.is_dir() for file in folder.rglob("*") if file.is_file())
@@ -33,8 +38,9 @@ def _torture() -> list[bytes]:
 
 
 def made_case(rng: Random) -> bytes:
-    """A mutant of a picture made here."""
-    return mutated(rng.choice(_made()), rng, _made())
+    """A mutant of a picture made here; every third is a JPEG, as most pictures of the world are."""
+    files = _jpegs() if rng.random() < 0.25 else _made()
+    return mutated(rng.choice(files), rng, _made())
 
 
 def torture_case(rng: Random) -> bytes:

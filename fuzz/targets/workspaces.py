@@ -28,7 +28,16 @@ def _files() -> dict[str, bytes]:
     """The sound workspace."""
     warm()
     files = sorted(file for file in FRESH.rglob("*") if file.is_file())
-    return {str(file.relative_to(FRESH)): file.read_bytes() for file in files}
+    return {_lasting(file.relative_to(FRESH)): file.read_bytes() for file in files}
+
+
+def _lasting(file: Path) -> str:
+    """Its name, with "*" for what is drawn, or follows from the machine: a case has to mean the same elsewhere."""
+    parts = file.parts
+    return "/".join(
+        ["*" if len(Path(part).stem) >= 16 else part for part in parts[:-1]]
+        + ([f"*{file.suffix}"] if len(file.stem) >= 16 else [parts[-1]])
+    )
 
 
 def case(rng: Random) -> bytes:
@@ -88,7 +97,7 @@ def run(data: bytes) -> None:
 
 def _put(space: Path, name: str, data: bytes) -> None:
     link, name = name.startswith("@"), name.removeprefix("@")
-    file = space / name
+    file = next(iter(sorted(space.glob(name))), space / name.replace("*", "x")) if "*" in name else space / name
     if not name or ".." in Path(name).parts or Path(name).is_absolute():
         return
     try:
