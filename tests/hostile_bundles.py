@@ -89,9 +89,8 @@ def small_model(
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    if change is not None:
-        change(model)
-    return bytes(model.SerializeToString())
+    changed = change(model) if change is not None else None
+    return changed if isinstance(changed, bytes) else bytes(model.SerializeToString())
 
 
 def hostile_bundles() -> Iterator[tuple[str, bytes]]:
@@ -110,8 +109,8 @@ def hostile_bundles() -> Iterator[tuple[str, bytes]]:
 def hostile_models() -> Iterator[tuple[str, bytes]]:
     """(what is wrong with it, an ONNX file)."""
     node = helper.make_node
-    yield from _external()
-    yield from _structures()
+    yield from external_models()
+    yield from odd_structures()
     big = {"shape": np.array([100_000, 100_000, 3]), "one": np.float32([1])}
     yield "ConstantOfShape of 120 GB", small_model(_added(node("ConstantOfShape", ["shape"], ["huge"])), big)
     yield "Expand to 120 GB", small_model(_added(node("Expand", ["one", "shape"], ["huge"])), big)
@@ -195,7 +194,9 @@ def _added(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     ]
 
 
-def _external() -> Iterator[tuple[str, bytes]]:
+def external_models() -> Iterator[tuple[str, bytes]]:
+    """Weights that lie in another file, or anywhere in memory."""
+
     def outside(tensor: TensorProto, where: str) -> TensorProto:
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
@@ -205,7 +206,7 @@ def _external() -> Iterator[tuple[str, bytes]]:
         return tensor
 
     def constant(model: onnx.ModelProto) -> None:
-        node = helper.make_node("Constant", [], ["unused"], value=numpy_helper.from_array(np.zeros(9, np.float32)))
+        node = helper.make_node("Constant", [], ["weights"], value=model.graph.initializer.pop(1))
         outside(node.attribute[0].t, "secret")
         model.graph.node.insert(0, node)
 
@@ -227,7 +228,8 @@ def _external() -> Iterator[tuple[str, bytes]]:
     yield "external without a place", small_model(change=location_only)
 
 
-def _structures() -> Iterator[tuple[str, bytes]]:
+def odd_structures() -> Iterator[tuple[str, bytes]]:
+    """Graphs with more than nodes and weights."""
     node = helper.make_node
 
     def body(name: str, nodes: list[onnx.NodeProto], inputs: list[Any], outputs: list[Any]) -> onnx.GraphProto:
@@ -282,23 +284,27 @@ def _structures() -> Iterator[tuple[str, bytes]]:
     def long_name(model: onnx.ModelProto) -> None:
         model.graph.node[0].op_type = "\x1b[2J" + "A" * 1_000_000
 
+    def no_text(model: onnx.ModelProto) -> bytes:
+        return model.SerializeToString().replace(b"means", b"\xff\xfe\xfd\xfc\xfb")
+
     for name, change in (
         ("a function", function),
         ("training information", training),
         ("an import of another domain", domain),
         ("a second input", second_input),
         ("an operator of a million letters", long_name),
+        ("a name that is no text", no_text),
     ):
         yield name, small_model(change=change)
-    yield "a million empty nodes", small_model() + _field(7, _field(1, b"") * 1_000_000)
-    yield "a graph in two pieces", small_model() + _field(7, b"")
+    yield "a million empty nodes", small_model() + field(7, field(1, b"") * 1_000_000)
+    yield "a graph in two pieces", small_model() + field(7, b"")
     yield (
         "a million numbers",
         small_model(change=lambda model: model.graph.node[0].attribute[0].ints.extend([1] * 1_100_000)),
     )
 
 
-def _field(number: int, data: bytes) -> bytes:
+def field(number: int, data: bytes) -> bytes:
     """A length-delimited protobuf field."""
     out, length = bytearray([number << 3 | 2]), len(data)
     while length > 0x7F:

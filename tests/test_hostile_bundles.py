@@ -16,25 +16,25 @@ spec.loader.exec_module(hostile)
 
 CASES = dict(hostile.hostile_bundles())
 
-# Opens each bundle named on a line of stdin -> how it was refused, the seconds, and the largest memory so far in MB.
+# Opens each bundle named on a line of stdin -> how it was refused, and the seconds; with a gigabyte of memory in all.
 OPEN = """
 import json, resource, sys, time
 from ursa.errors import BundleError
 from ursa.serve.predictor import Predictor
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 for line in sys.stdin:
     start, answer = time.perf_counter(), ["opened", None]
     try:
         Predictor(line.strip())
     except BundleError as problem:
         answer = [problem.what, problem.found]
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps([*answer, time.perf_counter() - start, used]), flush=True)
+    print(json.dumps([*answer, time.perf_counter() - start]), flush=True)
 """
 
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """{case: (what, found, seconds, MB)}, by one process that has to survive all of them; "sound" is the last."""
+    """{case: (what, found, seconds)}, by one process that has to survive all of them; "sound" is the last."""
     pytest.importorskip("resource")
     place = tmp_path_factory.mktemp("hostile")
     (place / "secret").write_bytes(b"0123456789abcdefghijklmnopqrstuvwxyz")
@@ -57,16 +57,12 @@ def test_the_sound_one_opens(opened):
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_refused(opened, case):
-    what, found, seconds, _ = opened[case]
+    what, found, seconds = opened[case]
     assert what != "opened"
     assert found, what
     assert f"{what} {found}".isprintable()
     assert len(found) < 2000
     assert seconds < 90  # the trial's own limit is a minute
-
-
-def test_memory_stays_bounded(opened):
-    assert max(megabytes for *_, megabytes in opened.values()) < 1000
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.startswith("bundle.json: ")])

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -86,10 +87,9 @@ def test_a_part_that_was_cut_or_lengthened_is_refused(place, part, cut):
             bundle.read(zipped({**FILES, part: data}, place / "cut.ursa"))
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_a_changed_byte_of_the_zip_itself_is_refused_or_changes_nothing(place, compression):
+def test_a_changed_byte_of_the_zip_itself_is_refused_or_changes_nothing(place):
     """Some bytes of a zip (its dates) carry nothing that is read."""
-    whole, path = archive(FILES, compression), place / "zip.ursa"
+    whole, path = archive(FILES), place / "zip.ursa"
     path.write_bytes(whole)
     sound = bundle.read(path)
     harmless = 0
@@ -103,6 +103,63 @@ def test_a_changed_byte_of_the_zip_itself_is_refused_or_changes_nothing(place, c
         except BundleError:
             pass
     assert harmless < len(whole) / 4
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_compressed_entry_is_refused_and_the_way_out_named(tmp_path, compression):
+    (tmp_path / "model.ursa").write_bytes(archive(FILES, compression))
+    with pytest.raises(BundleError, match="compressed") as error:
+        bundle.read(tmp_path / "model.ursa")
+    assert "name the folder" in error.value.found
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes")
+@pytest.mark.parametrize("part", [MANIFEST, *PARTS])
+def test_in_a_folder_links_and_pipes_are_refused(tmp_path, part):
+    place = folder(FILES, tmp_path / "bundle")
+    (place / part).rename(tmp_path / "elsewhere")
+    (place / part).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError):
+        bundle.read(place)
+    (place / part).unlink()
+    os.mkfifo(place / part)
+    with pytest.raises(BundleError, match="named pipe"):
+        bundle.read(place)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sparse files")
+def test_a_pipe_and_a_huge_file_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.ursa")
+    with pytest.raises(BundleError, match="named pipe"):
+        bundle.read(tmp_path / "pipe.ursa")
+    place = folder(FILES, tmp_path / "bundle")
+    with (place / "model.onnx").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(BundleError, match="too large"):
+        bundle.read(place)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"metrics": {"accuracy": {"value": None, "low": 0.0, "high": 1.0, "method": "nothing to count"}}},
+        {"classes": ["क्\u200dष", "\u200fעברית", "naïve", "👩\u200d🔬", "a" * 255]},
+        {"preparation": {"size": 224}},
+        {"more": {"of": ["what", "a", "later", "version", 1, None, True]}},
+    ],
+    ids=str,
+)
+def test_what_export_may_write_is_read(tmp_path, changes):
+    content = signed(**changes)
+    bundle.require_readable(content)
+    bundle.read(zipped({**FILES, MANIFEST: content}, tmp_path / "model.ursa"))
+
+
+def test_what_could_not_be_read_is_refused_before_it_is_written():
+    with pytest.raises(BundleError, match="could not be read") as error:
+        bundle.require_readable(signed(classes=["a", "b\n"]))
+    assert "classes" in error.value.found
 
 
 def test_the_beginning_of_a_zip_is_refused(place):

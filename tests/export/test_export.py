@@ -1,6 +1,7 @@
 """Export proves that the bundle predicts what the learner predicts, or writes nothing."""
 
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -13,7 +14,8 @@ from ursa.core.prepare import Preparation
 from ursa.embed.backbone import Backbone
 from ursa.embed.extractor import Extractor
 from ursa.errors import BundleError, DataError
-from ursa.export.bundle import export
+from ursa.export.bundle import export, write
+from ursa.export.card import plain
 from ursa.export.parity import LIMIT, parity
 from ursa.serve.predictor import Predictor
 from ursa.training.models import Classifier
@@ -114,3 +116,54 @@ def test_an_old_bundle_is_replaced_whole(model, views, tmp_path):
     out.write_bytes(b"something older")
     exported(model, views, out)
     assert Predictor(out).labels == LABELS
+
+
+def test_weights_that_are_not_finite_are_named_and_nothing_is_written(model, views, tmp_path):
+    learned = predict(model, views)
+    with torch.no_grad():
+        model.head.weight[0, 0] = float("nan")
+    with pytest.raises(BundleError, match="not finite") as caught:
+        exported(model, views, tmp_path / "model.ursa", learned)
+    assert "head.weight" in caught.value.found
+    assert list(tmp_path.iterdir()) == []
+
+
+FILES = {"bundle.json": b"{}", "model.onnx": bytes(200_000), "weights.safetensors": bytes(200_000), "card.md": b"#"}
+
+
+@pytest.mark.parametrize("name", ["model.ursa", "folder"])
+def test_a_full_disk_leaves_the_old_bundle_whole_and_advises_another_place(disk, name):
+    place = disk("700k")
+    write(place / name, FILES)
+    before = contents(place)
+    with pytest.raises(DataError, match="no space left") as caught:
+        write(place / name, {part: data + bytes(100_000) for part, data in FILES.items()})
+    assert contents(place) == before
+    assert "--out" in caught.value.fix and "--workspace" not in caught.value.fix
+
+
+def contents(place):
+    return {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_replaced_part_by_part_and_the_manifest_last(tmp_path, monkeypatch):
+    order, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: (order.append(target.name), replace(source, target)))
+    write(tmp_path / "folder", FILES)
+    assert order[-1] == "bundle.json" and sorted(order) == sorted(FILES)
+
+
+def test_nothing_in_a_zip_is_compressed(tmp_path):
+    write(tmp_path / "model.ursa", FILES)
+    with zipfile.ZipFile(tmp_path / "model.ursa") as archive:
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+@pytest.mark.parametrize(
+    "name", ["a|b", "<img src=x>", "[a](http://b.c)", "_a_ *b* `c`", "www.a.com", "a@b.c", "\x1b[2J"]
+)
+def test_a_class_name_in_the_card_is_text(name):
+    shown = plain(name)
+    assert "<" not in shown and "\x1b" not in shown
+    for mark in "|[](*_`.@":
+        assert shown.count(mark) == shown.count("\\" + mark)

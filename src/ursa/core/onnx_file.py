@@ -113,26 +113,26 @@ def _no(name: str) -> Field:
     return Field(name, "refused")
 
 
-_OPSET: Schema = {1: _one("domain", "bytes"), 2: _one("version", "int")}
+_OPSET: Schema = {1: _one("domain", "text"), 2: _one("version", "int")}
 
 _TENSOR: Schema = {
     1: _many("dims", "int"),
     2: _one("data_type", "int"),
     3: _no("segment"),
     **{number: _no("data outside raw_data") for number in (4, 5, 6, 7, 10, 11)},
-    8: _one("name", "bytes"),
+    8: _one("name", "text"),
     9: _one("raw_data", "bytes"),
-    12: _one("doc_string", "bytes"),
+    12: _one("doc_string", "text"),
     13: _no("external data"),
     14: _one("data_location", "int"),
     16: _many("metadata_props", "bytes"),
 }
 
 _ATTRIBUTE: Schema = {
-    1: _one("name", "bytes"),
+    1: _one("name", "text"),
     2: _one("f", "float"),
     3: _one("i", "int"),
-    4: _one("s", "bytes"),
+    4: _one("s", "text"),
     5: _one("t", _TENSOR),
     6: _no("a graph within a node"),
     7: _many("floats", "float"),
@@ -140,7 +140,7 @@ _ATTRIBUTE: Schema = {
     9: _no("a list of text"),
     10: _no("a list of tensors"),
     11: _no("graphs within a node"),
-    13: _one("doc_string", "bytes"),
+    13: _one("doc_string", "text"),
     14: _no("a type"),
     15: _no("types"),
     20: _one("type", "int"),
@@ -150,37 +150,37 @@ _ATTRIBUTE: Schema = {
 }
 
 _NODE: Schema = {
-    1: _many("input", "bytes"),
-    2: _many("output", "bytes"),
-    3: _one("name", "bytes"),
-    4: _one("op_type", "bytes"),
+    1: _many("input", "text"),
+    2: _many("output", "text"),
+    3: _one("name", "text"),
+    4: _one("op_type", "text"),
     5: _many("attribute", _ATTRIBUTE),
-    6: _one("doc_string", "bytes"),
-    7: _one("domain", "bytes"),
+    6: _one("doc_string", "text"),
+    7: _one("domain", "text"),
     8: _no("an overload"),
     9: _many("metadata_props", "bytes"),
     10: _no("device configurations"),
 }
 
-_DIMENSION: Schema = {1: _one("dim_value", "int"), 2: _one("dim_param", "bytes"), 3: _one("denotation", "bytes")}
+_DIMENSION: Schema = {1: _one("dim_value", "int"), 2: _one("dim_param", "text"), 3: _one("denotation", "text")}
 _TENSOR_TYPE: Schema = {1: _one("elem_type", "int"), 2: _one("shape", {1: _many("dim", _DIMENSION)})}
 _TYPE: Schema = {
     1: _one("tensor_type", _TENSOR_TYPE),
     **{number: _no("a value that is no tensor") for number in (4, 5, 7, 8, 9)},
-    6: _one("denotation", "bytes"),
+    6: _one("denotation", "text"),
 }
 _VALUE: Schema = {
-    1: _one("name", "bytes"),
+    1: _one("name", "text"),
     2: _one("type", _TYPE),
-    3: _one("doc_string", "bytes"),
+    3: _one("doc_string", "text"),
     4: _many("metadata_props", "bytes"),
 }
 
 _GRAPH: Schema = {
     1: _many("node", _NODE),
-    2: _one("name", "bytes"),
+    2: _one("name", "text"),
     5: _many("initializer", _TENSOR),
-    10: _one("doc_string", "bytes"),
+    10: _one("doc_string", "text"),
     11: _many("input", _VALUE),
     12: _many("output", _VALUE),
     13: _many("value_info", "bytes"),  # notes: onnxruntime finds out by itself and compares
@@ -191,11 +191,11 @@ _GRAPH: Schema = {
 
 MODEL: Schema = {
     1: _one("ir_version", "int"),
-    2: _one("producer_name", "bytes"),
-    3: _one("producer_version", "bytes"),
-    4: _one("domain", "bytes"),
+    2: _one("producer_name", "text"),
+    3: _one("producer_version", "text"),
+    4: _one("domain", "text"),
     5: _one("model_version", "int"),
-    6: _one("doc_string", "bytes"),
+    6: _one("doc_string", "text"),
     7: _one("graph", _GRAPH),
     8: _many("opset_import", _OPSET),
     14: _many("metadata_props", "bytes"),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 Message = dict[str, Any]  # by name; a repeated field is a list; what is absent is not there
 Schema = Mapping[int, "Field"]
-Kind = Literal["int", "bytes", "float", "refused"] | Schema  # of a message within: its schema
+Kind = Literal["int", "text", "bytes", "float", "refused"] | Schema  # of a message within: its schema
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; 3 and 4 are groups, which nobody writes any more
 LONGEST_TAG = 5  # bytes: readers cut longer ones to 32 bits
@@ -44,7 +44,7 @@ class Budget:
 
 
 def message(data: memoryview, schema: Schema, budget: Budget) -> Message:
-    """The fields by name; `bytes` fields are views into the data. Raises WireError.
+    """The fields by name; `bytes` and `text` fields are views into the data. Raises WireError.
 
     As deep as the schema, which must not contain itself.
     """
@@ -78,7 +78,11 @@ def _values(value: int | memoryview, wire: int, known: Field, budget: Budget) ->
             if wire == FIXED32 or (wire == BYTES and known.repeated and len(value) % 4 == 0):  # type: ignore[arg-type]
                 return [value]
         elif wire == BYTES and isinstance(value, memoryview):
+            if known.kind == "text":
+                str(value, "utf-8")
             return [message(value, known.kind, budget) if isinstance(known.kind, Mapping) else value]
+    except UnicodeDecodeError:
+        raise WireError(f"{known.name} is not text") from None
     except WireError as problem:
         raise WireError(f"{known.name}: {problem}") from problem
     raise WireError(f"{known.name} is of wire type {wire}")

@@ -114,7 +114,8 @@ def _loaded(model: bytes) -> Any:
     # Below the null device nothing can be opened: the second line behind core/onnx_file.py, which refuses such models.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # Its fallback would print the names of a model and load it a second time.
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as problem:  # onnxruntime's own exceptions have no public base
         raise BundleError("onnxruntime cannot load the model", found=_said(problem), fix=EXPORT_AGAIN) from problem
 

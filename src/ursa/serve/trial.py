@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -54,15 +53,24 @@ def require_works(model: bytes, size: int, classes: int) -> None:
 
 
 def _require_well(code: int, said: bytes, complaints: bytes) -> None:
-    if code == 0:
-        answer = json.loads(said)
-        if answer is None:
-            return
+    answer = _answer(said) if code == 0 else None
+    if answer == {}:
+        return
+    if answer:
         raise BundleError(answer["error"], found=answer["found"], fix=answer["fix"])
     lines = complaints[-2000:].decode("utf-8", "replace").split("\n")
     last = next((line for line in reversed(lines) if line.strip()), "")
     found = f"ended by {_signal(-code)}" if code < 0 else escaped(last) or f"ended with {code}"
     raise BundleError("the model ends the program that opens it", found=f"in a trial: {found}", fix=_FIX)
+
+
+def _answer(said: bytes) -> dict[str, str] | None:
+    """{} for a model that works, its refusal for one that does not, None for what the child did not say."""
+    with contextlib.suppress(ValueError):
+        answer = json.loads(said)
+        if isinstance(answer, dict) and answer.keys() in ({"error", "found", "fix"}, set()):
+            return answer
+    return None
 
 
 def _signal(number: int) -> str:
@@ -72,12 +80,12 @@ def _signal(number: int) -> str:
 
 
 def main(size: int, classes: int) -> None:
-    """The child: a model comes in, null or a refusal goes out."""
+    """The child: a model comes in, {} or a refusal goes out."""
     import onnxruntime  # noqa: F401  (before its own memory is counted)
 
     model = sys.stdin.buffer.read()
     _limit_memory(MEMORY + 4 * len(model) + PER_CORE * (os.cpu_count() or 1))
-    answer: Any = None
+    answer: dict[str, str | None] = {}
     try:
         session = Session(model, size, classes)
         noise = np.random.default_rng(0).integers(0, 256, (session.batch, size, size, 3), np.uint8)
