@@ -1,6 +1,8 @@
 """What connections may do to a real server: on 127.0.0.1, bytes as they are."""
 
+import asyncio
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -15,8 +17,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from ursa.errors import DataError
+from ursa.serve.acceptor import Acceptor
 from ursa.serve.predictor import Predictor
-from ursa.serve.protocol import CHUNKS, PIECE
+from ursa.serve.protocol import CHUNKS, PIECE, Connections
 
 POST = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/jpeg\r\n"
 GET = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -93,9 +96,10 @@ def test_a_body_has_a_time_in_all_however_steadily_it_comes(predictor, serving):
         assert rest(connection).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_body_has_a_least_rate(predictor, serving):
+@pytest.mark.parametrize("first", [b"", b"x" * 5000])
+def test_a_body_has_a_least_rate_from_beginning_to_end(predictor, serving, first):
     url = serving(predictor, min_rate=10_000, grace=0.3)
-    with connected(url, POST + b"content-length: 100000\r\n\r\n") as connection:
+    with connected(url, POST + b"content-length: 100000\r\n\r\n" + first) as connection:
         drip(connection, [b"x"] * 1000, 0.02)
         assert rest(connection).startswith(b"HTTP/1.1 408 ")
 
@@ -267,6 +271,25 @@ def test_a_thousand_connections_leave_nothing_behind(predictor, serving):
         time.sleep(0.05)
     assert len(os.listdir("/dev/fd")) <= before + 20
     assert healthy(url)
+
+
+def test_a_system_without_descriptors_is_asked_a_few_times_a_second(monkeypatch):
+    asked = []
+
+    async def exhausted(listener):
+        asked.append(listener)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def go():
+        monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", exhausted)
+        with socket.socket() as listener:
+            acceptor = Acceptor(listener, Connections(10), pytest.fail)
+            await asyncio.sleep(0.6)
+            acceptor.close()
+            await acceptor.wait_closed()
+
+    asyncio.run(go())
+    assert 1 <= len(asked) <= 4
 
 
 # Proxies

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ursa.core.image import Pixels
 from ursa.core.text import escaped
 from ursa.core.threads import batched
-from ursa.errors import BundleError, DataError, UrsaError
+from ursa.errors import DataError, UrsaError
 from ursa.serve import refusals
 from ursa.serve.clients import Offenders, client_of
 from ursa.serve.fair_queue import FairQueue, Place
@@ -156,8 +156,6 @@ class _Service:
             except TimeoutError as problem:
                 logger.error("%s took too long: %s", work.__name__, escaped(problem))
                 raise refusals.busy("the model took too long", "no answer in its time") from problem
-            except BundleError as problem:  # what it says is for the owner of the server: 500, as for any other error
-                raise RuntimeError(escaped(problem, lines=True)) from problem
 
     def _refuse_offender(self, client: str) -> None:
         wait = self.offenders.wait(client)
