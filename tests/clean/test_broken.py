@@ -21,6 +21,8 @@ def found(**problems: str):
     [
         ("missing: there is no such file", "missing-file"),
         ("cannot be opened: Permission denied", "missing-file"),
+        ("unreadable folder: Permission denied", "unreadable-folder"),
+        ("empty class: a folder without pictures", "empty-class"),
         ("not a picture: an HTML page", "not-a-picture"),
         ("needs a decoder: HEIC (python -m pip install 'ursa-learn[heic]')", "needs-decoder"),
         ("too large: 65536 x 65536 pixels, the limit is 80 million", "too-large"),

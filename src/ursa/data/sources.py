@@ -72,7 +72,7 @@ def needs_labels(catalog: Catalog) -> Catalog:
         return catalog
     raise DataError(
         f"no classes in {catalog.root}",
-        found=f"{len(catalog)} pictures, none of them in a folder of its own class",
+        found=f"{len(catalog.readable())} pictures, none of them in a folder of its own class",
         fix=f"one folder a class: {catalog.root}/cat/1.jpg, {catalog.root}/dog/2.jpg",
     )
 
@@ -126,11 +126,12 @@ def _classes(walk: Walk, places: list[tuple[Folder, str, str | None]], *, by_cla
 
 def _told_apart(rows: list[_Row]) -> list[_Row]:
     """The rows with ids that occur once: an escaped name can be the real one of another file."""
-    taken = {row.file for row in rows if row.stat is not None}
-    apart = []
-    for row in rows:
+    odd = [row for row in rows if row.stat is None]
+    apart = [row for row in rows if row.stat is not None] if odd else rows
+    taken = {row.file for row in apart} if odd else set()
+    for row in odd:
         name, number = row.file, 1
-        while row.stat is None and name in taken:
+        while name in taken:
             number += 1
             name = f"{row.file}#{number}"
         taken.add(name)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ursa.core.text import escaped
 
@@ -20,8 +21,7 @@ NOT_UNICODE = "its name is not Unicode, rename it"
 Key = tuple[int, int]  # device and inode: the folder itself, by whatever name
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A file below, or what cannot be looked at."""
 
     name: str  # from the root, with "/"; escaped where the real one is not Unicode
@@ -66,14 +66,15 @@ def inside(path: str | Path, prefix: str = "") -> Inside:
             if problem.errno not in (errno.ENOENT, errno.ELOOP):  # gone meanwhile, or a link that leads nowhere
                 found.problems.append(Found(escaped(name), problem=f"cannot be opened: {problem.strerror}"))
             continue
+        if stat.S_ISREG(about.st_mode) and _is_unicode(entry.name):
+            found.files.append(Found(name, about))
+            continue
         is_folder = stat.S_ISDIR(about.st_mode)
         if not _is_unicode(entry.name):
             what = "unreadable folder" if is_folder else "cannot be opened"
             found.problems.append(Found(escaped(name), None, f"{what}: {NOT_UNICODE}", is_folder))
         elif is_folder:
             found.folders.append(Folder(name, entry.path, (about.st_dev, about.st_ino), entry.is_symlink()))
-        elif stat.S_ISREG(about.st_mode):
-            found.files.append(Found(name, about))
     return found
 
 
