@@ -288,7 +288,8 @@ def test_small_pictures_are_decoded_again_on_a_cpu(folder, pixels, tmp_path):
         (1000, "cuda", 5, 0.0, 0),
     ],
 )
-def test_when_decoded_pictures_are_kept(tmp_path, side, device, epochs, gigabytes, room):
+def test_when_decoded_pictures_are_kept(tmp_path, side, device, epochs, gigabytes, room, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)  # a GPU is asked for, and never used
     columns = {"id": ["a", "b"], "label": ["x", "y"], "width": [side, side], "height": [side, side]}
     ready = _Ready(Catalog.of(tmp_path, columns), _Space(tmp_path))
     options = Options(device=device, cache_gb=gigabytes)
