@@ -10,9 +10,7 @@ import numpy.typing as npt
 from ursa.core.markers import Frame
 
 
-def plain(
-    data: bytes, frame: Frame, at_least: int | None, side: str
-) -> tuple[npt.NDArray[np.uint8], int, int] | None:
+def plain(data: bytes, frame: Frame, at_least: int | None, side: str) -> tuple[npt.NDArray[np.uint8], int, int] | None:
     """-> pixels [h, w, 3], and width and height of the file; None where Pillow has to look.
 
     That is where the file may say that it is turned or in other colours, is in CMYK, or libjpeg has something to say.
@@ -26,9 +24,7 @@ def plain(
         return None
 
 
-def pixels(
-    data: bytes, frame: Frame, at_least: int | None, side: str, layout: str = "RGB"
-) -> npt.NDArray[np.uint8]:
+def pixels(data: bytes, frame: Frame, at_least: int | None, side: str, layout: str = "RGB") -> npt.NDArray[np.uint8]:
     """[h, w, 3] as stored ([h, w, 4] for the layout "CMYK"). Raises ValueError where libjpeg has something to say.
 
     Never with simplejpeg's `strict=False`: where libjpeg warned and then gave up, 1.9 returns memory as it found it.
