@@ -104,3 +104,21 @@ def test_every_decoder_of_pillow_is_known_by_its_first_bytes(encode, photo):
     for format in formats:
         data = encode(photo(1, 32, 24), format)
         assert sniff(data) == sniff(data[:512]) == format
+
+
+def test_the_first_512_bytes_and_the_last_18_are_enough(shared):
+    """So that a file of terabytes is judged without being read; only a raw file may look like the TIFF that it is."""
+    assert sniff(b"\x00\x01\x02\x03" + bytes(508), b"TRUEVISION-XFILE.\0") == "a TGA picture"
+    seen = 0
+    for file in sorted((shared / "data" / "torture").rglob("*")):
+        if file.is_file():
+            data = file.read_bytes()
+            whole, little = sniff(data), sniff(data[:512], data[-18:])
+            assert little == whole or (whole == "a camera's raw file" and little == "TIFF"), file.name
+            seen += 1
+    assert seen > 150
+
+
+def test_a_little_of_a_text_or_of_nothing_is_named_as_the_whole():
+    for data in (b"a,b,c\n" * 1000, bytes(100_000), b"<html>" + b" " * 5000, b"\x1aE\xdf\xa3" + bytes(5000)):
+        assert sniff(data[:512], data[-18:]) == sniff(data)

@@ -9,9 +9,10 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from ursa.core import gif
+
 WALK = 1_000  # frames, pages, icons at most: enough to say "many", and a file that points at itself ends
 ENTRIES = 4_096  # of one directory, and 16 times as many in all of them: they may overlap
-BLOCKS = 1 << 20  # of a GIF in which frames are counted: 256 MB as programs write them
 
 _BOXES = 1 << 20  # bytes at the beginning in which the boxes of AVIF and HEIC are looked for
 
@@ -34,7 +35,7 @@ def size(data: bytes, kind: str) -> tuple[int, int]:
 def frames(data: bytes, kind: str) -> int | None:
     """Frames of a GIF, pages of a TIFF, `WALK` at most; None for kinds whose header says it to the decoder."""
     if kind == "GIF":
-        return max(1, _gif_frames(data))
+        return max(1, gif.frames(data, WALK))
     if kind == "TIFF":  # small versions of a page and masks are no pages
         return max(1, sum(not _first(each, SUBFILE_TYPE) & 5 for each in directories(data)))
     return None
@@ -297,53 +298,6 @@ def _icons(data: bytes) -> Iterator[tuple[int, int]]:
         else:
             width, height = _unpack("<ii", data, place + 4)
         yield abs(width), abs(height)
-
-
-def _gif_frames(data: bytes) -> int:
-    """Frames that begin in this GIF, the last one whole or not."""
-    found = 0
-    for introducer, _ in _gif_parts(data, BLOCKS):
-        found += introducer == 0x2C
-        if found == WALK:
-            break
-    return found
-
-
-def blocks_before_frame(data: bytes, most: int) -> int:
-    """Blocks of a GIF that come before its first frame, `most` or somewhat more where there are more."""
-    blocks = 0
-    for introducer, so_far in _gif_parts(data, most):
-        if introducer == 0x2C:
-            break
-        blocks = so_far
-    return blocks
-
-
-def _gif_parts(data: bytes, most: int) -> Iterator[tuple[int, int]]:
-    """(0x2C for a frame or 0x21 for an extension, blocks so far) of each, up to `most` blocks (GIF89a, appendix A)."""
-    place, blocks = 13 + _colours(data, 10), 0
-    while place < len(data) and blocks < most:
-        introducer = data[place]
-        if introducer == 0x2C:  # a frame: position, size, colours, width of its codes
-            yield introducer, blocks
-            place += 11 + _colours(data, place + 9)
-        elif introducer == 0x21:  # an extension
-            place += 2
-        else:  # the end, or nonsense
-            return
-        blocks += 1
-        while place < len(data) and data[place] and blocks < most:
-            place += data[place] + 1
-            blocks += 1
-        place += 1
-        if introducer == 0x21:
-            yield introducer, blocks
-
-
-def _colours(data: bytes, place: int) -> int:
-    """Bytes of the colour table that the flags at this place announce."""
-    flags = data[place] if place < len(data) else 0
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 _SIZES = {

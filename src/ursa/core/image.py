@@ -167,6 +167,7 @@ def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, s
     Pillow does not pass on what libjpeg says, so CMYK is decoded here too, to hear it.
     """
     layout = "CMYK" if image.mode == "CMYK" else "RGB"
+    pixels = None
     try:
         pixels = jpeg.pixels(data, frame, at_least, side, layout)
     except ValueError as problem:  # a gap, or a harmless warning
@@ -175,9 +176,8 @@ def _jpeg(data: bytes, frame: Frame, image: Image.Image, at_least: int | None, s
             raise DataError("truncated: the JPEG file ends too early", found=problem) from problem
         if any(words in said for words in _LOST):
             raise DataError("truncated: a part is missing inside the JPEG file", found=problem) from problem
-        return _drafted(image, at_least, side)
-    if image.mode == "CMYK":
-        del pixels
+    if pixels is None or layout == "CMYK":
+        pixels = None  # so that both are not held at once
         return _drafted(image, at_least, side)
     return in_srgb(pixels, image)
 

@@ -8,7 +8,7 @@ is far above what programs write and such that a file of 20 MB takes about two s
 import struct
 from collections.abc import Callable
 
-from ursa.core import headers, markers, netpbm
+from ursa.core import gif, headers, markers, netpbm
 from ursa.errors import DataError
 
 SCANS = 1_000  # of a JPEG; programs write 1 to 15
@@ -75,7 +75,7 @@ def _png(data: bytes) -> None:
 
 
 def _gif(data: bytes) -> None:
-    if headers.blocks_before_frame(data, BLOCKS + 1) > BLOCKS:
+    if gif.blocks_before_frame(data, BLOCKS + 1) > BLOCKS:
         raise _too_large(f"a GIF with more than {BLOCKS:,} blocks before its first frame")
 
 

@@ -13,7 +13,7 @@ from ursa.core.kinds import sniff
 from ursa.errors import DataError
 
 LEAST = 16 << 20  # bytes: bands, tables, the interpreter's own; the whole of a small picture
-LEAST_JPEG = 6 << 20  # nearly none of which is converted in bands
+LEAST_JPEG = 10 << 20  # nearly none of which is converted in bands
 RGB = 3
 FULL = 4  # bytes a pixel of Pillow's image in RGB, RGBA, CMYK, LAB, I and F
 
@@ -29,7 +29,8 @@ def needed(data: bytes, at_least: int | None, side: str, most: int) -> int:
     width, height = headers.size(data, kind)
     if width * height > most or kind not in _BYTES_A_PIXEL:
         return LEAST
-    return LEAST + width * height * (_BYTES_A_PIXEL[kind](data) + RGB)
+    said = _BYTES_A_PIXEL[kind]
+    return LEAST + width * height * ((said if isinstance(said, int) else said(data)) + RGB)
 
 
 def _jpeg(data: bytes, at_least: int | None, side: str, most: int) -> int:
@@ -93,10 +94,6 @@ def _avif(data: bytes) -> int:
     return 2 * len(planes) * deep + (2 if len(planes) == 1 else 2 * FULL)
 
 
-def _heic(data: bytes) -> int:
-    return 8 + 3 * FULL
-
-
 def _jpeg2000(data: bytes) -> int:
     """32 bits a sample of the whole or of one tile, and what is kept of each code-block."""
     found = headers.codestream(data)
@@ -114,15 +111,15 @@ def _netpbm(data: bytes) -> int:
     return (3 if kind in b"36" else 1) * text + (2 * FULL + 3 if kind in b"36" else 2 * FULL)
 
 
-_BYTES_A_PIXEL: dict[str, Callable[[bytes], int]] = {
+_BYTES_A_PIXEL: dict[str, Callable[[bytes], int] | int] = {
     "PNG": _png,
-    "GIF": lambda data: 1,
+    "GIF": 1,
     "BMP": _bmp,
     "ICO": _ico,
     "TIFF": _tiff,
     "WEBP": _webp,
     "AVIF": _avif,
-    "HEIC": _heic,
+    "HEIC": 8 + 3 * FULL,  # as AVIF, with the most that it may have
     "JPEG2000": _jpeg2000,
     "PPM": _netpbm,
 }

@@ -5,10 +5,11 @@ comments is copied once for each of them. The samples come out as Pillow scales 
 """
 
 import re
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
 
 HEADER = 1 << 16  # bytes in which the numbers of the header have to be, comments and all
 
@@ -23,23 +24,26 @@ def has_header(data: bytes) -> bool:
     return len(data) <= HEADER or _header(data[:HEADER]) is not None
 
 
-def is_read_here(image: Image.Image) -> bool:
+def is_read_here(image: Image.Image) -> TypeGuard[ImageFile.ImageFile]:
     """image: opened by Pillow, not loaded."""
-    return bool(image.tile) and image.tile[0].codec_name in ("ppm", "ppm_plain")
+    return (
+        isinstance(image, ImageFile.ImageFile) and bool(image.tile) and image.tile[0].codec_name in ("ppm", "ppm_plain")
+    )
 
 
-def read(data: bytes, image: Image.Image) -> Image.Image:
+def read(data: bytes, image: ImageFile.ImageFile) -> Image.Image:
     """image: opened by Pillow from the data. Raises ValueError, in Pillow's words where the data end too early."""
     tile = image.tile[0]
     bands = 3 if image.mode == "RGB" else 1
+    highest = int(tile.args[-1]) if isinstance(tile.args, tuple) else 1  # a PBM says none
     total = image.width * image.height * bands
     if tile.codec_name == "ppm_plain":
         text = _comments.sub(b"", data[tile.offset :])
-        values = _bits(text, total) if image.mode == "1" else _text(text, total, int(tile.args[-1]))
+        values = _bits(text, total) if image.mode == "1" else _text(text, total, highest)
     else:
-        values = _binary(data, tile.offset, total, int(tile.args[-1]))
+        values = _binary(data, tile.offset, total, highest)
     if image.mode != "1":
-        values = _scale(int(tile.args[-1]), 65535 if image.mode == "I" else 255)[values]
+        values = _scale(highest, 65535 if image.mode == "I" else 255)[values]
     shape = (image.height, image.width, 3) if bands == 3 else (image.height, image.width)
     return Image.fromarray(values.reshape(shape))
 

@@ -35,8 +35,8 @@ from ursa.serve.hosts import AllowedHosts, checked
 from ursa.serve.limits import Limits
 from ursa.serve.page import page, security_headers
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.serve.session import BATCH
 from ursa.serve.refusals import RefusedError
+from ursa.serve.session import BATCH
 from ursa.serve.upload import Memory, uploads
 
 logger = logging.getLogger("ursa.serve")
