@@ -58,6 +58,10 @@ Track = Annotated[
     typer.Option("--track", help="Log to tensorboard or mlflow, in the workspace or there.", metavar="NAME[:PLACE]"),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped or killed.")]
+ResumedRun = Annotated[
+    str | None, typer.Option("--run", help="The run to go on with, if not the one begun last.", metavar="NAME")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Compute again what the workspace knows.")]
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Given:
     seed: int
     pattern: str | None
     table: list[str] | None
+    fresh: bool = False
 
     def options(self, progress: "Progress") -> "Options":
         """The same for the workflow. Raises DataError where a table is not described as KEY=VALUE."""
@@ -88,6 +93,7 @@ class Given:
             progress,
             self.pattern,
             columns,
+            self.fresh,
         )
 
     def following(self, command: str, data: Path) -> str:

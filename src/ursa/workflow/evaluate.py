@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa import workspace
 from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
@@ -59,7 +58,7 @@ def evaluate(bundle: str | Path, folder: str | Path) -> Evaluated:
     from ursa.data.sources import from_folder, needs_labels
 
     predictor, catalog = Predictor(bundle), needs_labels(from_folder(folder))
-    space = Workspace(Path(folder) / workspace.NAME)
+    space = Workspace.of(folder)
     catalog = _with_drawn_test(catalog.labelled(), space, predictor)
     for split in ("test", "valid"):
         if (catalog.rows["split"] == split).any():
@@ -92,12 +91,11 @@ def evaluate(bundle: str | Path, folder: str | Path) -> Evaluated:
 def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "Catalog":
     """The test part that was drawn when the bundle's model was trained on this folder, if one was."""
     from ursa.data import scan
-    from ursa.data.catalog import Catalog
     from ursa.data.split import remembered, with_drawn_test
 
-    if (catalog.rows["split"] == "test").any() or not (space.splits.exists() and space.catalog.exists()):
+    if (catalog.rows["split"] == "test").any() or not space.splits.exists():
         return catalog
-    known = scan.remembered(catalog, Catalog.read(space.catalog, catalog.root))
+    known = scan.hashed(scan.recalled(catalog, space.catalog))
     seed = predictor.bundle.document.get("training", {}).get("recipe", {}).get("seed", 0)
     return with_drawn_test(known, remembered(space.splits, seed))
 
