@@ -178,6 +178,8 @@ def read(path: Path, most: int = MOST) -> bytes | None:
         return files.read_bytes(path, most, follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except DataError as problem:
+        raise DataError(problem.what, found=problem.found, fix="remove it, or name --workspace DIR") from problem
     except OSError as problem:
         if path.is_symlink():
             raise links.link(path) from problem

@@ -41,7 +41,8 @@ def fitted_probe(
         raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
     groups = tied(catalog, ties)
     path = space.probe(_key(catalog, labels, embeddings, seed, folds, groups))
-    if (known := _load(path)) is not None:
+    shape = (len(catalog), embeddings.vectors.shape[1], len(labels))
+    if (known := _load(path, shape)) is not None:
         return known
     fitted = probe.fit(
         embeddings.vectors,
@@ -80,14 +81,19 @@ def _save(fitted: Probe, path: Path) -> None:
     workspace.write_sealed(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
 
-def _load(path: Path) -> Probe | None:
-    """None for a damaged file, and for one that another user wrote: it is fitted and written again."""
+def _load(path: Path, shape: tuple[int, int, int]) -> Probe | None:
+    """shape: N, D, K. None for a damaged file, and for one that another user wrote: it is fitted and written again."""
     from safetensors.numpy import load
 
     data = workspace.read_sealed(path)
     if data is None:
         return None
     tensors = load(data)
+    n, d, k = shape
+    wanted = {"weight": (d, k), "bias": (k,), "mean": (d,), "scale": (d,)}
+    wanted |= {"probabilities": (n, k), "folds": (n,), "strength": (1,)}
+    if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
+        return None
     return Probe(
         head=Head(*(tensors[name] for name in HEAD)),
         strength=float(tensors["strength"][0]),

@@ -132,6 +132,8 @@ class Store:
             raise ValueError("not a segment of embeddings")
         if kinds["key"][0] != np.dtype("V32") or segment["vector"].dtype != np.dtype("<f4"):
             raise ValueError("a segment of something else")
+        if self._places and next(iter(self._places.values()))[0]["vector"].shape[1] != segment["vector"].shape[1]:
+            raise ValueError("vectors of another length than those before")
         raw = np.ascontiguousarray(segment["key"]).tobytes()
         for row in range(len(segment)):
             self._places.setdefault(raw[32 * row : 32 * row + 32], (segment, row))

@@ -16,7 +16,7 @@ from ursa.core.text import escaped
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder, needs_labels
-from ursa.data.split import put_aside
+from ursa.data.split import put_aside_elsewhere
 from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.engine import Engine
@@ -119,20 +119,24 @@ def listed(data: Data, options: Options, *, classes: bool = False) -> tuple[Cata
         space.clear()
     elif space.elsewhere:
         note(_made_elsewhere(space))
+    aside = put_aside_elsewhere(space.splits)
+    if aside:
+        note(
+            f"{aside:,} pictures are put aside for testing by a list that was made or changed elsewhere: "
+            f"{escaped(space.splits)}. Without that file they are drawn anew."
+        )
     return scan.recalled(catalog, space.catalog), space
 
 
 def _made_elsewhere(space: Workspace) -> str:
-    aside = put_aside(space.splits)
-    kept = f" The {aside:,} pictures that it puts aside for testing stay aside." if aside else ""
     if not seals.lasting():
         return (
             f"What {escaped(space.root)} knows is computed again: there is no place to keep the key that would tell "
-            f"that it is yours; set XDG_STATE_HOME to a folder that lasts.{kept}"
+            "that it is yours; set XDG_STATE_HOME to a folder that lasts."
         )
     return (
         f"The workspace {escaped(space.root)} was made elsewhere, or by an earlier Ursa: what it says of the pictures "
-        f"is not believed and computed again.{kept}"
+        "is not believed and computed again."
     )
 
 
