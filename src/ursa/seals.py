@@ -60,14 +60,11 @@ def _key(state: Path) -> bytes:
             file.write(new)
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():  # a damaged one: a whole one would have been read
-            path.unlink()
         try:
             os.link(part, path)  # of two processes that begin at once the first one's counts
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without links
-            os.replace(part, path)
+        except OSError:
+            if _read(path) is None:  # a damaged key is there, or the file system knows no links
+                os.replace(part, path)
         return _read(path) or new
     except OSError:  # no home, or one that may not be written to: sealed for this process alone
         return new

@@ -250,6 +250,18 @@ def test_a_full_disk_is_named_and_everything_before_is_kept(disk):
     assert holds(Store(folder), range(1000))
 
 
+def test_on_a_disk_that_fills_up_as_much_as_fits_is_kept_and_the_error_says_how_much(disk):
+    folder = disk("400k") / "store"
+    store = Store(folder)
+    fill(store, range(6000))  # 96 bytes each: more than fit
+    with pytest.raises(DataError, match="no space left") as error:
+        store.flush()
+    kept = len(Store(folder))
+    assert 2000 < kept < 6000
+    assert f"({kept:,} embeddings)" in error.value.fix
+    assert holds(Store(folder), range(kept))
+
+
 def test_when_there_is_space_again_nothing_that_was_waiting_is_lost(disk):
     place = disk("700k")
     (place / "in the way").write_bytes(bytes(600_000))

@@ -9,6 +9,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -386,6 +388,25 @@ def test_fresh_computes_all_again_and_keeps_what_cannot_be(whole, copied, pixels
     assert seen[-1] == (27, 27)
     assert {name: (space / name).read_bytes() for name in kept} == kept
     assert (space / "runs" / "20260101-000000").is_dir()
+
+
+def test_a_zip_with_a_forged_workspace_is_not_believed_on_the_command_line(whole, copied, somebody_else):
+    with somebody_else():
+        forged_probe(copied / ".ursa")
+        for name in ("schema.json", "catalog.parquet", "backbones.json"):
+            workspace.write_sealed(copied / ".ursa" / name, (copied / ".ursa" / name).read_bytes())
+    for path in (copied / ".ursa").rglob("*.seal"):  # and none of them carries a seal of ours
+        path.write_text(path.read_text().splitlines()[-1] + "\n") if "schema" in path.name else path.unlink()
+    archive = shutil.make_archive(str(copied.parent / "pictures"), "zip", copied)
+    folder = copied.parent / "unpacked"
+    shutil.unpack_archive(archive, folder)
+    program = "from ursa.cli.app import main; main()"
+    command = [sys.executable, "-c", program, "check", folder, "--backbone", "pixels", "--json"]
+    for options, said in ((["--precision", "fp32"], "was made elsewhere"), (["--fresh"], "")):
+        done = subprocess.run([*map(str, command), *options], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["accuracy"]["value"] == whole[1].accuracy.value
+        assert said in done.stderr and "Traceback" not in done.stderr
 
 
 # --- append-only files ---------------------------------------------------------------------------------------------
