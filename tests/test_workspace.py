@@ -191,3 +191,62 @@ def test_each_kind_of_file_has_its_place_inside_the_workspace(tmp_path):
     places = [space.catalog, space.report, space.backbones, space.embeddings("f"), space.probe("k"), space.run("r")]
     assert len(set(places)) == len(places)
     assert all(place.is_relative_to(space.root) for place in places)
+
+
+# --- what came with the folder -------------------------------------------------------------------------------------
+
+
+def test_what_a_dead_process_left_half_written_goes_after_a_day(tmp_path):
+    space = Workspace.open(tmp_path)
+    deep = space.root / "embeddings" / "f"
+    deep.mkdir(parents=True)
+    old, new, other = deep / "a.npy.01234567.part", deep / "b.npy.01234567.part", deep / "mine.part"
+    for path in (old, new, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    Workspace.open(tmp_path)
+    assert sorted(deep.iterdir()) == [new, other]
+
+
+def test_a_temporary_file_is_never_written_through_a_link(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace.uuid, "uuid4", lambda: type("Fixed", (), {"hex": "01234567"}))
+    (tmp_path / "report.html.01234567.part").symlink_to(tmp_path / "outside")
+    with pytest.raises(DataError, match="cannot write"):
+        workspace.write_text(tmp_path / "report.html", "a page")
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("reader", [Workspace.open, Workspace.of])
+@pytest.mark.parametrize("name", ["looks.jsonl", "embeddings", "runs/one/checkpoints"])
+def test_a_link_inside_is_refused_by_name(tmp_path, reader, name):
+    path = Workspace.open(tmp_path).root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(tmp_path)
+    with pytest.raises(DataError, match="symbolic link") as error:
+        reader(tmp_path)
+    assert str(path) in error.value.what and "--workspace" in error.value.fix
+
+
+@pytest.mark.parametrize("reader", [Workspace.open, Workspace.of])
+def test_a_pipe_inside_is_refused_by_name(tmp_path, reader):
+    os.mkfifo(Workspace.open(tmp_path).root / "looks.jsonl")
+    with pytest.raises(DataError, match=r"looks\.jsonl") as error:
+        reader(tmp_path)
+    assert error.value.found == "a named pipe"
+
+
+def test_another_option_is_named_for_what_is_written_elsewhere(disk):
+    place = disk("64k")
+    with pytest.raises(DataError) as error, workspace.writing(place / "m.ursa", "--out FILE.ursa") as file:
+        file.write(bytes(200_000))
+    assert "--out FILE.ursa" in error.value.fix and "--workspace" not in error.value.fix
+
+
+@pytest.mark.parametrize("before", [b"", b"whole\n", b"torn"])
+def test_appended_lines_begin_after_a_torn_one(tmp_path, before):
+    path = tmp_path / "lines"
+    path.write_bytes(before)
+    with workspace.appended(path) as file:
+        file.write(b"new\n")
+    assert path.read_bytes().splitlines()[-1] == b"new" and path.read_bytes().startswith(before)

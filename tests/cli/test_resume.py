@@ -55,7 +55,13 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path, straight, ursa, ursa_c
     assert other.returncode == 2
     assert "epochs 30, now 3" in other.stderr
 
-    done = ursa("train", folder, *ARGUMENTS, *EPOCHS, *where, "--resume", "--json")
+    other = ursa("train", folder, *ARGUMENTS, *EPOCHS, *where, "--run", "20200101-000000")
+    assert other.returncode == 2
+    (name,) = [path.name for path in tmp_path.glob("space/runs/*")]
+    assert f"unfinished, the newest first: {name}" in other.stderr
+
+    again = ["--precision", "auto", "--run", name]  # the run knows in which precision it was begun
+    done = ursa("train", folder, *ARGUMENTS, *EPOCHS, *where, *again, "--json")
     assert done.returncode == 0, done.stderr
     assert outcome(json.loads(done.stdout)) == expected
     assert not [*tmp_path.glob("space/runs/*/checkpoints")]

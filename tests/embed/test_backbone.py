@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from ursa.core.prepare import Preparation
+from ursa.embed import bodies
 from ursa.embed.backbone import Backbone
+from ursa.embed.engine import Engine, fast_precision
 from ursa.errors import DataError, TrainingError
 from ursa.workspace import Workspace
 
@@ -218,3 +220,85 @@ def test_squeezenet_with_its_real_weights_is_pinned_by_golden_numbers(shared, ph
     greatest = [164.8836, 281.7778, 234.4953, 225.2595, 328.8508, 217.9044]
     assert features[channels].tolist() == pytest.approx(means, rel=2e-4, abs=1e-3)
     assert features[512 + channels].tolist() == pytest.approx(greatest, rel=2e-4, abs=1e-3)
+
+
+# --- weights that are of no use, and the precision -----------------------------------------------------------------
+
+
+def spoiled(state: dict[str, torch.Tensor], how: str) -> dict[str, torch.Tensor]:
+    first = next(iter(state))
+    if how == "one NaN":
+        return {
+            **state,
+            first: state[first].masked_fill(torch.arange(state[first].numel()).view_as(state[first]) == 3, torch.nan),
+        }
+    change = {
+        "NaN": lambda t: torch.full_like(t, torch.nan),
+        "infinite": lambda t: torch.full_like(t, torch.inf),
+        "zero": torch.zeros_like,
+        "int8": lambda t: (t * 100).to(torch.int8),
+    }[how]
+    return {name: change(tensor) for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("how", "found"),
+    [("NaN", "NaN or infinite"), ("one NaN", "NaN"), ("infinite", "infinite"), ("zero", "zeros"), ("int8", "int8")],
+)
+def test_weights_that_are_of_no_use_are_refused_by_name(tmp_path, small_weights, how, found):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "spoiled.safetensors"
+    save_file(spoiled(torch.load(small_weights[0], weights_only=True), how), path)
+    with pytest.raises(TrainingError, match="of no use") as error:
+        Backbone(SQUEEZENET, path).load()
+    assert str(path) in error.value.what and found in error.value.found and error.value.fix
+
+
+@pytest.mark.parametrize(("bias", "found"), [(0.0, "the same embedding"), (float("nan"), "not finite")])
+def test_a_network_that_sees_nothing_is_found_out_before_the_first_picture(tmp_path, monkeypatch, bias, found):
+    extractor = Backbone("pixels").load()
+    with torch.no_grad():
+        extractor.mean.fill_(127)
+        extractor.scale.zero_()  # all pictures are alike, or none is anything
+        extractor.mean.fill_(bias)
+    engine = Engine(Backbone("pixels"), Workspace.open(tmp_path))
+    monkeypatch.setattr(Backbone, "load", lambda _: extractor)
+    with pytest.raises(TrainingError, match="the weights of pixels are of no use") as error:
+        engine(np.zeros((1, 64, 64, 3), np.uint8))
+    assert found in error.value.found
+
+
+@pytest.mark.parametrize("ending", [".pt", ".pth", ".bin"])
+def test_pickles_are_read_by_no_torch_that_is_unsafe_and_never_advised_to_be(
+    tmp_path, small_weights, monkeypatch, ending
+):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    path = tmp_path / f"trap{ending}"
+    torch.save({"weight": Trap()}, path)
+    with pytest.raises(TrainingError, match="cannot read weights") as error:
+        bodies.read_state(path)
+    assert "weights_only" not in str(error.value) and not (tmp_path / "sprung").exists()
+    good = path.with_name(f"good{ending}")
+    good.write_bytes(small_weights[0].read_bytes())
+    assert bodies.read_state(good)
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    with pytest.raises(TrainingError, match="CVE-2026-24747") as error:
+        bodies.read_state(good)
+    assert "safetensors" in error.value.fix and "weights_only" not in str(error.value)
+
+
+def test_auto_is_a_rule_of_cpu_and_backbone_and_no_race(tmp_path, monkeypatch):
+    assert fast_precision("resnet34.a1_in1k", {"avx512f", "avx512_bf16"}) == "bf16"
+    assert fast_precision("resnet34.a1_in1k", {"amx_bf16"}) == "bf16"
+    assert fast_precision("resnet34.a1_in1k", {"avx512f", "avx2"}) == "fp32"
+    assert fast_precision("pixels", {"avx512_bf16", "amx_bf16"}) == "fp32"
+    monkeypatch.setattr("ursa.embed.engine.flags", lambda: frozenset({"avx512_bf16"}))
+    monkeypatch.setattr(Backbone, "load", lambda _: pytest.fail("nothing has to be loaded for it"))
+    for place in ("one", "other"):
+        engine = Engine(Backbone(SQUEEZENET), Workspace.open(tmp_path, tmp_path / place))
+        assert engine.precision == "bf16"
+    assert Engine(Backbone(SQUEEZENET), Workspace.open(tmp_path), "fp32").precision == "fp32"

@@ -207,7 +207,10 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_store_that_can_be_read_and_gon
     written = 0
     for attempt in range(6):
         process = writer(tmp_path, 100_000 * attempt, 100_000)
-        time.sleep(0.03 + 0.017 * attempt)
+        before, deadline = written, time.monotonic() + 30
+        while len(list(tmp_path.glob("*.npy"))) < before + 4 and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(0.003 * attempt)
         process.kill()
         assert process.wait() == -signal.SIGKILL
         assert process.stdout is not None
@@ -243,8 +246,20 @@ def test_a_full_disk_is_named_and_everything_before_is_kept(disk):
     with pytest.raises(DataError, match="no space left") as error:
         store.flush()
     assert "--workspace" in error.value.fix
-    assert [file.suffix for file in folder.iterdir()] == [".npy"]
+    assert not list(folder.glob("*.part"))
     assert holds(Store(folder), range(1000))
+
+
+def test_on_a_disk_that_fills_up_as_much_as_fits_is_kept_and_the_error_says_how_much(disk):
+    folder = disk("400k") / "store"
+    store = Store(folder)
+    fill(store, range(6000))  # 96 bytes each: more than fit
+    with pytest.raises(DataError, match="no space left") as error:
+        store.flush()
+    kept = len(Store(folder))
+    assert 2000 < kept < 6000
+    assert f"({kept:,} embeddings)" in error.value.fix
+    assert holds(Store(folder), range(kept))
 
 
 def test_when_there_is_space_again_nothing_that_was_waiting_is_lost(disk):

@@ -17,6 +17,7 @@ from ursa.cli.options import (
     Debug,
     Device,
     ForwardedAllowIps,
+    Fresh,
     Given,
     Json,
     Minutes,
@@ -25,6 +26,7 @@ from ursa.cli.options import (
     Pictures,
     PrecisionOption,
     Resume,
+    ResumedRun,
     Seed,
     Settings,
     TableOption,
@@ -160,6 +162,7 @@ def check(
     precision: PrecisionOption = "auto",
     seed: Seed = 0,
     device: Device = "cpu",
+    fresh: Fresh = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -167,7 +170,7 @@ def check(
     from ursa.cli import progress
     from ursa.workflow.check import check as run
 
-    given = Given(backbone, weights, workspace, precision, device, seed, pattern, table)
+    given = Given(backbone, weights, workspace, precision, device, seed, pattern, table, fresh)
     with progress.shown() as bar:
         result = run(data, given.options(bar))
     if json_:
@@ -187,6 +190,7 @@ def train(
     minutes: Minutes = None,
     track: Track = None,
     resume: Resume = False,
+    run_: ResumedRun = None,
     backbone: BackboneOption = DEFAULT_BACKBONE,
     weights: WeightsOption = None,
     pattern: PatternOption = None,
@@ -195,6 +199,7 @@ def train(
     precision: PrecisionOption = "auto",
     seed: Seed = 0,
     device: Device = "cpu",
+    fresh: Fresh = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -204,11 +209,11 @@ def train(
     from ursa.workflow.train import train as run
 
     recipe = Recipe(seed=seed).with_settings(settings or [])
-    given = Given(backbone, weights, workspace, precision, device, seed, pattern, table)
+    given = Given(backbone, weights, workspace, precision, device, seed, pattern, table, fresh)
     try:
         with progress.shown() as bar:
             options = given.options(bar)
-            result = run(data, options, recipe, out=out, minutes=minutes, track=track or (), resume=resume)
+            result = run(data, options, recipe, out=out, minutes=minutes, track=track or (), resume=run_ or resume)
     except KeyboardInterrupt as stopped:
         if not str(stopped):  # before or after training, which alone says where it stopped
             raise

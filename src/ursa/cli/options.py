@@ -74,6 +74,10 @@ ForwardedAllowIps = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped or killed.")]
+ResumedRun = Annotated[
+    str | None, typer.Option("--run", help="The run to go on with, if not the one begun last.", metavar="NAME")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Compute again what the workspace knows.")]
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Given:
     seed: int
     pattern: str | None
     table: list[str] | None
+    fresh: bool = False
 
     def options(self, progress: "Progress") -> "Options":
         """The same for the workflow. Raises DataError where a table is not described as KEY=VALUE."""
@@ -103,6 +108,7 @@ class Given:
             progress,
             self.pattern,
             table_options(self.table),
+            self.fresh,
         )
 
     def following(self, command: str, data: Path) -> str:

@@ -187,17 +187,38 @@ class Catalog:
     def write(self, path: Path) -> None:
         """Write the table as Parquet, in one piece."""
         with workspace.writing(path) as file:
-            self.rows.write_parquet(file)
+            file.write(self.to_parquet())
+
+    def to_parquet(self) -> bytes:
+        """The table as the bytes of a Parquet file."""
+        buffer = io.BytesIO()
+        self.rows.write_parquet(buffer)
+        return buffer.getvalue()
 
     @classmethod
     def read(cls, path: Path, root: Path) -> "Catalog":
         """A catalog that `write` wrote. Raises DataError for anything else."""
         try:
-            rows = pl.read_parquet(io.BytesIO(path.read_bytes()))
-        except (OSError, pl.exceptions.PolarsError) as problem:
+            data = path.read_bytes()
+        except OSError as problem:
+            raise DataError(f"cannot read the catalog {path}", found=problem, fix="delete it and check again") from None
+        return cls.from_parquet(data, path, root)
+
+    @classmethod
+    def from_parquet(cls, data: bytes, path: Path, root: Path) -> "Catalog":
+        """A catalog that `to_parquet` gave. Raises DataError, naming the path, for anything else."""
+        try:
+            rows = pl.read_parquet(io.BytesIO(data))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as problem:
             raise DataError(f"cannot read the catalog {path}", found=problem, fix="delete it and check again") from None
         if rows.drop("label", strict=False).schema != _UNLABELLED or not _is_label(rows):
             raise DataError(f"{path} is not a catalog of this Ursa", found=rows.schema, fix="delete it and check again")
+        if rows["id"].null_count() or rows["path"].null_count() or rows["id"].is_duplicated().any():
+            raise DataError(
+                f"{path} is not a catalog of this Ursa",
+                found="pictures without an id or a path, or with the same id",
+                fix="delete it and check again",
+            )
         return cls(root, rows)
 
 

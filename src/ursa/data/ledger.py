@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from ursa import workspace
 from ursa.errors import DataError
 from ursa.workspace import Workspace
 
@@ -32,12 +33,7 @@ class Ledger:
         self.known = {(outcome.url, outcome.label): outcome for outcome in _outcomes(self._path)}
 
     def __enter__(self) -> "Ledger":
-        try:
-            self._file = self._path.open("ab")
-            if self._file.tell() and self._path.read_bytes()[-1:] != b"\n":
-                self._file.write(b"\n")  # the last line is torn: ours begins after it
-        except OSError as problem:
-            raise _cannot_write(self._path, problem) from problem
+        self._file = workspace.appended(self._path)
         return self
 
     def __exit__(
@@ -58,29 +54,24 @@ class Ledger:
 
 def _outcomes(path: Path) -> list[Outcome]:
     """The lines that can be read."""
-    found = []
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as problem:
-        raise DataError(f"cannot read {path}", found=problem.strerror, fix="check who may read it") from problem
-    for line in lines:
-        outcome = _outcome(line)
-        if outcome is not None:
-            found.append(outcome)
-    return found
+    lines = (workspace.read(path) or b"").splitlines()
+    return [outcome for line in lines if (outcome := _outcome(line)) is not None]
 
 
 def _outcome(line: bytes) -> Outcome | None:
-    try:
-        told = json.loads(line)
-        outcome = Outcome(**told)
-    except (ValueError, TypeError):  # torn, or not ours
+    told = workspace.object_of(line)
+    if not {"url", "label"} <= set(told) <= set(Outcome.__annotations__):  # torn, or not ours
         return None
+    outcome = Outcome(**told)
     texts = (outcome.url, outcome.label, outcome.file or "", outcome.problem or "")
     whole = all(isinstance(text, str) for text in texts) and isinstance(outcome.limit, int | None)
-    return outcome if whole else None
+    return outcome if whole and _inside(outcome) else None
+
+
+def _inside(outcome: Outcome) -> bool:
+    """Whether its file lies where one of this class would: the line may have come with somebody's folder."""
+    folder, slash, name = (outcome.file or "").rpartition("/")
+    return outcome.file is None or (folder == outcome.label and bool(slash) and name not in ("", ".", ".."))
 
 
 def _cannot_write(path: Path, problem: OSError) -> DataError:

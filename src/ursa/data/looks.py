@@ -10,10 +10,11 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ursa import workspace
 from ursa.core.finding import Finding
 from ursa.errors import DataError
 
@@ -56,12 +57,7 @@ def look(path: Path, command: str, model: str, pictures: Iterable[str]) -> int:
 
 def looks(path: Path) -> list[Look]:
     """The looks so far, the oldest first; what cannot be read is passed over."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as problem:
-        raise DataError(f"cannot read {path}", found=problem.strerror, fix="check who may read it") from problem
+    lines = (workspace.read(path) or b"").splitlines()
     return [known for line in lines if (known := _read(line)) is not None]
 
 
@@ -85,10 +81,8 @@ def looked_at(count: int, pictures: int) -> list[Finding]:
 
 def _append(path: Path, this: Look) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-        with path.open("ab") as file:
-            file.write(b"\n" * torn + json.dumps(asdict(this)).encode() + b"\n")  # one write, so that lines never mix
+        with workspace.appended(path) as file:
+            file.write(json.dumps(asdict(this)).encode() + b"\n")  # one write, so that lines never mix
             file.flush()
             os.fsync(file.fileno())
     except OSError as problem:
@@ -100,10 +94,10 @@ def _append(path: Path, this: Look) -> None:
 
 
 def _read(line: bytes) -> Look | None:
-    try:
-        told = json.loads(line)
-    except ValueError:
+    told = workspace.object_of(line)
+    if set(told) != set(Look.__annotations__) or not isinstance(told["sketch"], list) or len(told["sketch"]) > SKETCH:
         return None
-    if not isinstance(told, Mapping) or set(told) != set(Look.__annotations__) or not isinstance(told["sketch"], list):
+    texts = [told[name] for name in ("when", "command", "model", "key")] + told["sketch"]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(told["pictures"], int):
         return None
     return Look(**{**told, "sketch": tuple(told["sketch"])})

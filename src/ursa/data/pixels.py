@@ -2,7 +2,8 @@
 
 A segment is a pair of files that are written whole: `<name>.npy`, the pixels of many pictures one after the other, and
 `<name>.index.npy`, where each of them lies; the index comes last, so a kill in mid-write leaves a segment that nobody
-reads. Reading is a slice of the mapped file: the system's page cache keeps what fits into memory and drops the rest.
+reads. The index is sealed (see `ursa.seals`) and holds a hash of each picture's pixels: others are not believed.
+Reading is a slice of the mapped file: the system's page cache keeps what fits into memory and drops the rest.
 
 Nothing is thrown out during a run: an epoch visits every picture once, and of all pictures in turn the least recently
 used one is just the next to be needed. When the cache is full, the rest is decoded as before. Segments of earlier runs
@@ -10,6 +11,8 @@ make way, the longest unused first.
 """
 
 import contextlib
+import hashlib
+import io
 import os
 import threading
 import uuid
@@ -21,9 +24,12 @@ import numpy.typing as npt
 
 from ursa import workspace
 from ursa.core.image import Pixels
+from ursa.data import segments
 
 SEGMENT_BYTES = 64 << 20  # of pixels that wait in memory before they are written
-INDEX = np.dtype([("key", "V32"), ("offset", "<i8"), ("height", "<i4"), ("width", "<i4")])
+INDEX = np.dtype([("key", "V32"), ("offset", "<i8"), ("height", "<i4"), ("width", "<i4"), ("hash", "V16")])
+
+Place = tuple[Pixels, int, int, int, bytes]  # pixels of a segment, offset, height, width, hash
 
 
 class PixelCache:
@@ -34,12 +40,12 @@ class PixelCache:
 
     def __init__(self, folder: Path, most: int) -> None:
         self.folder, self.most = folder, most
-        self._places: dict[bytes, tuple[Pixels, int, int, int]] = {}
+        self._places: dict[bytes, Place] = {}
+        self._seen: set[bytes] = set()  # pictures whose pixels were found to be those that were written
         self._waiting: dict[bytes, Pixels] = {}
         self._lock = threading.Lock()
         self._bytes = self._unwritten = 0  # on disk and waiting; waiting
-        segments = sorted(folder.glob("*.index.npy"), key=lambda index: index.stat().st_mtime, reverse=True)
-        for index in segments:
+        for index in sorted(folder.glob("*.index.npy"), key=_modified, reverse=True):
             self._open(index)
 
     def __enter__(self) -> "PixelCache":
@@ -60,8 +66,14 @@ class PixelCache:
         place = self._places.get(key)
         if place is None:
             return self._waiting.get(key)
-        pixels, offset, height, width = place
-        return pixels[offset : offset + height * width * 3].reshape(height, width, 3)
+        pixels, offset, height, width, digest = place
+        picture = pixels[offset : offset + height * width * 3]
+        if key not in self._seen:
+            if _hash(picture) != digest:
+                self._places.pop(key, None)
+                return None
+            self._seen.add(key)
+        return picture.reshape(height, width, 3)
 
     def put(self, sha256: str, pixels: Pixels) -> None:
         """Keep [h, w, 3], if there is room; for good at the next flush. Raises DataError when it cannot be written."""
@@ -88,13 +100,16 @@ class PixelCache:
         index["key"] = np.frombuffer(b"".join(self._waiting), "V32")
         index["offset"] = np.cumsum([0, *sizes[:-1]])
         index["height"], index["width"] = np.array([pixels.shape[:2] for pixels in self._waiting.values()]).T
+        rows = [np.ascontiguousarray(pixels).reshape(-1) for pixels in self._waiting.values()]
+        index["hash"] = np.frombuffer(b"".join(map(_hash, rows)), "V16")
         path = self.folder / f"{uuid.uuid4().hex}.npy"
         with workspace.writing(path) as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (sum(sizes),)})
-            for pixels in self._waiting.values():
-                file.write(np.ascontiguousarray(pixels).data)
-        with workspace.writing(_index_of(path)) as file:
-            np.save(file, index, allow_pickle=False)
+            for row in rows:
+                file.write(row.data)
+        buffer = io.BytesIO()
+        np.save(buffer, index, allow_pickle=False)
+        workspace.write_sealed(_index_of(path), buffer.getbuffer(), self._name(_index_of(path)))
         self._places |= _read(path, index)
         self._waiting, self._unwritten = {}, 0
 
@@ -102,28 +117,48 @@ class PixelCache:
         """Take up a segment; one that no longer fits is removed, a damaged one too."""
         path = index.with_name(index.name.replace(".index", ""))
         try:
-            rows = np.load(index, allow_pickle=False)
+            data = workspace.read_sealed(index, self._name(index))
+            if data is None:
+                raise ValueError("not ours")
+            rows = np.load(io.BytesIO(data), allow_pickle=False)
             if rows.dtype != INDEX or self._bytes + (size := path.stat().st_size) > self.most:
                 raise ValueError("another layout, or no room")
             self._places |= _read(path, rows)
-        except (OSError, ValueError, EOFError):
-            for file in (index, path):
+        except segments.DAMAGE:
+            for file in (index, path, index.with_name(f"{index.name}.seal")):
                 with contextlib.suppress(OSError):
                     file.unlink()
             return
         self._bytes += size
-        os.utime(index)
+        with contextlib.suppress(OSError):  # another process has removed it meanwhile
+            os.utime(index)
+
+    def _name(self, index: Path) -> str:
+        """What an index is sealed as."""
+        return f"{self.folder.name}/{index.name}"
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _hash(row: Pixels) -> bytes:
+    return hashlib.blake2b(row.data, digest_size=16).digest()
 
 
 def _index_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.index.npy")
 
 
-def _read(path: Path, index: npt.NDArray[np.void]) -> dict[bytes, tuple[Pixels, int, int, int]]:
-    pixels = np.asarray(np.lib.format.open_memmap(path, mode="r"))
+def _read(path: Path, index: npt.NDArray[np.void]) -> dict[bytes, Place]:
+    pixels = segments.array(segments.mapped(path))
     ends = index["offset"] + 3 * index["height"].astype(np.int64) * index["width"]
     if pixels.dtype != np.uint8 or pixels.ndim != 1 or len(index) == 0 or ends.max() > len(pixels) or ends.min() < 0:
         raise ValueError("not a segment of pixels")
     keys = np.ascontiguousarray(index["key"]).tobytes()
-    places = zip(index["offset"].tolist(), index["height"].tolist(), index["width"].tolist(), strict=True)
+    hashes = [bytes(digest) for digest in index["hash"].tolist()]
+    places = zip(index["offset"].tolist(), index["height"].tolist(), index["width"].tolist(), hashes, strict=True)
     return {keys[32 * row : 32 * row + 32]: (pixels, *place) for row, place in enumerate(places)}

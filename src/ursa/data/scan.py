@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ursa import sandbox
+from ursa import sandbox, workspace
 from ursa.core import files, image
 from ursa.core.image import Pixels
 from ursa.core.kinds import FOREIGN
@@ -181,12 +181,33 @@ def remembered(catalog: Catalog, before: Catalog) -> Catalog:
     return Catalog(catalog.root, rows.select(catalog.rows.columns))
 
 
+def keep(catalog: Catalog, path: Path) -> None:
+    """Write down what a scan found, for `recalled`. Raises DataError where it cannot be written."""
+    workspace.write_sealed(path, catalog.to_parquet())
+
+
 def recalled(catalog: Catalog, path: Path) -> Catalog:
-    """The catalog with what the last scan found, as far as its file can be read: another scan makes it anew."""
-    try:
-        return remembered(catalog, Catalog.read(path, catalog.root))
-    except DataError:  # there is none, it is of an older Ursa, or damaged
+    """The catalog with what this user's last scan found, as far as its file can be read: another scan makes it anew."""
+    data = workspace.read_sealed(path)
+    if data is None:  # there is none, it is another user's, or damaged
         return catalog
+    try:
+        return remembered(catalog, Catalog.from_parquet(data, path, catalog.root))
+    except DataError:  # it is of another release of Ursa
+        return catalog
+
+
+def hashed(catalog: Catalog) -> Catalog:
+    """The catalog with the sha256 of every file, read here where no scan has read it; null where it cannot be read."""
+
+    def digest(known: str | None, file: Path) -> str | None:
+        try:
+            return known or hashlib.sha256(files.read_bytes(file, sandbox.MAX_BYTES)).hexdigest()
+        except (OSError, DataError):
+            return None
+
+    keys = [digest(known, file) for known, file in zip(catalog.rows["sha256"], catalog.files(), strict=True)]
+    return catalog.with_columns(sha256=pl.Series("sha256", keys, dtype=pl.String))
 
 
 def unscanned(catalog: Catalog) -> pl.Series:

@@ -26,6 +26,7 @@ Names = npt.NDArray[np.object_]
 
 PARTS = ("test", "valid", "train-dev")  # drawn in this order; "train" is what is left
 BINS = 10  # of equal size, by which the numbers of a regression are stratified
+LARGEST = 256 << 20  # bytes of the file of what was drawn: some millions of pictures
 NOTHING = ""  # stands for a picture of several labels that has none of them
 
 Remembered = Mapping[str, str]  # sha256 -> part
@@ -175,6 +176,16 @@ def remembered(path: Path, seed: int) -> Remembered:
     return dict(zip(table["sha256"], table["part"], strict=True))
 
 
+def put_aside_elsewhere(path: Path) -> int:
+    """How many pictures somebody else has drawn for testing, or somebody in a file that was changed since.
+
+    Raises DataError as `remembered`.
+    """
+    if workspace.read_sealed(path) is not None:
+        return 0
+    return int(_table(path).filter(pl.col("part") == "test")["sha256"].n_unique())
+
+
 def with_drawn_test(catalog: Catalog, before: Remembered) -> Catalog:
     """A scanned catalog -> one whose test part is the one that was drawn before, unless one is given."""
     if (catalog.rows["split"] == "test").any():
@@ -192,22 +203,30 @@ def remember(path: Path, catalog: Catalog, seed: int) -> None:
     before = _table(path)
     table = pl.concat([before, new]).unique(["seed", "sha256"], keep="first", maintain_order=True)
     if len(table) > len(before):
-        with workspace.writing(path) as file:
-            table.write_parquet(file)
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        workspace.write_sealed(path, buffer.getvalue())
 
 
 _DRAWN = pl.Schema({"seed": pl.Int64, "sha256": pl.String, "part": pl.String})
 
 
 def _table(path: Path) -> pl.DataFrame:
-    try:
-        table = pl.read_parquet(io.BytesIO(path.read_bytes()))
-    except FileNotFoundError:
+    """What is drawn is decided once, so it is believed whoever decided it; but it has to be a split, and no bomb."""
+    data = workspace.read(path, LARGEST)
+    if data is None:
         return pl.DataFrame(schema=_DRAWN)
-    except (OSError, pl.exceptions.PolarsError) as problem:
-        raise _unreadable(path, problem) from None
+    try:
+        table = pl.read_parquet(io.BytesIO(data), n_rows=len(data))  # more say nothing new: each names its picture
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as problem:
+        raise _unreadable(path, str(problem).partition("\n")[0]) from None
     if table.schema != _DRAWN:
         raise _unreadable(path, table.schema)
+    if sum(table.null_count().row(0)) or table.select("seed", "sha256").is_duplicated().any():
+        raise _unreadable(path, "rows that say nothing, or that say two things of one picture")
+    strange = table.filter(~pl.col("part").is_in([*PARTS, "train"]))
+    if len(strange):
+        raise _unreadable(path, f"a part {strange['part'][0]!r}")
     return table
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ursa.embed.extractor import Extractor
 
 DEFAULT = "resnet34.a1_in1k"  # 22 million parameters: strong features at 150 pictures a second on 4 cores in bf16
+LARGEST = 4096  # pixels, both sides of the pictures that a backbone sees
 FEATURES = 1  # raised when Extractor computes something else from the same body: old embeddings then do not count
 
 
@@ -41,9 +42,10 @@ class Backbone:
             raise DataError(f"there is no file of weights {self.weights}", fix="check the path after --weights")
         source = "hub" if self.weights is None else _sha256(self.weights)
         key = f"{self.name} {source} {_library_version(self.name)}"
-        return Description(
-            **workspace.remember(space.backbones, key, lambda: self._examine(source, (load or self.load)()))
+        found = workspace.remember(
+            space.backbones, key, lambda: self._examine(source, (load or self.load)()), known_by=_is_description
         )
+        return Description(**found)
 
     def load(self) -> "Extractor":
         """The extractor with its weights, in float32, ready for evaluation.
@@ -92,6 +94,14 @@ class Description:
         """The name of the store that holds its embeddings."""
         seen = json.dumps([self.fingerprint, self.preparation.to_json(), precision], sort_keys=True)
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def _is_description(found: Any) -> bool:
+    """Whether it is what `_examine` of this release gives."""
+    if not isinstance(found, dict) or set(found) != set(Description.__annotations__):
+        return False
+    size, fingerprint = found["size"], found["fingerprint"]
+    return isinstance(size, int) and 0 < size <= LARGEST and isinstance(fingerprint, str) and len(fingerprint) == 16
 
 
 def _library_version(name: str) -> str:

@@ -93,18 +93,42 @@ def of_torchvision(name: str, weights: Path | None) -> Body:
 
 
 def read_state(weights: Path) -> dict[str, Tensor]:
-    """A safetensors file, or a state dict saved by torch (read without running anything in it) -> name -> tensor."""
-    try:
-        if weights.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    """A safetensors file, or a state dict saved by torch (read without running anything in it) -> name -> tensor.
 
-            return dict(load_file(weights))
+    Raises TrainingError for a file that is none of these, and for one saved by torch where torch itself is too old to
+    read a stranger's file safely.
+    """
+    if weights.suffix != ".safetensors":
+        return _pickled(weights)
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(weights))
+    except Exception as problem:  # the reader raises many kinds of errors on a file that is none of its own
+        raise TrainingError(
+            f"cannot read weights from {weights}", found=_first_line(problem), fix=f"fetch it again, or name {_STATE}"
+        ) from problem
+
+
+SAFE_PICKLES = (2, 10)  # of torch: before it, a file could run code in spite of weights_only (CVE-2026-24747)
+_STATE = "a .safetensors file, or a state dict saved with torch.save(model.state_dict(), file)"
+
+
+def _pickled(weights: Path) -> dict[str, Tensor]:
+    """A state dict from torch's own format. Its errors are not passed on, as they advise to read without the guard."""
+    if release(torch.__version__) < SAFE_PICKLES:
+        raise TrainingError(
+            f"{weights} is a pickle, which torch {torch.__version__} cannot read safely (CVE-2026-24747)",
+            found="a file of torch.save",
+            fix="convert it to .safetensors where you trust it, or update torch to 2.10 or later",
+        )
+    try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
-    except Exception as problem:  # both readers raise many kinds of errors on a file that is none of theirs
+    except Exception as problem:  # the reader raises many kinds of errors on a file that is none of its own
         raise TrainingError(
             f"cannot read weights from {weights}",
-            found=_first_line(problem),
-            fix="name a .safetensors file, or a state dict saved with torch.save(model.state_dict(), file)",
+            found="no state dict of torch: it is damaged, or holds other things than tensors",
+            fix=f"name {_STATE}",
         ) from problem
     for inner in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(inner), Mapping):
@@ -114,6 +138,31 @@ def read_state(weights: Path) -> dict[str, Tensor]:
             f"{weights} holds no state dict", found=type(state).__name__, fix="save model.state_dict(), not the model"
         )
     return dict(state)
+
+
+def release(version: str) -> tuple[int, int]:
+    """The first two numbers of a version such as "2.10.0+cpu"."""
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _check_values(given: Mapping[str, Tensor], body: list[str], weights: Path) -> None:
+    """Raises TrainingError for weights that are whole numbers (quantized), not finite, or all zero."""
+    whole = [key for key in body if not given[key].is_floating_point()]
+    broken = [key for key in body if key not in whole and not given[key].isfinite().all()]
+    if not whole and not broken and any(given[key].any() for key in body):
+        return
+    kinds = ", ".join(sorted({str(given[key].dtype).removeprefix("torch.") for key in whole}))
+    found = (
+        f"numbers of type {kinds}, as quantized networks have, in {whole[0]}"
+        if whole
+        else f"NaN or infinite numbers in {broken[0]}"
+        if broken
+        else "nothing but zeros"
+    )
+    raise TrainingError(
+        f"the weights in {weights} are of no use", found=found, fix="save or fetch the file anew, in float32 or float16"
+    )
 
 
 def _fill(model: nn.Module, weights: Path, name: str) -> None:
@@ -138,6 +187,7 @@ def _fill(model: nn.Module, weights: Path, name: str) -> None:
             found="; ".join(differences),
             fix="name the backbone that they belong to with --backbone, or another file with --weights",
         )
+    _check_values(given, [key for key in body if wanted[key].is_floating_point()], weights)
     wanted.update((key, value) for key, value in given.items() if key in wanted and value.shape == wanted[key].shape)
     model.load_state_dict(wanted)  # with the versions of its parts, which a file may lack
 

@@ -1,12 +1,11 @@
-"""A backbone at work: loaded when first needed, in the precision that is fastest on this machine."""
+"""A backbone at work: loaded when first needed, in the precision that is fast on this machine."""
 
 import contextlib
-import copy
+import functools
 import platform
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,22 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ursa import workspace
 from ursa.core.image import Pixels
 from ursa.core.threads import chunks
 from ursa.embed import pipeline
 from ursa.embed.backbone import Backbone, Description
 from ursa.embed.pipeline import Chunk, Known
 from ursa.embed.store import F32
+from ursa.errors import TrainingError
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ursa.embed.extractor import Extractor
 
 BATCH = 4  # pictures that a core takes at a time: what it computes of them stays in its cache (docs/decisions.md)
 BATCH_ACCELERATOR = 64
+NATIVE_BF16 = {"avx512_bf16", "amx_bf16"}  # flags of CPUs that multiply bf16 numbers themselves
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Engine:
 
     backbone: Backbone
     space: Workspace
-    precision_wanted: str = "auto"  # "fp32", "bf16", or "auto": measured once for a backbone and machine, remembered
+    precision_wanted: str = "auto"  # "fp32", "bf16", or "auto": see `fast_precision`
     device: str = "cpu"
 
     @cached_property
@@ -51,10 +49,7 @@ class Engine:
         """The precision it computes in: "fp32" or "bf16"."""
         if self.precision_wanted != "auto":
             return self.precision_wanted
-        if self.device != "cpu":
-            return "fp32"
-        key = f"{self.about.fingerprint} {machine()}"
-        return str(workspace.remember(self.space.precisions, key, self._fastest))
+        return fast_precision(self.backbone.name, flags()) if self.device == "cpu" else "fp32"
 
     @property
     def key(self) -> str:
@@ -82,7 +77,10 @@ class Engine:
         import torch
 
         with torch.inference_mode():
-            return np.asarray(self._ready(torch.from_numpy(views).to(self.device)).cpu().numpy())
+            vectors = np.asarray(self._ready(torch.from_numpy(views).to(self.device)).cpu().numpy())
+        if not np.isfinite(vectors).all():
+            raise self._unusable("embeddings that are not finite (NaN or infinite)")
+        return vectors
 
     @cached_property
     def _loaded(self) -> "Extractor":
@@ -95,38 +93,59 @@ class Engine:
 
     @cached_property
     def _made(self) -> "Extractor":
-        return self._loaded.in_precision(dtype_of(self.precision)).to(self.device)
+        made = self._loaded.in_precision(dtype_of(self.precision)).to(self.device)
+        self._try(made)
+        return made
+
+    def _try(self, made: "Extractor") -> None:
+        """Raises TrainingError for a network that cannot tell noise from stripes: its weights are damaged."""
+        import torch
+
+        noise = torch.randint(0, 256, (made.size, made.size, 3), generator=torch.Generator().manual_seed(0))
+        stripes = (torch.arange(made.size) // 8 % 2 * 255)[:, None, None].expand(made.size, made.size, 3)
+        with torch.inference_mode():
+            one, other = made(torch.stack([noise, stripes]).to(torch.uint8).to(self.device)).cpu()
+        if not (one.isfinite().all() and other.isfinite().all()):
+            raise self._unusable("embeddings that are not finite (NaN or infinite)")
+        if torch.equal(one, other):
+            raise self._unusable("the same embedding of noise and of stripes")
+
+    def _unusable(self, found: str) -> TrainingError:
+        weights = self.backbone.weights
+        return TrainingError(
+            f"the weights of {self.backbone.name}{f' in {weights}' if weights else ''} are of no use",
+            found=found,
+            fix="fetch or save the file anew: --weights FILE"
+            if weights
+            else "remove the hub's copy and fetch it again, or try --precision fp32",
+        )
 
     @cached_property
     def _lock(self) -> threading.Lock:
         return threading.Lock()
 
-    def _fastest(self) -> str:
-        import torch
 
-        draw = torch.Generator().manual_seed(0)
-        shape = (1, self.about.size, self.about.size, 3)
-        with one_thread():
-            return fastest_precision(self._loaded, torch.randint(0, 256, shape, dtype=torch.uint8, generator=draw))
+def fast_precision(backbone: str, cpu: Set[str]) -> str:
+    """The precision to compute in on a CPU with these flags: "fp32" or "bf16".
 
-
-def fastest_precision(extractor: "Extractor", views: "Tensor") -> str:
-    """The faster of "fp32" and "bf16" on these views [N, S, S, 3]; bf16 must be a tenth faster to be chosen.
-
-    bf16 is 1.2 to 3 times as fast on CPUs with AMX or AVX512-BF16, slower on others and for some small networks; the
-    probe's accuracy moved by less than 0.2 points on each shared set (docs/benchmarks.md).
+    A rule, and no race between the two: embeddings, and all that is learned from them, are the same whenever and
+    wherever this backbone is used on such a machine. With AVX512-BF16 or AMX bf16 is 1.3 to 2.3 times as fast for 15 of
+    16 networks (`mobilenetv3_small`: 0.9), and the probe's accuracy moves by less than 0.2 points (docs/decisions.md);
+    on other CPUs it is slower. `pixels` takes less time than decoding does, and stays exact.
     """
-    import torch
+    return "bf16" if backbone != "pixels" and cpu & NATIVE_BF16 else "fp32"
 
-    seconds = {}
-    for name in ("fp32", "bf16"):
-        trial = copy.deepcopy(extractor).in_precision(dtype_of(name))
-        with torch.inference_mode():
-            trial(views)
-            start = time.perf_counter()
-            trial(views)
-            seconds[name] = time.perf_counter() - start
-    return "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+
+@functools.cache
+def flags() -> frozenset[str]:
+    """What the CPU says that it can do; nothing where the system does not tell (it does on Linux)."""
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return frozenset()
+    return frozenset(
+        next((line.split(":", 1)[1] for line in info.splitlines() if line.startswith("flags")), "").split()
+    )
 
 
 def _parts(views: Pixels, size: int) -> Iterator[Pixels]:
@@ -157,7 +176,7 @@ def dtype_of(precision: str) -> Any:
 
 
 def machine() -> str:
-    """What a choice made by timing holds for."""
+    """What a timing holds for."""
     try:
         info = Path("/proc/cpuinfo").read_text()
         model = next(line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name"))

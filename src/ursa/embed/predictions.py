@@ -41,7 +41,8 @@ def fitted_probe(
         raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
     groups = tied(catalog, ties)
     path = space.probe(_key(catalog, labels, embeddings, seed, folds, groups))
-    if path.exists() and (known := _load(path)) is not None:
+    shape = (len(catalog), embeddings.vectors.shape[1], len(labels))
+    if (known := _load(path, shape)) is not None:
         return known
     fitted = probe.fit(
         embeddings.vectors,
@@ -77,18 +78,21 @@ def _save(fitted: Probe, path: Path) -> None:
         "folds": fitted.folds,
         "strength": np.array([fitted.strength]),
     }
-    with workspace.writing(path) as file:
-        file.write(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+    workspace.write_sealed(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
 
-def _load(path: Path) -> Probe | None:
-    """None for a damaged file: it is fitted and written again."""
-    from safetensors import SafetensorError
+def _load(path: Path, shape: tuple[int, int, int]) -> Probe | None:
+    """shape: N, D, K. None for a damaged file, and for one that another user wrote: it is fitted and written again."""
     from safetensors.numpy import load
 
-    try:
-        tensors = load(path.read_bytes())
-    except SafetensorError:
+    data = workspace.read_sealed(path)
+    if data is None:
+        return None
+    tensors = load(data)
+    n, d, k = shape
+    wanted = {"weight": (d, k), "bias": (k,), "mean": (d,), "scale": (d,)}
+    wanted |= {"probabilities": (n, k), "folds": (n,), "strength": (1,)}
+    if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
         return None
     return Probe(
         head=Head(*(tensors[name] for name in HEAD)),

@@ -21,7 +21,7 @@ def embed(catalog: Catalog, engine: Engine, progress: Progress = silent) -> tupl
         todo = [i for i, (key, problem) in enumerate(known) if problem is None and (key is None or key not in store)]
         if todo:
             catalog = _through(catalog, todo, engine, store, progress)
-        catalog.write(engine.space.catalog)
+        scan.keep(catalog, engine.space.catalog)
         readable = catalog.readable()
         return catalog, Embeddings(tuple(readable.ids), store.vectors(readable.rows["sha256"].to_list()), engine.key)
 
@@ -40,6 +40,6 @@ def _through(catalog: Catalog, todo: list[int], engine: Engine, store: Store, pr
             done += len(chunk.facts)
             progress("embed", done, len(todo))
     except BaseException:  # a Ctrl-C too: what was scanned stays known, and the store writes what was embedded
-        scan.filled(catalog, facts).write(engine.space.catalog)
+        scan.keep(scan.filled(catalog, facts), engine.space.catalog)
         raise
     return scan.filled(catalog, facts)

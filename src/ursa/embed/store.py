@@ -1,14 +1,14 @@
 """Content-addressed embeddings on disk: sha256 of the picture's bytes -> vector. Append-only, memory-mapped.
 
-A store is a folder of segments, each a structured `.npy` file (`key` 32 bytes, `vector` D float32) that is written
-whole under another name and renamed into place. So a kill in mid-write loses at most the segment being written, and
-two processes never touch each other's: at worst both compute the same vector, which is then there twice.
+A store is a folder of segments, each a structured `.npy` file (`key` 32 bytes, `vector` D float32) that is sealed (see
+`ursa.seals`), written whole under another name and renamed into place. So a kill in mid-write loses at most the segment
+being written, and two processes never touch each other's: at worst both compute the same vector, which is then there
+twice. A segment without this user's seal counts as absent.
 """
 
 import contextlib
 import io
 import time
-import tokenize
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa import workspace
+from ursa.data import segments
 from ursa.errors import DataError
 
 F32 = npt.NDArray[np.float32]
 
-# What numpy raises for a file that is damaged, or is none of ours.
-DAMAGE = (ValueError, EOFError, TypeError, SyntaxError, tokenize.TokenError)
-
 SEGMENT_BYTES = 32 << 20  # written at the latest when this much is waiting
 SEGMENT_SECONDS = 10.0  # ... or when the oldest has waited this long: what a kill can cost
+LEAST = 16  # vectors of a segment: on a full disk ever fewer are written at a time, down to these
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,10 @@ class Store:
         self._waiting: dict[bytes, F32] = {}
         self._since = time.monotonic()
         for path in sorted(folder.glob("*.npy")):
-            with contextlib.suppress(*DAMAGE):  # as if it were not there
-                self._index(np.lib.format.open_memmap(path, mode="r"))
+            with contextlib.suppress(*segments.DAMAGE):  # as if it were not there
+                content = segments.mapped(path)
+                if workspace.sealed(path, content, self._name(path)):
+                    self._index(segments.array(content))
 
     def __contains__(self, sha256: str) -> bool:
         key = bytes.fromhex(sha256)
@@ -75,21 +76,36 @@ class Store:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting as one segment. Raises DataError when it cannot be written; then nothing is lost."""
+        """Write what is waiting, as one segment if there is room; on a disk that fills up as much as fits.
+
+        Raises DataError when something could not be written; it still waits then, so nothing is lost.
+        """
         self._since = time.monotonic()
-        if not self._waiting:
-            return
-        width = len(next(iter(self._waiting.values())))
-        segment = np.empty(len(self._waiting), dtype=[("key", "V32"), ("vector", "<f4", (width,))])
-        segment["key"] = np.frombuffer(b"".join(self._waiting), dtype="V32")
-        segment["vector"] = np.stack(list(self._waiting.values()))
+        at_once = len(self._waiting)
+        while self._waiting:
+            try:
+                self._write({key: self._waiting[key] for key in [*self._waiting][:at_once]})
+            except DataError as problem:
+                at_once //= 2
+                if at_once < LEAST:
+                    kept = f"{problem.fix} ({len(self._places):,} embeddings)" if self._places else problem.fix
+                    raise DataError(problem.what, found=problem.found, fix=kept) from problem
+
+    def _write(self, some: dict[bytes, F32]) -> None:
+        width = len(next(iter(some.values())))
+        segment = np.empty(len(some), dtype=[("key", "V32"), ("vector", "<f4", (width,))])
+        segment["key"] = np.frombuffer(b"".join(some), dtype="V32")
+        segment["vector"] = np.stack([*some.values()])
         buffer = io.BytesIO()
         np.save(buffer, segment, allow_pickle=False)
         path = self.folder / f"{uuid.uuid4().hex}.npy"
-        with workspace.writing(path) as file:
-            file.write(buffer.getbuffer())
-        self._waiting = {}
-        self._index(np.lib.format.open_memmap(path, mode="r"))
+        workspace.write_sealed(path, buffer.getbuffer(), self._name(path))
+        self._waiting = {key: vector for key, vector in self._waiting.items() if key not in some}
+        self._index(segments.array(segments.mapped(path)))
+
+    def _name(self, path: Path) -> str:
+        """What a segment is sealed as: in the folder of another backbone it counts for nothing."""
+        return f"{self.folder.name}/{path.name}"
 
     def vectors(self, keys: Sequence[str]) -> F32:
         """keys [N] -> [N, D]. Raises DataError for a key that is not in the store."""
@@ -116,6 +132,8 @@ class Store:
             raise ValueError("not a segment of embeddings")
         if kinds["key"][0] != np.dtype("V32") or segment["vector"].dtype != np.dtype("<f4"):
             raise ValueError("a segment of something else")
+        if self._places and next(iter(self._places.values()))[0]["vector"].shape[1] != segment["vector"].shape[1]:
+            raise ValueError("vectors of another length than those before")
         raw = np.ascontiguousarray(segment["key"]).tobytes()
         for row in range(len(segment)):
             self._places.setdefault(raw[32 * row : 32 * row + 32], (segment, row))

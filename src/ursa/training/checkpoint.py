@@ -87,17 +87,17 @@ def save(
 
 def load(path: Path) -> Checkpoint:
     """Read what `save` wrote. Raises DataError for a damaged file, a foreign one, or one of a newer Ursa."""
-    tensors, document = read(path)
+    tensors, document = read(path, follow=False)
     try:
         rows = tensors["history"].reshape(-1, len(STEP)).tolist()
         steps = [{"step": int(s), "epoch": int(e), "loss": loss, "rate": rate} for s, e, loss, rate in rows]
         epoch, record = document["best"]
         return Checkpoint(
-            step=int(document["step"]),
+            step=_step(document["step"], len(steps)),
             recipe=dict(document["recipe"]),
             data=str(document["data"]),
-            history=History(steps, list(document["epochs"]), document["stopped"]),
-            best=(int(epoch), dict(record)),
+            history=History(steps, [_record(epoch) for epoch in document["epochs"]], document["stopped"]),
+            best=(int(epoch), _record(record)),
             seconds=float(document["seconds"]),
             versions=dict(document["versions"]),
             model=_below("model/", tensors),
@@ -109,6 +109,19 @@ def load(path: Path) -> Checkpoint:
         raise damaged(path, problem) from problem
 
 
+def _step(step: Any, known: int) -> int:
+    if type(step) is not int or step != known:
+        raise ValueError(f"it says that {step} steps were done, and lists {known}")
+    return step
+
+
+def _record(record: Any) -> dict[str, float]:
+    """What is known of an epoch: numbers by name."""
+    if not isinstance(record, dict) or not all(isinstance(value, int | float) for value in record.values()):
+        raise ValueError("what it says of an epoch is not numbers by name")
+    return dict(record)
+
+
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Write weights by name. Raises DataError when they cannot be written."""
     write(path, weights, {})
@@ -116,7 +129,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read what `save_weights` wrote. Raises DataError for a damaged file or a foreign one."""
-    return read(path)[0]
+    return read(path, follow=False)[0]
 
 
 def of_model(model: nn.Module) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ursa import workspace
+from ursa.core import files
 from ursa.errors import DataError, TrainingError
 
 FORMAT = 1
@@ -35,10 +36,13 @@ def write(path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]
         file.write(safetensors.torch.save(plain, metadata))
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write` wrote, with "format" and "versions". Raises DataError for one that is damaged, foreign or newer."""
+def read(path: Path, *, follow: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write` wrote, with "format" and "versions". Raises DataError for one that is damaged, foreign or newer.
+
+    follow: False where a symbolic link has no business.
+    """
     try:
-        data = path.read_bytes()
+        data = files.read_bytes(path, follow=follow)
         tensors = safetensors.torch.load(data)
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size])["__metadata__"]

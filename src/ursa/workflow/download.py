@@ -15,7 +15,7 @@ from ursa.data.fetch import Limits
 from ursa.data.ledger import Ledger
 from ursa.data.lists import Lists, read_lists
 from ursa.errors import DataError
-from ursa.workspace import NAME, Workspace
+from ursa.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def download(
 
 def kept(to: Path) -> int:
     """How many pictures are known to have been fetched into a folder; for one who interrupts."""
-    return sum(outcome.file is not None for outcome in Ledger(Workspace(to / NAME)).known.values())
+    return sum(outcome.file is not None for outcome in Ledger(Workspace.of(to)).known.values())
 
 
 def _files(folder: Path) -> int:

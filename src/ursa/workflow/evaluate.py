@@ -21,7 +21,7 @@ from ursa.core.threads import chunks
 from ursa.data import looks
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.workspace import NAME, Workspace
+from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.data.catalog import Catalog
@@ -75,7 +75,7 @@ def evaluate(
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
     catalog = needs_labels(catalog_of(data, Options(pattern=pattern, table=table or {})))
     at = None if workspace is None else Path(workspace)
-    space = Workspace(catalog.root / NAME) if at is None else Workspace.open(catalog.root, at)
+    space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
     catalog = _with_drawn_test(catalog.labelled(), space, predictor)
     for split in ("test", "valid"):
         if (catalog.rows["split"] == split).any():
@@ -126,12 +126,11 @@ def _commonest(problems: Mapping[str, str]) -> str:
 def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "Catalog":
     """The test part that was drawn when the bundle's model was trained on this folder, if one was."""
     from ursa.data import scan
-    from ursa.data.catalog import Catalog
     from ursa.data.split import remembered, with_drawn_test
 
-    if (catalog.rows["split"] == "test").any() or not (space.splits.exists() and space.catalog.exists()):
+    if (catalog.rows["split"] == "test").any() or not space.splits.exists():
         return catalog
-    known = scan.remembered(catalog, Catalog.read(space.catalog, catalog.root))
+    known = scan.hashed(scan.recalled(catalog, space.catalog))
     seed = predictor.bundle.document.get("training", {}).get("recipe", {}).get("seed", 0)
     return with_drawn_test(known, remembered(space.splits, seed))
 

@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.store import Store
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Data, Options, catalog_of
+from ursa.workflow.setup import Data, Options, listed
 from ursa.workflow.speeds import Speed, measured
-from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.training.pace import Pace
@@ -123,9 +121,7 @@ class Plan:
 
 def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
     """Measure the machine and choose. Raises TrainingError when not even a probe can be had in time."""
-    catalog = catalog_of(data, options)
-    space = Workspace.open(catalog.root, options.workspace)
-    catalog = scan.recalled(catalog, space.catalog)
+    catalog, space = listed(data, options)
     speeds: list[Speed] = []
     works: list[Work] = []
     for name in (options.backbone, *_relatives(options)):
@@ -151,7 +147,7 @@ def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
         )
     speed = next(speed for speed in speeds if speed.backbone == best.backbone)
     weighed = tuple(replace(row, chosen=row == best) for row in rows)
-    used = replace(options, backbone=best.backbone)
+    used = replace(options, backbone=best.backbone, fresh=False)  # it was made fresh just now
     return Plan(limit, used, best.epochs, best.size, speed, weighed, recipe.epochs)
 
 

@@ -1,37 +1,119 @@
-"""Training runs in the workspace: a name for a new one, or the newest that can be gone on with; its checkpoints."""
+"""Training runs in the workspace: a name for a new one, or an unfinished one to go on with; its checkpoints.
 
+Runs are ordered by a number that each of them is given when it begins, one more than the largest so far; a clock that
+was set back changes nothing. `run.json` holds it, and what a resumed run has to have in common with its beginning.
+"""
+
+import contextlib
 import datetime
 import hashlib
 import itertools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
-from ursa.errors import DataError, TrainingError
+from ursa.errors import DataError, TrainingError, did_you_mean
 from ursa.workflow.setup import Prepared
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.training.checkpoints import Checkpoints
 
+LARGEST = 1 << 53  # of a run's number: no run has it
 
-def chosen(space: Workspace, *, resume: bool, timed: bool) -> str:
-    """The run's name: a new one, made from the time, or with `resume` that of the newest run that has checkpoints.
 
-    timed: with a limit of time, which a resumed run cannot keep. Raises DataError where there is nothing to go on with.
+@dataclass(frozen=True)
+class Run:
+    """A training run."""
+
+    name: str
+    number: int = 0  # larger than that of any run begun before
+    precision: str | None = None  # in which its embeddings were computed; None where nothing was written down
+    ours: bool = field(default=True, compare=False)  # whether this user's Ursa began it
+
+
+@contextlib.contextmanager
+def begun(space: Workspace, precision: str) -> Iterator[Run]:
+    """A new run with a folder of its own, whoever begins one at the same moment; nobody else can go on with it here.
+
+    Raises DataError where it cannot be written.
     """
-    if not resume:
-        return _new(space)
+    number = 1 + max((run.number for run in known(space)), default=0)
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    names = itertools.chain([now], (f"{now}-{count}" for count in itertools.count(2)))
+    try:
+        space.runs.mkdir(parents=True, exist_ok=True)
+        name = next(name for name in names if _claimed(space, name))
+    except OSError as problem:
+        raise workspace.cannot_write(space.runs, problem) from problem
+    run = Run(name, number, precision)
+    with held(space, run):
+        about = {name: value for name, value in asdict(run).items() if name in ("number", "precision")}
+        workspace.write_sealed(space.run(name) / "run.json", json.dumps(about).encode(), f"{name}/run.json")
+        yield run
+
+
+def resumed(space: Workspace, name: str | None, *, timed: bool) -> Run:
+    """The unfinished run of this name, or the one that was begun last of those that nobody is training now.
+
+    timed: with a limit of time, which a resumed run cannot keep. Raises DataError where there is nothing to go on with,
+    or none of that name.
+    """
     if timed:
         raise TrainingError("a run with a limit of time cannot be resumed", fix="leave out --minutes, or --resume")
-    found = sorted({path.parent.parent.name for path in space.runs.glob("*/checkpoints/step-*.safetensors")})
+    found = unfinished(space)
     if not found:
         raise DataError(
             "there is no unfinished run to go on with",
             found=f"no checkpoints in {space.runs}",
             fix="leave out --resume to begin a new one",
         )
-    return found[-1]
+    newest_free = next((run for run in reversed(found) if not _in_use(space, run)), found[-1])
+    wanted = newest_free if name is None else next((run for run in found if run.name == name), None)
+    if wanted is not None:
+        with held(space, wanted):  # said now, not after the pictures were looked at
+            return wanted
+    listed = ", ".join(run.name for run in reversed(found[-12:]))
+    raise DataError(
+        f"there is no unfinished run {name!r}",
+        found=f"unfinished, the newest first: {listed}",
+        fix=did_you_mean(str(name), [run.name for run in found]),
+    )
+
+
+def known(space: Workspace) -> list[Run]:
+    """All runs, in the order in which they were begun."""
+    names = [path.name for path in space.runs.glob("*") if path.is_dir()]
+    return sorted((_read(space, name) for name in names), key=lambda run: (run.number, run.name))
+
+
+def unfinished(space: Workspace) -> list[Run]:
+    """The runs that have checkpoints, in the order in which they were begun."""
+    return [run for run in known(space) if any(space.checkpoints(run.name).glob("step-*.safetensors"))]
+
+
+@contextlib.contextmanager
+def held(space: Workspace, run: Run) -> Iterator[Run]:
+    """The run is trained by this process alone. Raises TrainingError where another one does already."""
+    file = _locked(space, run)
+    if file is None:
+        others = [other.name for other in unfinished(space) if other.name != run.name and not _in_use(space, other)]
+        raise TrainingError(
+            f"another process is training the run {run.name}",
+            found=f"unfinished beside it: {', '.join(others)}" if others else "no other unfinished run",
+            fix="wait for it or stop it, name another one with --run NAME, or begin a new one",
+        )
+    try:
+        yield run
+    finally:
+        if file >= 0:
+            os.close(file)
 
 
 def checkpoints(name: str, ready: Prepared, learn: Catalog, valid: Catalog, labels: Labels) -> "Checkpoints":
@@ -51,7 +133,53 @@ def _said(part: Catalog, labels: Labels) -> str:
     return f"{len(part)} pictures ({digest.hexdigest()[:8]})"
 
 
-def _new(space: Workspace) -> str:
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    names = itertools.chain([now], (f"{now}-{count}" for count in itertools.count(2)))
-    return next(name for name in names if not space.run(name).exists())
+def _claimed(space: Workspace, name: str) -> bool:
+    """Whether this process was the one that made the run's folder."""
+    try:
+        space.run(name).mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _read(space: Workspace, name: str) -> Run:
+    """What is known of a run; a file that is damaged, or none, says nothing."""
+    path = space.run(name) / "run.json"
+    about = workspace.object_of(workspace.read(path, 1 << 16) if not path.is_dir() else None)
+    number, precision = about.get("number"), about.get("precision")
+    return Run(
+        name,
+        number if type(number) is int and 0 < number < LARGEST else 0,
+        precision if precision in ("fp32", "bf16") else None,
+        workspace.read_sealed(path, f"{name}/run.json") is not None,
+    )
+
+
+def _in_use(space: Workspace, run: Run) -> bool:
+    file = _locked(space, run)
+    if file is not None and file >= 0:
+        os.close(file)
+    return file is None
+
+
+def _locked(space: Workspace, run: Run) -> int | None:
+    """A descriptor whose lock ends with this process, however it ends; None where another one holds it, -1 where the
+    system has no such locks."""
+    if sys.platform == "win32":
+        return -1
+    import fcntl
+
+    path = space.run(run.name) / "lock"
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as problem:
+        raise workspace.cannot_write(path, problem) from problem
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    except OSError:  # a file system that cannot lock
+        os.close(file)
+        return -1
+    return file

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import polars as pl
 
+from ursa import seals
 from ursa.core.image import DECODERS, sniff
 from ursa.core.progress import Progress, silent
+from ursa.core.text import escaped
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources import from_folder, needs_labels
+from ursa.data.split import put_aside_elsewhere
 from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.device import available
@@ -40,6 +44,7 @@ class Options:
     progress: Progress = silent
     pattern: str | None = None  # labels from file names: see `ursa.data.sources.from_folder`
     table: Mapping[str, str] = field(default_factory=dict)  # how to read a table: see `ursa.data.tables.from_table`
+    fresh: bool = False  # compute again what the workspace knows; runs, splits, looks and downloads stay
     cache_gb: float = 2.0  # room for decoded pictures in the workspace, used where decoding is slow; 0: none
 
     def __post_init__(self) -> None:
@@ -123,11 +128,49 @@ def prepared(data: Data, options: Options, clock: Clock, *, classes: bool = Fals
     Raises DataError when none of them can be read; with `classes` also where they have not one class each.
     """
     with clock.phase("list"):
-        catalog = catalog_of(data, options)
-        if classes:
-            needs_labels(catalog).where(pl.lit(False)).targets()  # raises for labels of another kind
-        space = Workspace.open(catalog.root, options.workspace)
-        catalog = scan.recalled(catalog, space.catalog)
+        catalog, space = listed(data, options, classes=classes)
+    return embedded(catalog, space, options, clock)
+
+
+def listed(data: Data, options: Options, *, classes: bool = False) -> tuple[Catalog, Workspace]:
+    """Pictures, with what their workspace knows of them, and the workspace; one made elsewhere is said to be so."""
+    catalog = catalog_of(data, options)
+    if classes:
+        needs_labels(catalog).where(pl.lit(False)).targets()  # raises for labels of another kind
+    space = Workspace.open(catalog.root, options.workspace)
+    if options.fresh:
+        space.clear()
+    elif space.elsewhere:
+        note(_made_elsewhere(space))
+    aside = put_aside_elsewhere(space.splits)
+    if aside:
+        note(
+            f"{aside:,} pictures are put aside for testing by a list that was made or changed elsewhere: "
+            f"{escaped(space.splits)}. Without that file they are drawn anew."
+        )
+    return scan.recalled(catalog, space.catalog), space
+
+
+def _made_elsewhere(space: Workspace) -> str:
+    if not seals.lasting():
+        return (
+            f"What {escaped(space.root)} knows is computed again: there is no place to keep the key that would tell "
+            "that it is yours; set XDG_STATE_HOME to a folder that lasts."
+        )
+    return (
+        f"The workspace {escaped(space.root)} was made elsewhere, or by an earlier Ursa: what it says of the pictures "
+        "is not believed and computed again."
+    )
+
+
+def note(text: str) -> None:
+    """A line for people that is no result: on stderr, whoever calls."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def embedded(catalog: Catalog, space: Workspace, options: Options, clock: Clock) -> Prepared:
+    """Scan and embed what was listed. Raises DataError when none of it can be read."""
     with clock.phase("embed"):
         engine = Engine(Backbone(options.backbone, options.weights), space, options.precision, options.device)
         catalog, embeddings = embed(catalog, engine, options.progress)

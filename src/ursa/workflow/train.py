@@ -1,5 +1,6 @@
 """`ursa train`: folder -> probe, fine-tuned classifier, verdict, report, bundle."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -14,6 +15,7 @@ from ursa import workspace
 from ursa.core import metrics
 from ursa.core.finding import Finding
 from ursa.core.metrics import Metric
+from ursa.core.text import escaped
 from ursa.data import looks
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
@@ -27,7 +29,8 @@ from ursa.serve.predictor import Predictor
 from ursa.workflow import runs
 from ursa.workflow.minutes import Limit, Plan, Weighed, planned
 from ursa.workflow.parts import Parts, parted, probed
-from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
+from ursa.workflow.setup import Clock, Data, Options, Prepared, embedded, listed, note
+from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.training.checkpoints import Checkpoints
@@ -86,7 +89,7 @@ def train(
     out: str | Path | None = None,
     minutes: float | None = None,
     track: Sequence[str] = (),
-    resume: bool = False,
+    resume: bool | str = False,
 ) -> Trained:
     """Fit a probe, fine-tune from it, keep the better one, and export it as a bundle to `out`.
 
@@ -94,9 +97,9 @@ def train(
     one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory. minutes: the
     whole run ends within them; backbone, size of the pictures and epochs are chosen so (see `ursa.workflow.minutes`).
     track: trackers to log to, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.trackers`).
-    resume: go on with the newest run that was not finished, on the same pictures with the same recipe. Raises
-    DataError, TrainingError or BundleError; after Ctrl-C in training `ursa.training.fit.Interrupted`, a
-    KeyboardInterrupt, with checkpoints kept.
+    resume: go on with the run of this name, or where it is True with the one begun last, of those that were not
+    finished and nobody is training; on the same pictures with the same recipe. Raises DataError, TrainingError or
+    BundleError; after Ctrl-C in training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
     _known(track)
@@ -107,8 +110,12 @@ def train(
         with clock.phase("measure"):
             plan = planned(data, options, recipe, limit)
         options, recipe = plan.options, plan.recipe(recipe)
-    ready = prepared(data, options, clock, classes=True)
-    name = runs.chosen(ready.space, resume=resume, timed=limit is not None)
+    with clock.phase("list"):
+        catalog, space = listed(data, options, classes=True)
+    before = _resumed(space, resume, timed=limit is not None)
+    if before is not None and before.precision is not None and options.precision == "auto":
+        options = replace(options, precision=before.precision)
+    ready = embedded(catalog, space, options, clock)
     with clock.phase("split"):
         catalog, poor = parted(ready, recipe)
         parts = Parts.of(catalog)
@@ -119,25 +126,28 @@ def train(
     if plan is not None:
         plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
         recipe = plan.recipe(recipe)
-    run, checkpoints = ready.space.run(name), None
-    if plan is None and recipe.epochs:
-        checkpoints = runs.checkpoints(name, ready, parts.learn, parts.valid, parts.labels)
-    with clock.phase("train"):
-        observers = _observers(track, run, ready, recipe)
-        outcome = _fine_tuned(parts, probe.head, ready, recipe, options, plan, checkpoints, observers)
-    with clock.phase("evaluate"):
-        judged = _judged(outcome, probe.head, ready, parts)
-        by_part = _by_part(outcome, judged, ready, parts)
-    with clock.phase("export"):
-        predictor = _export(outcome, judged, ready, parts, recipe, out)
-    looked = _looked(predictor, ready, parts)
-    findings = [*poor, *harm, *looks.looked_at(looked, len(parts.test))]
-    with clock.phase("report"):
-        history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-        workspace.write_json(run / "history.json", history)
-        workspace.write_text(run / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, findings))
-    if checkpoints is not None:
-        checkpoints.clear()
+    with _held(ready, before) as run:
+        folder, checkpoints = ready.space.run(run.name), None
+        if plan is None and recipe.epochs:
+            checkpoints = runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
+        with clock.phase("train"):
+            observers = _observers(track, folder, ready, recipe)
+            outcome = _fine_tuned(parts, probe.head, ready, recipe, options, plan, checkpoints, observers)
+        with clock.phase("evaluate"):
+            judged = _judged(outcome, probe.head, ready, parts)
+            by_part = _by_part(outcome, judged, ready, parts)
+        with clock.phase("export"):
+            predictor = _export(outcome, judged, ready, parts, recipe, out)
+        looked = _looked(predictor, ready, parts)
+        findings = [*poor, *harm, *looks.looked_at(looked, len(parts.test))]
+        with clock.phase("report"):
+            history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
+            workspace.write_json(folder / "history.json", history)
+            workspace.write_text(
+                folder / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, findings)
+            )
+        if checkpoints is not None:
+            checkpoints.clear()
     return Trained(
         probe=judged.probe,
         accuracy=judged.accuracy,
@@ -152,13 +162,31 @@ def train(
         parts=by_part,
         looks=looked,
         findings=findings,
-        history=run / "history.json",
-        report=run / "report.html",
+        history=folder / "history.json",
+        report=folder / "report.html",
         bundle=out,
         parity=float(predictor.bundle.document["parity"]["difference"]),
         seconds=clock.seconds,
         weighed=() if plan is None else plan.weighed,
     )
+
+
+def _resumed(space: Workspace, resume: bool | str, *, timed: bool) -> runs.Run | None:
+    """The run to go on with, if one is; whose weights come from elsewhere is said."""
+    if resume is False:
+        return None
+    found = runs.resumed(space, resume if isinstance(resume, str) else None, timed=timed)
+    if not found.ours:
+        note(
+            f"The run {escaped(found.name)} was begun elsewhere, or by an earlier Ursa: its weights are taken as they "
+            "are, and may have learned from pictures that judge them here."
+        )
+    return found
+
+
+def _held(ready: Prepared, before: runs.Run | None) -> contextlib.AbstractContextManager[runs.Run]:
+    """The run, a new one or one to go on with, trained by this process alone."""
+    return runs.begun(ready.space, ready.engine.precision) if before is None else runs.held(ready.space, before)
 
 
 def _known(track: Sequence[str]) -> None:
