@@ -6,10 +6,10 @@ from rich.columns import Columns
 from rich.console import Group
 from rich.text import Text
 
+from ursa import sandbox
 from ursa.cli import show as shows
 from ursa.cli.console import Console, plain
 from ursa.cli.output import path_word, shell_line
-from ursa.core import image
 from ursa.workflow.demo import Demonstrated
 
 
@@ -26,7 +26,7 @@ def show(result: Demonstrated, to: Path, console: Console) -> None:
     console.rule("predict", align="left")
     cards = []
     for file, given, said in result.predictions:
-        pixels = image.read(file.read_bytes()).pixels
+        pixels = sandbox.read(file.read_bytes()).pixels
         words = Text(f"{said.label}  {100 * said.probability:.1f} %\n(it is a {given})\n")
         cards.append(Group(shows.picture(pixels, console), words))
     console.print(Columns(cards, padding=(0, 3)))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ursa import sandbox
 from ursa.core import metrics
+from ursa.core.files import read_bytes
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
@@ -225,7 +226,7 @@ def _mistakes(judged: Judged) -> str:
 
 def _thumbnail(path: Path, name: str) -> str:
     try:
-        pixels = sandbox.view(path.read_bytes(), THUMBNAIL)
+        pixels = sandbox.view(read_bytes(path, sandbox.MAX_BYTES), THUMBNAIL)
     except (OSError, DataError):
         return "<span class=gone>not readable any more</span>"
     buffer = io.BytesIO()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ursa import sandbox
 from ursa.core import bundle
 from ursa.core.bundle import Bundle
+from ursa.core.files import read_bytes
 from ursa.core.image import Pixels
 from ursa.core.metrics import softmax
 from ursa.core.onnx_rules import require_plain
@@ -95,6 +96,6 @@ class Predictor:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, sandbox.MAX_BYTES)
     except OSError as problem:
         raise DataError(f"cannot open {path}", found=problem.strerror, fix="check the path") from problem

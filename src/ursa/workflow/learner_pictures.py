@@ -9,8 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ursa.core import image
+from ursa import sandbox
+from ursa.core.files import read_bytes
 from ursa.core.finding import Finding
+from ursa.core.image import Pixels
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
@@ -133,8 +135,8 @@ def _targets(part: Catalog, labels: Labels) -> npt.NDArray[Any]:
     return part.hot(labels) if part.task == "multi-label" else part.numbers()
 
 
-def _read(file: Path, preparation: Preparation) -> image.Pixels:
+def _read(file: Path, preparation: Preparation) -> Pixels:
     try:
-        return image.read(file.read_bytes(), at_least=preparation.size, side=preparation.side).pixels
+        return sandbox.read(read_bytes(file), preparation.size, preparation.side).pixels
     except (OSError, DataError) as problem:
         raise DataError(f"cannot read the picture {file}", found=str(problem).splitlines()[0]) from problem
