@@ -36,6 +36,7 @@ from ursa.cli.options import (
     table_options,
 )
 from ursa.cli.output import path_word, print_json, say, shell_line
+from ursa.cli.show_command import show
 
 if TYPE_CHECKING:
     from ursa.cli.console import Console
@@ -143,9 +144,9 @@ def download(
     if json_:
         print_json(result.to_json())
     else:
-        from ursa.cli import show
+        from ursa.cli import show as shows
 
-        show.downloaded(result, shell_line(["ursa", "check", path_word(to)]), _console())
+        shows.downloaded(result, shell_line(["ursa", "check", path_word(to)]), _console())
     if not result.pictures:
         raise typer.Exit(1)
 
@@ -176,9 +177,9 @@ def check(
     if json_:
         print_json(result.to_json())
     else:
-        from ursa.cli import show
+        from ursa.cli import show as shows
 
-        show.checked(result, given.following("train", data), _console())
+        shows.checked(result, given.following("train", data), _console())
 
 
 @app.command(epilog="Example: ursa train bears/ --out bears.ursa --set epochs=5")
@@ -222,9 +223,9 @@ def train(
     if json_:
         print_json(result.to_json())
     else:
-        from ursa.cli import show
+        from ursa.cli import show as shows
 
-        show.trained(result, _console())
+        shows.trained(result, _console())
 
 
 @app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")
@@ -248,9 +249,9 @@ def evaluate(
     if json_:
         print_json(result.to_json())
     else:
-        from ursa.cli import show
+        from ursa.cli import show as shows
 
-        show.evaluated(result, _console())
+        shows.evaluated(result, _console())
 
 
 @app.command(epilog="Example: ursa predict bears.ursa one.jpg two.png")
@@ -279,9 +280,9 @@ def predict(
             ]
         )
     else:
-        from ursa.cli import show
+        from ursa.cli import show as shows
 
-        show.predicted([(str(path), a if isinstance(a, Prediction) else a.what) for path, a in answers], _console())
+        shows.predicted([(str(path), a if isinstance(a, Prediction) else a.what) for path, a in answers], _console())
     if any(not isinstance(answer, Prediction) for _, answer in answers):
         raise typer.Exit(1)
 
@@ -314,66 +315,7 @@ def serve(
     say("Stopped.")
 
 
-@app.command(epilog="Example: ursa show bears/ --what classes")
-@guarded
-def show(
-    path: Annotated[
-        Path, typer.Argument(help="A folder of pictures, or one picture.", metavar="FOLDER|PICTURE", show_default=False)
-    ],
-    what: Annotated[
-        str | None, typer.Option("--what", help="Of a folder: batch, classes, sizes or means. [default: batch]")
-    ] = None,
-    patch: Annotated[
-        str | None, typer.Option("--patch", help="The numbers of 8 x 8 pixels from there on.", metavar="TOP,LEFT")
-    ] = None,
-    as_model: Annotated[bool, typer.Option("--as-model", help="Pictures as a model sees them.")] = False,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="As training shows them, with such a setting, turn=10.", metavar="NAME=VALUE"),
-    ] = None,
-    count: Annotated[int, typer.Option("--count", help="Pictures of a batch.")] = 12,
-    seed: Seed = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write a figure: .png, .svg, .pdf, .jpg, .webp.", metavar="FILE")
-    ] = None,
-    terminal: Annotated[
-        str, typer.Option("--terminal", help="How to draw here: auto, kitty, iterm2, sixel, blocks, none.")
-    ] = "auto",
-    workspace: WorkspaceOption = None,
-    json_: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Pictures, counts and sizes, drawn here or into a file. Exits 1 for a broken picture."""
-    from ursa.cli import look, progress
-    from ursa.recipe import Recipe
-    from ursa.workflow.show import show as run
-
-    console = _console()
-    how = look.way(terminal, console)
-    with progress.shown() as bar:
-        result = run(
-            path,
-            what,
-            patch=look.corner(patch),
-            as_model=as_model,
-            count=count,
-            seed=seed,
-            workspace=workspace,
-            recipe=Recipe(seed=seed).with_settings(settings) if settings else None,
-            progress=bar,
-        )
-    if out is None and how == "none" and not json_ and result.problem is None:
-        out = Path(f"{path.stem if path.is_file() else path.resolve().name}-{result.what}.png")
-    file = None if out is None else result.save(out)
-    if json_:
-        print_json({**result.to_json(), "file": None if file is None else str(file)})
-    elif file is not None:
-        look.told(result, console)
-        say(f"Written: {file}")
-    else:
-        look.shown(result, how, console if how != "blocks" else look.coloured(console))
-    if result.problem is not None:
-        raise typer.Exit(1)
+app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 
 
 def _resuming() -> str:

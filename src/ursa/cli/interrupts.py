@@ -14,6 +14,10 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count it
 # Two signals as close as this are one press: a launcher (make, uv run) passes on what its child has got already.
 ONE_PRESS = 0.3  # seconds
 
+_PING = b"\0"  # no signal has this number
+_told: list[socket.socket] = []  # where the numbers of signals are written to
+_heard = threading.Event()
+
 
 @contextlib.contextmanager
 def second_ends() -> Iterator[None]:
@@ -34,29 +38,38 @@ def second_ends() -> Iterator[None]:
         theirs.close()
         yield
         return
-    threading.Thread(target=_listen, args=(ours, theirs), name="ctrl-c", daemon=True).start()
+    _told.append(theirs)  # kept open until the process ends
+    threading.Thread(target=_listen, args=(ours,), name="ctrl-c", daemon=True).start()
     yield
 
 
 def no_more() -> None:
-    """Once the command has been stopped, further presses interrupt nothing: they only end."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _noted)
+    """Once the command has been stopped, further presses interrupt nothing: they only end.
+
+    One that is on its way already ends the process here, before anything is said.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(signal.SIGINT, _noted)
+    if _told:
+        _heard.clear()
+        _told[-1].send(_PING)
+        _heard.wait(1)
 
 
 def _noted(_number: int, _frame: object) -> None:
     """Not SIG_IGN: with that the wake-up descriptor would hear nothing."""
 
 
-def _listen(ours: socket.socket, theirs: socket.socket) -> None:  # `theirs` is kept open by being held here
+def _listen(ours: socket.socket) -> None:
     first: float | None = None
-    while data := ours.recv(64):
-        if signal.SIGINT not in data:
-            continue
-        if first is not None and time.monotonic() - first > ONE_PRESS:
-            _end()
-        first = first or time.monotonic()
-    theirs.close()
+    while data := ours.recv(1):
+        if data == _PING:
+            _heard.set()
+        elif data[0] == signal.SIGINT:
+            if first is not None and time.monotonic() - first > ONE_PRESS:
+                _end()
+            first = first or time.monotonic()
 
 
 def _end() -> None:
