@@ -86,7 +86,7 @@ def test_no_spelling_of_an_external_tensor_passes(location):
         spelled.append(number & 0x7F | 0x80)
         number >>= 7
     tensor = bytes([1 << 3, 3, 2 << 3, 1]) + hostile.field(8, b"w") + bytes([14 << 3, *spelled, number])
-    with pytest.raises(WireError, match="external|wire"):
+    with pytest.raises(WireError, match=r"external|wire"):
         graph(hostile.field(7, hostile.field(5, tensor)))
 
 
