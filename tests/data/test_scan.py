@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from ursa.core import picture_file
 from ursa.core.prepare import Preparation
 from ursa.data import scan
 from ursa.data.catalog import Catalog
@@ -116,19 +117,19 @@ def test_a_film_beside_the_pictures_is_known_by_its_first_bytes(tmp_path, monkey
 
 
 def test_what_lies_under_the_limit_is_read_whole_and_in_one_piece(tmp_path, monkeypatch, photo, encode):
-    monkeypatch.setattr(scan, "LARGE", 1000)
+    monkeypatch.setattr(picture_file, "LARGE", 1000)
     data = encode(photo(1, 90, 60))
     (tmp_path / "a.png").write_bytes(data)
     facts, _ = scan.look(tmp_path / "a.png", VIEW)
     assert len(data) > 1000 and facts.problem is None and facts.sha256 == hashlib.sha256(data).hexdigest()
-    monkeypatch.setattr(scan.sandbox, "MAX_BYTES", len(data) - 1)
+    monkeypatch.setattr(picture_file, "MAX_BYTES", len(data) - 1)
     assert scan.look(tmp_path / "a.png", VIEW)[0].problem.startswith("too large: a file of")
 
 
 def test_what_was_judged_by_its_head_is_not_looked_at_again_until_it_changes(tmp_path, picture_folder):
     picture_folder(tmp_path, {"red": 2})
-    film = sparse(tmp_path / "red" / "film.mp4", FILM, scan.LARGE + 1)
-    sparse(tmp_path / "red" / "huge.png", PNG, scan.sandbox.MAX_BYTES + 1)
+    film = sparse(tmp_path / "red" / "film.mp4", FILM, picture_file.LARGE + 1)
+    sparse(tmp_path / "red" / "huge.png", PNG, picture_file.MAX_BYTES + 1)
     before = scanned(tmp_path)
     again = scan.remembered(from_folder(tmp_path), before)
     assert again.rows.equals(before.rows) and not scan.unscanned(again).any()

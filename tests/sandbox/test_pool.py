@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from ursa import sandbox
-from ursa.core import image
+from ursa.core import image, picture_file
 from ursa.core.image import Picture
 from ursa.core.prepare import Preparation
 from ursa.errors import DataError, UrsaError
-from ursa.sandbox import protocol
 from ursa.sandbox.memory import Budget
 from ursa.sandbox.pool import Limits, Pool
 from ursa.sandbox.protocol import Request
@@ -202,7 +201,7 @@ def test_memory_of_a_large_picture_is_given_back(pool, encode):
 
 
 def test_a_file_beyond_the_limit_is_refused_unread(pool, monkeypatch):
-    monkeypatch.setattr(protocol, "MAX_BYTES", 1000)
+    monkeypatch.setattr(picture_file, "MAX_BYTES", 1000)
     assert refused(pool, bytes(1001)) == "too large: a file of 1,001 bytes, the limit is 1,000"
 
 

@@ -13,7 +13,7 @@ from ursa.sandbox.protocol import Decoded, Request
 
 
 @given(
-    st.integers(0, protocol.MAX_BYTES),
+    st.integers(0, protocol.ROOM_IN),
     st.none() | st.integers(1, 1 << 20),
     st.sampled_from(["shorter", "longer"]),
     st.integers(0, 4096),

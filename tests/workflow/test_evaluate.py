@@ -87,12 +87,12 @@ def test_what_is_no_picture_says_so_and_the_others_are_answered(trained, tmp_pat
         files.append(tmp_path / "pipe.jpg")
     said = [getattr(answer, "what", None) for _, answer in predictions(ursa.load(trained[1].bundle), files)]
     assert said[:4] == [
-        "not a picture: a folder",
+        "cannot be opened: a folder",
         "cannot be opened: No such file or directory",
         None,
         "cannot be opened: it is an address, not a file: fetch it first",
     ]
-    assert said[4:] in ([], ["not a picture: a named pipe"])
+    assert said[4:] in ([], ["cannot be opened: a named pipe"])
 
 
 def test_what_may_not_be_opened_is_named(trained, tmp_path, tested, as_another_user):

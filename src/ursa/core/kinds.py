@@ -25,6 +25,8 @@ FOREIGN = (
 )
 
 # Files that hold other files: to be unpacked by whoever sent them.
+HEAD = 512  # bytes that `sniff` looks at
+
 ARCHIVES = ("a zip archive", "gzip-compressed", "an archive")
 
 
@@ -34,7 +36,7 @@ def sniff(data: bytes, tail: bytes = b"") -> str:
     data: the file, or its first 512 bytes; tail: then its last 18, by which a TGA of version 2 is known. From so little
     a camera's raw file whose directory lies further behind is called the TIFF that it looks like.
     """
-    head = data[:512]
+    head = data[:HEAD]
     for kind, matches in _KINDS:
         if matches(head):
             return "a camera's raw file" if kind == "TIFF" and headers.is_raw(data) else kind

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ursa import sandbox
-from ursa.core import files
+from ursa.core import files, picture_file
 from ursa.core.image import DECODERS, Pixels, sniff, to_rgb
 from ursa.data.catalog import Catalog
 from ursa.data.folders import Item, folders_can_be, of_item, write_folder
@@ -189,7 +188,7 @@ def _packed(value: Any) -> bytes:
         raise ValueError("there is no picture in it")
     if value.get("bytes") is not None:
         return bytes(value["bytes"])
-    data = files.read_bytes(value["path"], sandbox.MAX_BYTES)
+    data = files.read_bytes(value["path"], picture_file.MAX_BYTES)
     if (kind := sniff(data[:512])) not in DECODERS:  # the data set may have come from anywhere, and name any file here
         raise ValueError(f"{value['path']} is no picture but {kind}")
     return data

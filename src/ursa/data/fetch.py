@@ -15,14 +15,13 @@ import httpcore2
 import httpx2
 
 from ursa.core import seeds
-from ursa.core.image import DECODERS, sniff
+from ursa.core.kinds import DECODERS, HEAD, sniff
 from ursa.core.text import escaped
 from ursa.data.addresses import Network, NoSuchHost, NotPublic, Transport
 from ursa.data.lists import NO_URL, can_be_asked
 from ursa.errors import DataError
 
 WORTH_RETRYING = {408, 425, 429, *range(500, 600)} - {501, 505}  # those two: not implemented, HTTP version
-HEAD = 512  # bytes that `sniff` looks at
 SAID = 300  # characters of a reason
 DRAINED = 65_536  # bytes of an answer that is of no use, read so that its connection can be used again
 

@@ -5,7 +5,6 @@ picture together, so that `embed/run.py` need not decode a second time; `look` i
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,17 +14,13 @@ import numpy.typing as npt
 import polars as pl
 
 from ursa import sandbox, workspace
-from ursa.core import files, image
+from ursa.core import files, picture_file
 from ursa.core.image import Pixels
-from ursa.core.kinds import FOREIGN
 from ursa.core.prepare import Preparation, Resize, resize
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
 MINIATURE = 32  # pixels a side
-
-LARGE = 32_000_000  # bytes of a file whose head is looked at first; nearly all pictures are smaller, and read in one go
-HEAD = 512  # bytes that `sniff` looks at
 
 FACTS = ("sha256", "format", "width", "height", "frames", "phash", "miniature", "problem")
 
@@ -64,9 +59,7 @@ def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Fa
     other.
     """
     try:
-        data = _bytes(file)
-    except OSError as problem:
-        return Facts(problem=f"cannot be opened: {problem.strerror}")
+        data = picture_file.read(file)
     except DataError as problem:
         return Facts(problem=problem.what)
     digest = hashlib.sha256(data).hexdigest()
@@ -76,40 +69,6 @@ def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Fa
             return Facts(digest, picture.format, picture.width, picture.height, picture.frames)
     except DataError as problem:
         return Facts(sha256=digest, problem=problem.what)
-
-
-def _bytes(file: Path) -> bytes:
-    """The bytes of a picture's file. Raises OSError; DataError for what is no file, and for what is not worth reading.
-
-    A film beside the pictures is known by its first bytes: of a LARGE file these are looked at before the rest is read.
-    """
-    reason = None
-    try:
-        with files.opened(file) as (descriptor, about):
-            if about.st_size > LARGE:
-                reason = _not_worth_it(os.read(descriptor, HEAD), about.st_size)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-            data = b"" if reason else files.read(descriptor, about.st_size)
-    except DataError as problem:
-        raise DataError(f"cannot be opened: {problem.found}") from problem
-    except ValueError as problem:  # NUL in the name
-        raise DataError("cannot be opened: no file can have this name", found=problem) from problem
-    except MemoryError as problem:
-        raise DataError("cannot be opened: it does not fit into memory") from problem
-    if reason:
-        raise DataError(reason)
-    return data
-
-
-def _not_worth_it(head: bytes, size: int) -> str | None:
-    kind = image.sniff(head)
-    if kind in FOREIGN:
-        return f"needs a decoder: {kind}, which Ursa does not read"
-    if kind not in image.DECODERS:
-        return f"not a picture: {kind}"
-    return (
-        f"too large: a file of {size:,} bytes, the limit is {sandbox.MAX_BYTES:,}" if size > sandbox.MAX_BYTES else None
-    )
 
 
 def compared(facts: Sequence[Facts], views: Pixels, preparation: Preparation, by: Resize) -> list[Facts]:
@@ -202,7 +161,7 @@ def hashed(catalog: Catalog) -> Catalog:
 
     def digest(known: str | None, file: Path) -> str | None:
         try:
-            return known or hashlib.sha256(files.read_bytes(file, sandbox.MAX_BYTES)).hexdigest()
+            return known or hashlib.sha256(files.read_bytes(file, picture_file.MAX_BYTES)).hexdigest()
         except (OSError, DataError):
             return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ursa.core import files
-from ursa.core.kinds import ARCHIVES, DECODERS, sniff
+from ursa.core.kinds import ARCHIVES, DECODERS, HEAD, sniff
 from ursa.data.catalog import Catalog
 from ursa.data.names import SPLITS as SPLITS
 from ursa.data.names import Pattern, split_of
@@ -16,7 +16,6 @@ from ursa.data.walk import LITTER as LITTER
 from ursa.data.walk import Folder, Found, Inside, Walk, inside, names_in
 from ursa.errors import DataError
 
-HEAD = 512  # bytes that `sniff` looks at
 EMPTY = "empty class: a folder without pictures"
 
 

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ursa import sandbox
-from ursa.core import metrics
-from ursa.core.files import read_bytes
+from ursa.core import metrics, picture_file
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
@@ -226,8 +225,8 @@ def _mistakes(judged: Judged) -> str:
 
 def _thumbnail(path: Path, name: str) -> str:
     try:
-        pixels = sandbox.view(read_bytes(path, sandbox.MAX_BYTES), THUMBNAIL)
-    except (OSError, DataError):
+        pixels = sandbox.view(picture_file.read(path), THUMBNAIL)
+    except DataError:
         return "<span class=gone>not readable any more</span>"
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ursa import sandbox
-from ursa.core import seeds
-from ursa.core.files import read_bytes
+from ursa.core import picture_file, seeds
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, fitted, resize
 from ursa.core.progress import Progress, silent
@@ -19,6 +18,7 @@ from ursa.errors import DataError
 
 PHASE = "Reading pictures"
 
+UNKNOWN = dict.fromkeys(("format", "width", "height", "turned", "frames", "problem"))  # facts
 TURNS = {  # what was done to a picture so that it stands upright, by its EXIF orientation
     2: "mirrored",
     3: "turned by 180°",
@@ -69,11 +69,14 @@ class Opened:
 def opened(file: Path) -> Opened:
     """What is in a file. A file that is no sound picture says why as `problem`; a missing one raises DataError."""
     try:
-        data = read_bytes(file)
-    except OSError as problem:
-        raise DataError(f"cannot open {file}", found=problem.strerror, fix="check the path") from problem
+        data = picture_file.read(file)
+    except DataError as problem:
+        if problem.what.startswith("cannot be opened"):
+            raise DataError(f"cannot open {file}", found=problem.what, fix="check the path") from problem
+        size = file.stat().st_size
+        return Opened(None, {"picture": str(file), "bytes": size, **UNKNOWN, "problem": problem.what})
     facts: dict[str, Any] = {"picture": str(file), "bytes": len(data)}
-    facts |= dict.fromkeys(("format", "width", "height", "turned", "frames", "problem"))
+    facts |= UNKNOWN
     try:
         picture = sandbox.read(data)
     except DataError as problem:
@@ -131,12 +134,10 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
 
 def _small(file: Path, preparation: Preparation | None, side: int) -> tuple[Pixels | None, str | None]:
     try:
-        data = read_bytes(file)
+        data = picture_file.read(file)
         if preparation is not None:
             return sandbox.view(data, preparation), None
         return shrunk(sandbox.read(data, at_least=side).pixels, side), None
-    except OSError as problem:
-        return None, f"cannot be opened: {problem.strerror}"
     except DataError as problem:
         return None, problem.what
 

@@ -9,6 +9,5 @@ milliseconds (`process`); workers are shared by all threads of a process, as man
 """
 
 from ursa.sandbox.pool import LIMITS, Limits, prepare, read, reading, view
-from ursa.sandbox.protocol import MAX_BYTES
 
-__all__ = ["LIMITS", "MAX_BYTES", "Limits", "prepare", "read", "reading", "view"]
+__all__ = ["LIMITS", "Limits", "prepare", "read", "reading", "view"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ursa.core import picture_file
 from ursa.core.image import Picture, Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import cores
@@ -28,6 +29,7 @@ class Limits:
 
 
 LIMITS = Limits()
+HEAVY = 512 << 20  # bytes that a picture may take until its worker is replaced, as its heap has grown
 
 
 def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Picture:
@@ -71,8 +73,8 @@ class Pool:
     @contextlib.contextmanager
     def decoded(self, data: bytes, request: Request) -> Iterator[tuple[Decoded, Pixels]]:
         """What became of these bytes, and the pixels [h, w, 3] in shared memory."""
-        if len(data) > protocol.MAX_BYTES:
-            limit = f"{protocol.MAX_BYTES:,}"
+        if len(data) > picture_file.MAX_BYTES:
+            limit = f"{picture_file.MAX_BYTES:,}"
             raise DataError(f"too large: a file of {len(data):,} bytes, the limit is {limit}", fix="make it smaller")
         with self._worker() as lent:
             try:
@@ -163,18 +165,17 @@ class _Lent:
         connection, shared = self.worker.connection, self.worker.shared
         connection.settimeout(self.pool.limits.wall)
         shared.bytes[: len(data)] = data
+        heavy = False
         try:
             connection.sendall(request.pack())
             reply = self._reply()
             if isinstance(reply, tuple) and reply[0] == protocol.NEEDS:
+                heavy = reply[1] > HEAVY
                 with self.pool.budget.hold(reply[1]):
                     connection.sendall(protocol.GO)
                     reply = self._reply()
-                large = True
-            else:
-                large = False
             if isinstance(reply, Decoded):
-                self.sound = not large  # its heap has grown: a fresh one costs less than it would keep
+                self.sound = not heavy
                 return reply
             if reply[0] != protocol.REFUSED:
                 raise ValueError("a second question")
@@ -185,7 +186,7 @@ class _Lent:
             raise _EndedError(_timed_out(f"{self.pool.limits.wall:g} s"), too_long=True) from None
         except (OSError, ValueError) as problem:
             raise self._ended(problem) from None
-        self.sound = not large
+        self.sound = not heavy
         raise DataError(what, found=found, fix=fix)
 
     def _reply(self) -> Decoded | tuple[int, int]:

@@ -13,7 +13,6 @@ from ursa.core.image import MAX_PIXELS
 from ursa.core.kinds import DECODERS
 from ursa.core.prepare import FITS
 
-MAX_BYTES = 512_000_000  # of a file: 80 megapixels of 16-bit RGB, uncompressed, are 480 MB
 ROOM_IN, ROOM_OUT = 512 << 20, 3 * MAX_PIXELS  # bytes of shared memory, first the file, then the pixels
 ROOM = ROOM_IN + ROOM_OUT
 

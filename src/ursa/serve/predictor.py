@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa import sandbox
-from ursa.core import bundle
+from ursa.core import bundle, picture_file
 from ursa.core.bundle import Bundle
-from ursa.core.files import read_bytes
 from ursa.core.image import Pixels
 from ursa.core.metrics import softmax
 from ursa.core.onnx_rules import require_plain
@@ -96,6 +95,6 @@ class Predictor:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return read_bytes(path, sandbox.MAX_BYTES)
-    except OSError as problem:
-        raise DataError(f"cannot open {path}", found=problem.strerror, fix="check the path") from problem
+        return picture_file.read(path)
+    except DataError as problem:
+        raise DataError(f"cannot read {path}", found=problem.what, fix="check the path") from problem

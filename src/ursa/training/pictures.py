@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ursa import sandbox
-from ursa.core import files
+from ursa.core import picture_file
 from ursa.core.image import Pixels
 from ursa.core.prepare import Preparation, Resize
 from ursa.data.catalog import Catalog
@@ -79,9 +79,9 @@ def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
 def reading(file: Path, preparation: Preparation) -> Iterator[Pixels]:
     """The pixels of a picture that a scan has found sound, inside. Raises DataError when it is not any more."""
     try:
-        with sandbox.reading(files.read_bytes(file), preparation.size, preparation.side) as picture:
+        with sandbox.reading(picture_file.read(file), preparation.size, preparation.side) as picture:
             yield picture.pixels
-    except (OSError, DataError) as problem:
+    except DataError as problem:
         raise DataError(
             f"{file} could be read before, and now cannot", found=problem, fix="run the command again"
         ) from problem

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import metrics
-from ursa.core.files import read_bytes
+from ursa.core import metrics, picture_file
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.labels import Labels
@@ -137,7 +136,7 @@ def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor)
 
 def _counted(space: Workspace, predictor: Predictor, catalog: "Catalog") -> int:
     """Writes the look down -> how many there have been."""
-    keys = [hashlib.sha256(read_bytes(file)).hexdigest() for file in catalog.files()]
+    keys = [hashlib.sha256(picture_file.read(file)).hexdigest() for file in catalog.files()]
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
     return looks.look(space.looks, "evaluate", model, keys)
 
@@ -163,11 +162,6 @@ def predictions(
 
 
 def _read(file: Path) -> bytes:
-    try:
-        return read_bytes(file)
-    except DataError as problem:  # a folder, a pipe, a device
-        raise DataError(f"not a picture: {problem.found}") from problem
-    except OSError as problem:
-        address = str(file).startswith(("http:/", "https:/"))
-        reason = "it is an address, not a file: fetch it first" if address else problem.strerror
-        raise DataError(f"cannot be opened: {reason}") from problem
+    if str(file).startswith(("http:/", "https:/")) and not Path(file).exists():
+        raise DataError("cannot be opened: it is an address, not a file: fetch it first")
+    return picture_file.read(file)

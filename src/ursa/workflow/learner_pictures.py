@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ursa import sandbox
-from ursa.core.files import read_bytes
+from ursa.core import picture_file
 from ursa.core.finding import Finding
 from ursa.core.image import Pixels
 from ursa.core.labels import Labels
@@ -137,6 +137,6 @@ def _targets(part: Catalog, labels: Labels) -> npt.NDArray[Any]:
 
 def _read(file: Path, preparation: Preparation) -> Pixels:
     try:
-        return sandbox.read(read_bytes(file), preparation.size, preparation.side).pixels
-    except (OSError, DataError) as problem:
+        return sandbox.read(picture_file.read(file), preparation.size, preparation.side).pixels
+    except DataError as problem:
         raise DataError(f"cannot read the picture {file}", found=str(problem).splitlines()[0]) from problem
