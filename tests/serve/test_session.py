@@ -50,12 +50,22 @@ def test_a_heavy_model_runs_picture_by_picture(monkeypatch):
     assert Session(hostile.small_model(), SIZE, 3).batch == 1
 
 
-def test_a_run_beyond_its_time_is_ended(monkeypatch):
-    model = Session(slow_model(), SIZE, 3)
-    model._seconds = 0.5
+def test_a_run_beyond_its_time_is_ended():
+    model, ended = Session(slow_model(), SIZE, 3), []
+    model._seconds, run = 0.5, model._session.run
+
+    def watched(*arguments):
+        try:
+            return run(*arguments)
+        except Exception as problem:
+            ended.append(str(problem))
+            raise
+
+    model._session.run = watched
     with pytest.raises(BundleError, match="takes too long"):
         model(VIEWS[:1])
-    _ends(model)
+    model._pool.shutdown(wait=True)
+    assert len(ended) == 1 and "terminate" in ended[0].lower()
 
 
 def test_closing_ends_what_runs_and_refuses_what_comes():
@@ -76,12 +86,6 @@ def test_closing_ends_what_runs_and_refuses_what_comes():
     assert not thread.is_alive() and len(answers) == 1
     with pytest.raises(BundleError, match="closed"):
         model(VIEWS[:1])
-
-
-def _ends(model: Session) -> None:
-    """No run is left in the background."""
-    pool = model._pool
-    pool.shutdown(wait=True)  # hangs, and fails by the tests' time limit, if one went on
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
