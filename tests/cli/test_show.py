@@ -317,12 +317,12 @@ def test_a_terminal_that_can_show_pictures_gets_them(home, ursa_command):
 
 
 def test_what_a_check_has_found_is_not_read_again(home, ursa, tmp_path):
-    from ursa.data.scan import Facts, filled
+    from ursa.data.scan import Facts, filled, keep
     from ursa.data.sources import from_folder
 
     catalog = from_folder(home / "bears")
     known = filled(catalog, [Facts(sha256="x", format="PNG", width=7, height=9, frames=1)] * len(catalog))
-    known.write(tmp_path / "catalog.parquet")
+    keep(known, tmp_path / "catalog.parquet")
     done = ursa("show", "bears", "--what", "sizes", "--workspace", tmp_path, "--json", cwd=home)
     assert json.loads(done.stdout)["width"]["most"] == 7
     (tmp_path / "catalog.parquet").write_bytes(b"damaged")
