@@ -431,3 +431,28 @@ while True:
     other = state_of(seed=2)
     Checkpoints(tmp_path).resume(other, RECIPE)
     assert other.step == found.step
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": -1}, {"step": "many"}, {"epochs": [{"loss": "low"}]}, {"epochs": [7]}, {"best": [0, []]}, {"best": None}],
+)
+def test_a_document_that_says_no_sense_is_damage(tmp_path, change):
+    from ursa.training import tensor_file
+
+    document = {"step": 0, "recipe": {}, "data": "", "epochs": [], "stopped": None, "best": [0, {}], "seconds": 0.0}
+    document |= {"optimizer": {"dict": []}, "average": None, "scaler": None}
+    history = {"history": torch.zeros(0, 4, dtype=torch.float64)}
+    tensor_file.write(tmp_path / "whole", history, document)
+    assert checkpoint.load(tmp_path / "whole").step == 0
+    tensor_file.write(tmp_path / "forged", history, {**document, **change})
+    with pytest.raises(DataError, match="forged"):
+        checkpoint.load(tmp_path / "forged")
+
+
+def test_a_pipe_or_a_link_in_the_place_of_a_checkpoint_is_damage(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(DataError, match=name):
+            checkpoint.load(tmp_path / name)
