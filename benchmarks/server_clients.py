@@ -15,7 +15,7 @@ import numpy as np
 from common import SHARED
 from PIL import Image
 
-PAUSE = 2.0  # s, on average, between a client's answer and its next request
+PAUSE = 4.0  # s, on average, between a client's answer and its next request
 HOST = b"host: localhost\r\n"
 POST = b"POST /predict HTTP/1.1\r\n" + HOST + b"content-type: image/jpeg\r\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

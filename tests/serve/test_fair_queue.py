@@ -50,7 +50,7 @@ def law(test, workers=1, waiting=4):
 
     def run():
         async def go():
-            requests = Requests(FairQueue(workers, waiting))
+            requests = Requests(FairQueue(workers, waiting, ahead=0))
             await test(requests)
             await requests.finish_all()
             queue = requests.queue
@@ -155,6 +155,19 @@ async def test_a_turn_that_comes_to_somebody_just_cancelled_is_passed_on(request
     await settle()
     await requests.finish_all()
     assert "b0" in requests.log
+
+
+def test_turns_are_given_ahead_so_that_a_slow_event_loop_leaves_no_core_idle():
+    async def go():
+        requests = Requests(FairQueue(1, 4, ahead=2))
+        for name in ("a0", "a1", "a2", "a3", "a4"):
+            await requests.arrive(name)
+        assert requests.log == ["a0"]  # a newcomer
+        await requests.finish("a0")
+        assert requests.log == ["a0", "a1", "a2", "a3"]
+        await requests.finish_all()
+
+    asyncio.run(go())
 
 
 # A core for the quick

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ursa.serve.clients import REMEMBERED, Shares
 from ursa.serve.refusals import RefusedError, busy
 
+AHEAD = 8  # turns given beyond the cores, which wait in the pool: the event loop may be slow to give the next one
 SLOW = 1.0  # s; a picture that takes longer makes its client slow
 SLOW_FOR = 60.0  # s
 
@@ -27,11 +28,11 @@ class Place:
 
 
 class FairQueue:
-    """`workers` turns at once, and up to `waiting` requests that wait for theirs."""
+    """Turns at `workers` threads, some of them given ahead, and up to `waiting` requests that wait for theirs."""
 
-    def __init__(self, workers: int, waiting: int) -> None:
+    def __init__(self, workers: int, waiting: int, *, ahead: int = AHEAD) -> None:
         self.places = Shares[Place](workers + waiting)
-        self.free = workers
+        self.free = workers + ahead
         self.not_quick, self.most_not_quick = 0, max(1, workers - 1)  # turns of clients that are slow or unknown
         self._turns: OrderedDict[str, deque[asyncio.Future[bool]]] = OrderedDict()
         self._slow_until: OrderedDict[str, float] = OrderedDict()  # of all clients that had a turn
