@@ -58,24 +58,27 @@ class FairQueue:
             self.places.drop(client, place)
 
     @asynccontextmanager
-    async def turn(self, place: Place, *, judged: bool = True) -> AsyncIterator[None]:
-        """A core, when it is this client's turn. Raises RefusedError 503 where the place had to be given up.
-
-        judged: whether the time that it takes tells something about the client.
-        """
+    async def turn(self, place: Place) -> AsyncIterator[bool]:
+        """A core, when it is this client's turn -> whether it had to wait. Raises RefusedError 503 if sent away."""
         quick = self._quick(place.client)
-        if self.free and (quick or self.not_quick < self.most_not_quick):
-            self._take(quick)
-        else:
+        waits = not self.free or not (quick or self.not_quick < self.most_not_quick)
+        if waits:
             quick = await self._wait(place)
+        else:
+            self._take(quick)
         place.begun = True
-        began = asyncio.get_running_loop().time()
         try:
-            yield
+            yield waits
         finally:
-            if judged:
-                self._judge(place.client, began)
             self._give_back(quick)
+
+    def judge(self, client: str, seconds: float) -> None:
+        """So long a picture took (not the model: that tells nothing about who asks)."""
+        before = self._slow_until.pop(client, 0.0)
+        now = asyncio.get_running_loop().time()
+        self._slow_until[client] = now + SLOW_FOR if seconds > SLOW else before
+        while len(self._slow_until) > REMEMBERED:
+            self._slow_until.popitem(last=False)
 
     async def _wait(self, place: Place) -> bool:
         """-> whether the turn, taken for it, is one of a quick client."""
@@ -93,13 +96,6 @@ class FairQueue:
 
     def _quick(self, client: str) -> bool:
         return self._slow_until.get(client, float("inf")) <= asyncio.get_running_loop().time()
-
-    def _judge(self, client: str, began: float) -> None:
-        now = asyncio.get_running_loop().time()
-        before = self._slow_until.pop(client, 0.0)
-        self._slow_until[client] = now + SLOW_FOR if now - began > SLOW else before
-        while len(self._slow_until) > REMEMBERED:
-            self._slow_until.popitem(last=False)
 
     def _take(self, quick: bool) -> None:
         self.free -= 1
