@@ -15,7 +15,6 @@ import numpy as np
 from common import SHARED
 from PIL import Image
 
-PAUSE = 2.0  # s, on average, between a client's answer and its next request
 HOST = b"host: localhost\r\n"
 POST = b"POST /predict HTTP/1.1\r\n" + HOST + b"content-type: image/jpeg\r\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -31,7 +30,7 @@ class Clients:
         self.addresses = [f"{network}.{i}" for i in range(int(low), int(last or low) + 1)]
         self.picture, self.harmful = photo(), harmful()
         self.end = time.monotonic() + arguments.seconds
-        self.attacks, self.lead = arguments.attacks, arguments.lead
+        self.attacks, self.lead, self.pause = arguments.attacks, arguments.lead, arguments.pause
         self.statuses, self.latencies = Counter[str](), list[float]()
 
     async def run(self, count: int) -> dict[str, Any]:
@@ -47,7 +46,7 @@ class Clients:
     async def honest(self, address: str) -> None:
         """Posts, reads, pauses. A kept connection that the server has closed meanwhile is opened again, once."""
         request = POST + b"content-length: %d\r\n\r\n" % len(self.picture) + self.picture
-        await asyncio.sleep(self.draw.random() * PAUSE)
+        await asyncio.sleep(self.draw.random() * self.pause)
         connection: Connection | None = None
         while time.monotonic() < self.end:
             began, status = time.monotonic(), ""
@@ -71,7 +70,7 @@ class Clients:
             elif connection is not None:  # a refusal ends its connection
                 connection[1].transport.abort()
                 connection = None
-            await asyncio.sleep(self.draw.uniform(0.5, 1.5) * PAUSE)
+            await asyncio.sleep(self.draw.uniform(0.5, 1.5) * self.pause)
         if connection is not None:
             connection[1].transport.abort()
 
@@ -84,7 +83,7 @@ class Clients:
                         left = self.end - time.monotonic()
                         status = await asyncio.wait_for(ATTACKS[name](self, connection), max(0.1, left))
                         self.statuses[f"{name} {status}"] += 1
-                await asyncio.sleep(self.draw.uniform(0.5, 1.5) * PAUSE)
+                await asyncio.sleep(self.draw.uniform(0.5, 1.5) * self.pause)
 
         return again_and_again
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from common import report
 from PIL import Image
-from server_clients import ATTACKS, PAUSE, Clients
+from server_clients import ATTACKS, Clients
 
 PROCESSES = 2  # of clients of each kind
 RUNS = ("alone", "beside", "one address")
@@ -31,6 +31,7 @@ RUNS = ("alone", "beside", "one address")
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--pause", type=float, default=4, help="seconds between an answer and the next request")
     parser.add_argument("--lead", type=float, default=5, help="seconds that honest clients are there before the others")
     parser.add_argument("--connections", type=int, default=500)
     parser.add_argument("--attacks", nargs="+", choices=list(ATTACKS), default=list(ATTACKS))
@@ -73,8 +74,8 @@ def main() -> None:
         ["connections", "200", "503", "other", "p50", "p99", "p99, ratio", "memory", "descriptors", "log"],
         rows,
         f"200, 503, other (any other status, resets, silence), p50, p99: of honest clients, who post a photo of "
-        f"640 x 480 px and pause for {PAUSE:g} s, as hostile ones do, who begin {arguments.lead:g} s later. Memory "
-        "(with child processes) and descriptors: the most seen. Hostile, in equal shares: "
+        f"640 x 480 px and pause for {arguments.pause:g} s, as hostile ones do, who begin {arguments.lead:g} s later. "
+        "Memory (with child processes) and descriptors: the most seen. Hostile, in equal shares: "
         f"{', '.join(name.replace('_', ' ') for name in arguments.attacks)}. From one address, none send harmful "
         "pictures: all would have to wait for it.",
     )
@@ -156,7 +157,8 @@ def clients(
     kind: str, port: int, count: int, seed: int, addresses: str, arguments: argparse.Namespace
 ) -> "subprocess.Popen[str]":
     crew = [kind, str(port), str(count), str(seed), addresses]
-    options = ["--seconds", str(arguments.seconds), "--lead", str(arguments.lead), "--attacks", *arguments.attacks]
+    options = [f"--{name}={getattr(arguments, name)}" for name in ("seconds", "lead", "pause")]
+    options += ["--attacks", *arguments.attacks]
     command = [sys.executable, __file__, *options, "--child", *crew]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 

@@ -50,7 +50,7 @@ def law(test, workers=1, waiting=4):
 
     def run():
         async def go():
-            requests = Requests(FairQueue(workers, waiting))
+            requests = Requests(FairQueue(workers, waiting, ahead=0))
             await test(requests)
             await requests.finish_all()
             queue = requests.queue
@@ -157,17 +157,27 @@ async def test_a_turn_that_comes_to_somebody_just_cancelled_is_passed_on(request
     assert "b0" in requests.log
 
 
+def test_turns_are_given_ahead_so_that_a_slow_event_loop_leaves_no_core_idle():
+    async def go():
+        requests = Requests(FairQueue(1, 4, ahead=2))
+        for name in ("a0", "a1", "a2", "a3", "a4"):
+            await requests.arrive(name)
+        assert requests.log == ["a0"]  # a newcomer
+        requests.queue.judge("a", 0.1)
+        await requests.finish("a0")
+        assert requests.log == ["a0", "a1", "a2", "a3"]
+        await requests.finish_all()
+
+    asyncio.run(go())
+
+
 # A core for the quick
 
 
-async def known(requests, monkeypatch, quick="", slow=""):
-    """Clients that have had a turn, a short or a long one."""
+async def known(requests, quick="", slow=""):
+    """Clients that have sent a picture, one that took its time or one that did not."""
     for client in quick + slow:
-        monkeypatch.setattr(fair_queue, "SLOW", -1.0 if client in slow else 20.0)
-        await requests.arrive(f"{client}0")
-        await requests.finish(f"{client}0")
-    monkeypatch.setattr(fair_queue, "SLOW", 20.0)
-    requests.log.clear()
+        requests.queue.judge(client, 2.0 if client in slow else 0.1)
 
 
 def with_two_workers(test):
@@ -183,7 +193,7 @@ def with_two_workers(test):
 
 @with_two_workers
 async def test_clients_whose_pictures_were_slow_leave_one_core_to_the_others(requests, monkeypatch):
-    await known(requests, monkeypatch, quick="ab", slow="st")
+    await known(requests, quick="ab", slow="st")
     for name in ("s1", "t1", "s2", "a1", "b1"):
         await requests.arrive(name)
     assert requests.log == ["s1", "a1"]
@@ -197,7 +207,7 @@ async def test_clients_whose_pictures_were_slow_leave_one_core_to_the_others(req
 
 @with_two_workers
 async def test_newcomers_share_the_other_core_and_come_before_the_slow(requests, monkeypatch):
-    await known(requests, monkeypatch, quick="a", slow="st")
+    await known(requests, quick="a", slow="st")
     for name in ("s1", "t1", "n1", "a1", "a2"):
         await requests.arrive(name)
     assert requests.log == ["s1", "a1"]
@@ -209,7 +219,7 @@ async def test_newcomers_share_the_other_core_and_come_before_the_slow(requests,
 
 @with_two_workers
 async def test_quick_clients_have_all_cores_while_nobody_else_waits(requests, monkeypatch):
-    await known(requests, monkeypatch, quick="ab")
+    await known(requests, quick="ab")
     await requests.arrive("a1")
     await requests.arrive("a2")
     await requests.arrive("b1")
@@ -219,7 +229,7 @@ async def test_quick_clients_have_all_cores_while_nobody_else_waits(requests, mo
 @with_two_workers
 async def test_who_was_slow_is_quick_again_after_a_while(requests, monkeypatch):
     monkeypatch.setattr(fair_queue, "SLOW_FOR", 0.05)
-    await known(requests, monkeypatch, slow="s")
+    await known(requests, slow="s")
     assert not requests.queue._quick("s")
     await asyncio.sleep(0.1)
     assert requests.queue._quick("s")
@@ -228,13 +238,13 @@ async def test_who_was_slow_is_quick_again_after_a_while(requests, monkeypatch):
 @with_two_workers
 async def test_the_memory_of_clients_is_bounded(requests, monkeypatch):
     monkeypatch.setattr(fair_queue, "REMEMBERED", 2)
-    await known(requests, monkeypatch, quick="abc")
+    await known(requests, quick="abc")
     assert [requests.queue._quick(client) for client in "abc"] == [False, True, True]
 
 
 @with_two_workers
 async def test_a_queue_full_of_slow_clients_and_newcomers_has_a_place_for_a_quick_one(requests, monkeypatch):
-    await known(requests, monkeypatch, quick="a", slow="s")
+    await known(requests, quick="a", slow="s")
     for name in ("s1", "a1", *"bcdefghi"):
         await requests.arrive(f"{name}1"[:2])
     await requests.arrive("z1")

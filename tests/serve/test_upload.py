@@ -1,9 +1,11 @@
+import asyncio
 import http.client
 import json
 import socket
 import threading
 import time
 from dataclasses import replace
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +16,8 @@ from ursa.serve.app import app
 from ursa.serve.form import Form
 from ursa.serve.limits import Limits
 from ursa.serve.predictor import Predictor
+from ursa.serve.refusals import RefusedError
+from ursa.serve.upload import Memory, uploads
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}
 PART = b'--b\r\ncontent-disposition: form-data; name="picture"; filename="%b"\r\n\r\n%b\r\n'
@@ -221,7 +225,7 @@ def test_whatever_fails_is_an_answer_without_details(predictor, paint, monkeypat
 
 def test_what_is_sent_at_once_has_one_limit_and_is_given_back(predictor, serving, paint):
     url = serving(predictor, max_memory=1_000_000, max_bytes=900_000)
-    picture = paint("red") + bytes(500_000)
+    picture = paint("red") + bytes(480_000)
     barrier, statuses = threading.Barrier(3), []
 
     def ask():
@@ -242,7 +246,7 @@ def test_what_is_sent_at_once_has_one_limit_and_is_given_back(predictor, serving
             thread.start()
         for thread in threads:
             thread.join(20)
-    assert sorted(statuses) == [200, 200, 503, 503, 503, 503]
+    assert sorted(statuses) == [200] * 4 + [503] * 2
 
 
 def test_a_body_that_stalls_gives_its_memory_to_the_others(predictor, serving, paint, monkeypatch):
@@ -258,6 +262,61 @@ def test_a_body_that_stalls_gives_its_memory_to_the_others(predictor, serving, p
         assert json.loads(connection.getresponse().read())["label"] == "red"
         connection.close()
         assert stalling.recv(65536).startswith(b"HTTP/1.1 503 ")
+
+
+class Stream:
+    """A request whose chunks are all there, with something that happens before each of them."""
+
+    headers: ClassVar = {"content-type": "image/jpeg"}
+
+    def __init__(self, chunks):
+        self.chunks = chunks
+
+    async def stream(self):
+        for before, chunk in self.chunks:
+            before()
+            yield chunk
+
+
+def receive(memory, body, *chunks):
+    return asyncio.run(uploads(Stream(chunks), Limits(grace=60, min_rate=1), memory, body))
+
+
+def test_a_much_smaller_body_comes_first_and_the_largest_is_told_at_once():
+    memory = Memory(1000)
+    with memory.body("x") as large, memory.body("y") as small:
+
+        def squeeze():
+            memory.grow(small, 400)
+
+        with pytest.raises(RefusedError, match="busy"):
+            receive(memory, large, (int, bytes(900)), (squeeze, bytes(50)), (int, bytes(50)))
+        assert (memory.shares.of("x"), memory.shares.of("y")) == (0, 400)
+    assert memory.shares.taken == 0
+
+
+def test_a_body_not_much_smaller_is_refused_itself():
+    memory = Memory(1000)
+    with memory.body("x") as large, memory.body("y") as small:
+
+        def squeeze():
+            with pytest.raises(RefusedError, match="busy"):
+                memory.grow(small, 500)
+
+        assert len(receive(memory, large, (int, bytes(900)), (squeeze, bytes(50)))[0].data) == 950
+
+
+def test_what_has_come_whole_is_not_given_up():
+    memory = Memory(1000)
+
+    async def go():
+        with memory.body("x") as large, memory.body("y") as small:
+            await uploads(Stream([(int, bytes(900))]), Limits(), memory, large)
+            with pytest.raises(RefusedError, match="busy"):
+                memory.grow(small, 200)
+            memory.grow(small, 100)
+
+    asyncio.run(go())
 
 
 def test_limits_say_how_many_bytes_have_to_come():

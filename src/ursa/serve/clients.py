@@ -57,6 +57,10 @@ class Shares(Generic[Holder]):
         """What this client holds in all."""
         return self._sums.get(client, 0)
 
+    def held(self, client: str, holder: Holder) -> int:
+        """What this holder holds."""
+        return self._held.get(client, {}).get(holder, 0)
+
     def holders(self, client: str) -> list[Holder]:
         """This client's, in the order in which they came."""
         return list(self._held.get(client, ()))

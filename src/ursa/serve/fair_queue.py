@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ursa.serve.clients import REMEMBERED, Shares
 from ursa.serve.refusals import RefusedError, busy
 
+AHEAD = 8  # turns given beyond the cores, which wait in the pool: the event loop may be slow to give the next one
 SLOW = 1.0  # s; a picture that takes longer makes its client slow
 SLOW_FOR = 60.0  # s
 
@@ -27,11 +28,11 @@ class Place:
 
 
 class FairQueue:
-    """`workers` turns at once, and up to `waiting` requests that wait for theirs."""
+    """Turns at `workers` threads, some of them given ahead, and up to `waiting` requests that wait for theirs."""
 
-    def __init__(self, workers: int, waiting: int) -> None:
+    def __init__(self, workers: int, waiting: int, *, ahead: int = AHEAD) -> None:
         self.places = Shares[Place](workers + waiting)
-        self.free = workers
+        self.free = workers + ahead
         self.not_quick, self.most_not_quick = 0, max(1, workers - 1)  # turns of clients that are slow or unknown
         self._turns: OrderedDict[str, deque[asyncio.Future[bool]]] = OrderedDict()
         self._slow_until: OrderedDict[str, float] = OrderedDict()  # of all clients that had a turn
@@ -57,24 +58,27 @@ class FairQueue:
             self.places.drop(client, place)
 
     @asynccontextmanager
-    async def turn(self, place: Place, *, judged: bool = True) -> AsyncIterator[None]:
-        """A core, when it is this client's turn. Raises RefusedError 503 where the place had to be given up.
-
-        judged: whether the time that it takes tells something about the client.
-        """
+    async def turn(self, place: Place) -> AsyncIterator[bool]:
+        """A core, when it is this client's turn -> whether it had to wait. Raises RefusedError 503 if sent away."""
         quick = self._quick(place.client)
-        if self.free and (quick or self.not_quick < self.most_not_quick):
-            self._take(quick)
-        else:
+        waits = not self.free or not (quick or self.not_quick < self.most_not_quick)
+        if waits:
             quick = await self._wait(place)
+        else:
+            self._take(quick)
         place.begun = True
-        began = asyncio.get_running_loop().time()
         try:
-            yield
+            yield waits
         finally:
-            if judged:
-                self._judge(place.client, began)
             self._give_back(quick)
+
+    def judge(self, client: str, seconds: float) -> None:
+        """So long a picture took (not the model: that tells nothing about who asks)."""
+        before = self._slow_until.pop(client, 0.0)
+        now = asyncio.get_running_loop().time()
+        self._slow_until[client] = now + SLOW_FOR if seconds > SLOW else before
+        while len(self._slow_until) > REMEMBERED:
+            self._slow_until.popitem(last=False)
 
     async def _wait(self, place: Place) -> bool:
         """-> whether the turn, taken for it, is one of a quick client."""
@@ -92,13 +96,6 @@ class FairQueue:
 
     def _quick(self, client: str) -> bool:
         return self._slow_until.get(client, float("inf")) <= asyncio.get_running_loop().time()
-
-    def _judge(self, client: str, began: float) -> None:
-        now = asyncio.get_running_loop().time()
-        before = self._slow_until.pop(client, 0.0)
-        self._slow_until[client] = now + SLOW_FOR if now - began > SLOW else before
-        while len(self._slow_until) > REMEMBERED:
-            self._slow_until.popitem(last=False)
 
     def _take(self, quick: bool) -> None:
         self.free -= 1

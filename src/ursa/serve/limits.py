@@ -21,7 +21,7 @@ class Limits:
     max_memory: int = 200_000_000  # bytes of bodies that are being received, wait or are worked on
 
     cores: int = field(default_factory=usable_cores)  # pictures worked on at once
-    waiting: int = 24  # requests, whole, that may wait for a core; then one is answered 503
+    waiting: int = 64  # requests, whole, that may wait for a core; then one is answered 503
 
     max_connections: int = 1000  # open at once; fewer where the system allows fewer open files
     header_timeout: float = 10.0  # s from opening, or from the answer before, to the end of a request's header

@@ -52,22 +52,32 @@ class Memory:
             self.shares.drop(client, body)
 
     def grow(self, body: Body, amount: int) -> None:
-        """So much more of it has come. Raises RefusedError 503 when there is no room, and nobody who stalls."""
+        """So much more of it has come. Raises RefusedError 503 when there is no room, and nobody has to make some."""
         while self.shares.taken + amount > self.shares.total:
-            stalled = self._stalled(asyncio.get_running_loop().time())
-            if stalled is None or stalled is body:
+            spare = self._stalled(asyncio.get_running_loop().time()) or self._much_larger(body, amount)
+            if spare is None or spare is body:
                 raise crowded()
-            self._crowd_out(stalled)
+            self._crowd_out(spare)
         self.shares.add(body.client, body, amount)
 
     def _stalled(self, now: float) -> Body | None:
         """Of the client that holds most, the body that waits longest for its next bytes."""
         for client in self.shares.clients():
-            coming = [body for body in self.shares.holders(client) if body.clock is not None]
-            slowest = min(coming, key=lambda body: body.moved, default=None)
+            slowest = min(self._coming(client), key=lambda body: body.moved, default=None)
             if slowest is not None and now - slowest.moved > STALLED:
                 return slowest
         return None
+
+    def _much_larger(self, body: Body, amount: int) -> Body | None:
+        """The largest body of the client that holds most, if it is more than twice as large: small ones come first."""
+        client = self.shares.clients()[0]
+        largest = max(self._coming(client), key=lambda each: self.shares.held(client, each), default=None)
+        if largest is None or self.shares.held(client, largest) <= 2 * (self.shares.held(body.client, body) + amount):
+            return None
+        return largest
+
+    def _coming(self, client: str) -> list[Body]:
+        return [body for body in self.shares.holders(client) if body.clock is not None]
 
     def _crowd_out(self, body: Body) -> None:
         self.shares.drop(body.client, body)
@@ -131,6 +141,8 @@ async def _receive(request: Request, limits: Limits, memory: Memory, body: Body,
     try:
         async with asyncio.timeout_at(min(end, body.moved + limits.grace)) as body.clock:
             async for chunk in request.stream():
+                if body.crowded_out:  # between two chunks, so that the clock has had no time to say so
+                    raise crowded()
                 seen, missing = seen + len(chunk), missing - len(chunk)
                 if seen > limits.max_bytes:
                     raise too_large(f"more than {limits.max_bytes:,} bytes", limits.max_bytes)
