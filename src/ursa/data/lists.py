@@ -194,7 +194,7 @@ def _class(name: str, where: str) -> str:
     ):
         raise DataError(
             "a class needs a name that can be the name of a folder",
-            found=f"{label!r} from {where}",
+            found=f"{label[:SHOWN]!r} from {where}",
             fix="take letters, digits, spaces, - and _",
         )
     if split_of(label) == "train":
