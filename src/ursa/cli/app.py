@@ -311,7 +311,11 @@ def serve(
 
     limits, hosts = Limits(max_bytes=round(max_mb * 1e6)), allowed_host or ()
     options: dict[str, Any] = {"allowed_hosts": hosts, "forwarded_allow_ips": forwarded_allow_ips}
-    run(Predictor(bundle), host, port, ready=ready, title=bundle.stem, limits=limits, **options)
+    predictor = Predictor(bundle)
+    try:
+        run(predictor, host, port, ready=ready, title=bundle.stem, limits=limits, **options)
+    finally:
+        predictor.close()  # a slow model would go on, and the process with it
     say("Stopped.")
 
 

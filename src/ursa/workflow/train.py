@@ -13,7 +13,9 @@ import polars as pl
 
 from ursa import workspace
 from ursa.core import metrics
+from ursa.core.bundle_document import require_names
 from ursa.core.finding import Finding
+from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
 from ursa.core.text import escaped
 from ursa.data import looks
@@ -119,6 +121,7 @@ def train(
     with clock.phase("split"):
         catalog, poor = parted(ready, recipe)
         parts = Parts.of(catalog)
+        _require_exportable(parts.labels)
     with clock.phase("probe"):
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
@@ -187,6 +190,14 @@ def _resumed(space: Workspace, resume: bool | str, *, timed: bool) -> runs.Run |
 def _held(ready: Prepared, before: runs.Run | None) -> contextlib.AbstractContextManager[runs.Run]:
     """The run, a new one or one to go on with, trained by this process alone."""
     return runs.begun(ready.space, ready.engine.precision) if before is None else runs.held(ready.space, before)
+
+
+def _require_exportable(labels: Labels) -> None:
+    """What no bundle can hold is known now, not after an hour of training."""
+    try:
+        require_names(labels.names)
+    except ValueError as problem:
+        raise DataError("a class has a name that no bundle can hold", found=problem, fix="rename its folder") from None
 
 
 def _known(track: Sequence[str]) -> None:
