@@ -10,7 +10,8 @@ from hypothesis import given as given_examples
 from hypothesis import strategies as st
 
 from ursa.data.catalog import Catalog
-from ursa.data.split import folds, poor_split, remember, remembered, split, with_fold, with_valid
+from ursa.data.saved_splits import remember, remembered
+from ursa.data.split import folds, poor_split, split, with_fold, with_valid
 from ursa.errors import DataError
 
 

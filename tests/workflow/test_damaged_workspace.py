@@ -23,7 +23,7 @@ from ursa.core.finding import Finding
 from ursa.data import looks
 from ursa.data.catalog import Catalog
 from ursa.data.ledger import Ledger, Outcome
-from ursa.data.split import remember
+from ursa.data.saved_splits import remember
 from ursa.embed.store import Store
 from ursa.errors import DataError
 from ursa.workflow.check import check

@@ -102,13 +102,13 @@ def test_a_class_with_one_picture_trains(tmp_path, picture_folder, pixels):
 
 
 def test_the_bundle_lies_where_the_user_stands_but_never_among_the_pictures(trained, pixels, monkeypatch, tmp_path):
-    from ursa.workflow.train import _default_out
+    from ursa.workflow.bundle_path import default
 
     folder, _ = trained
     monkeypatch.chdir(tmp_path)
-    assert _default_out(folder, pixels) == tmp_path.__class__("pictures.ursa")
+    assert default(folder, pixels) == tmp_path.__class__("pictures.ursa")
     monkeypatch.chdir(folder / "red")
-    assert _default_out(folder, pixels) == folder / ".ursa" / "model.ursa"
+    assert default(folder, pixels) == folder / ".ursa" / "model.ursa"
 
 
 def test_a_place_for_the_bundle_that_cannot_be_written_is_said_before_training(trained, pixels, tmp_path):
@@ -166,7 +166,7 @@ def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_p
 def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_path, picture_folder, pixels):
     from PIL import Image
 
-    from ursa.data.split import remembered
+    from ursa.data.saved_splits import remembered
     from ursa.workflow.check import check
 
     folder = picture_folder(tmp_path / "pictures", {"red": 20, "green": 20})

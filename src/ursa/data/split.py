@@ -5,31 +5,25 @@ part. What was drawn once is remembered (`Remembered`), so that pictures added l
 """
 
 import hashlib
-import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ursa import workspace
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.data.copies import tied
+from ursa.data.saved_splits import PARTS, Remembered
 from ursa.errors import DataError, did_you_mean
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.object_]
 
-PARTS = ("test", "valid", "train-dev")  # drawn in this order; "train" is what is left
 BINS = 10  # of equal size, by which the numbers of a regression are stratified
-LARGEST = 256 << 20  # bytes of the file of what was drawn: some millions of pictures
 NOTHING = ""  # stands for a picture of several labels that has none of them
-
-Remembered = Mapping[str, str]  # sha256 -> part
 
 
 def split(
@@ -168,74 +162,6 @@ def poor_split(catalog: Catalog, *, ties: I64 | None = None, **shares: float) ->
                 )
             )
     return found
-
-
-def remembered(path: Path, seed: int) -> Remembered:
-    """What was drawn with this seed, from the file that `remember` wrote; nothing where there is none."""
-    table = _table(path).filter(pl.col("seed") == seed)
-    return dict(zip(table["sha256"], table["part"], strict=True))
-
-
-def put_aside_elsewhere(path: Path) -> int:
-    """How many pictures somebody else has drawn for testing, or somebody in a file that was changed since.
-
-    Raises DataError as `remembered`.
-    """
-    if workspace.read_sealed(path) is not None:
-        return 0
-    return int(_table(path).filter(pl.col("part") == "test")["sha256"].n_unique())
-
-
-def with_drawn_test(catalog: Catalog, before: Remembered) -> Catalog:
-    """A scanned catalog -> one whose test part is the one that was drawn before, unless one is given."""
-    if (catalog.rows["split"] == "test").any():
-        return catalog
-    sealed = pl.col("sha256").is_in([key for key, part in before.items() if part == "test"]).fill_null(False)
-    return catalog.with_columns(split=pl.when(sealed).then(pl.lit("test")).otherwise("split"))
-
-
-def remember(path: Path, catalog: Catalog, seed: int) -> None:
-    """Add the parts of a catalog's pictures to the file, in one piece; pictures that are gone stay known."""
-    rows = catalog.usable().rows.filter(pl.col("sha256").is_not_null() & pl.col("split").is_not_null())
-    new = rows.unique("sha256", keep="first", maintain_order=True).select(
-        pl.lit(seed, pl.Int64).alias("seed"), "sha256", part="split"
-    )
-    before = _table(path)
-    table = pl.concat([before, new]).unique(["seed", "sha256"], keep="first", maintain_order=True)
-    if len(table) > len(before):
-        buffer = io.BytesIO()
-        table.write_parquet(buffer)
-        workspace.write_sealed(path, buffer.getvalue())
-
-
-_DRAWN = pl.Schema({"seed": pl.Int64, "sha256": pl.String, "part": pl.String})
-
-
-def _table(path: Path) -> pl.DataFrame:
-    """What is drawn is decided once, so it is believed whoever decided it; but it has to be a split, and no bomb."""
-    data = workspace.read(path, LARGEST)
-    if data is None:
-        return pl.DataFrame(schema=_DRAWN)
-    try:
-        table = pl.read_parquet(io.BytesIO(data), n_rows=len(data))  # more say nothing new: each names its picture
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as problem:
-        raise _unreadable(path, str(problem).partition("\n")[0]) from None
-    if table.schema != _DRAWN:
-        raise _unreadable(path, table.schema)
-    if sum(table.null_count().row(0)) or table.select("seed", "sha256").is_duplicated().any():
-        raise _unreadable(path, "rows that say nothing, or that say two things of one picture")
-    strange = table.filter(~pl.col("part").is_in([*PARTS, "train"]))
-    if len(strange):
-        raise _unreadable(path, f"a part {strange['part'][0]!r}")
-    return table
-
-
-def _unreadable(path: Path, found: object) -> DataError:
-    return DataError(
-        f"cannot read which pictures were put aside: {path}",
-        found=found,
-        fix="delete it to draw anew; a test part drawn before is then no longer sealed",
-    )
 
 
 class _Units:

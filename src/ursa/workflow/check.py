@@ -17,7 +17,7 @@ from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
 from ursa.data.catalog import Catalog
-from ursa.data.split import remembered, with_drawn_test
+from ursa.data.saved_splits import remembered, with_drawn_test
 from ursa.diagnose import report
 from ursa.embed.neighbours import near_copies
 from ursa.embed.predictions import fitted_probe, select

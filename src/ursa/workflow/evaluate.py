@@ -125,7 +125,7 @@ def _commonest(problems: Mapping[str, str]) -> str:
 def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "Catalog":
     """The test part that was drawn when the bundle's model was trained on this folder, if one was."""
     from ursa.data import scan
-    from ursa.data.split import remembered, with_drawn_test
+    from ursa.data.saved_splits import remembered, with_drawn_test
 
     if (catalog.rows["split"] == "test").any() or not space.splits.exists():
         return catalog

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
-from ursa.data.split import poor_split, remember, remembered, split
+from ursa.data.saved_splits import remember, remembered
+from ursa.data.split import poor_split, split
 from ursa.embed.neighbours import near_copies
 from ursa.embed.predictions import fitted_probe, select
 from ursa.embed.probe import Probe

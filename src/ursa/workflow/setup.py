@@ -16,8 +16,8 @@ from ursa.core.progress import Progress, silent
 from ursa.core.text import escaped
 from ursa.data import scan
 from ursa.data.catalog import Catalog
+from ursa.data.saved_splits import put_aside_elsewhere
 from ursa.data.sources import from_folder, needs_labels
-from ursa.data.split import put_aside_elsewhere
 from ursa.data.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.device import available

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,22 +12,18 @@ import polars as pl
 
 from ursa import workspace
 from ursa.core import metrics
-from ursa.core.bundle_document import require_names
 from ursa.core.finding import Finding
-from ursa.core.labels import Labels
 from ursa.core.metrics import Metric
 from ursa.core.text import escaped
 from ursa.data import looks
-from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.engine import dtype_of
 from ursa.embed.predictions import select
 from ursa.embed.probe import Head
-from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
-from ursa.workflow import runs
+from ursa.workflow import bundle_path, runs
 from ursa.workflow.minutes import Limit, Plan, Weighed, planned
 from ursa.workflow.parts import Parts, parted, probed
 from ursa.workflow.setup import Clock, Data, Options, Prepared, embedded, listed, note
@@ -106,7 +101,7 @@ def train(
     limit = None if minutes is None else Limit.of(minutes)
     _known(track)
     options, recipe, clock = options or Options(), recipe or Recipe(), Clock()
-    out = _writable(Path(out) if out is not None else _default_out(data, options))
+    out = bundle_path.writable(Path(out) if out is not None else bundle_path.default(data, options))
     plan = None
     if limit is not None:
         with clock.phase("measure"):
@@ -121,7 +116,7 @@ def train(
     with clock.phase("split"):
         catalog, poor = parted(ready, recipe)
         parts = Parts.of(catalog)
-        _require_exportable(parts.labels)
+        bundle_path.require_exportable(parts.labels)
     with clock.phase("probe"):
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
@@ -190,14 +185,6 @@ def _resumed(space: Workspace, resume: bool | str, *, timed: bool) -> runs.Run |
 def _held(ready: Prepared, before: runs.Run | None) -> contextlib.AbstractContextManager[runs.Run]:
     """The run, a new one or one to go on with, trained by this process alone."""
     return runs.begun(ready.space, ready.engine.precision) if before is None else runs.held(ready.space, before)
-
-
-def _require_exportable(labels: Labels) -> None:
-    """What no bundle can hold is known now, not after an hour of training."""
-    try:
-        require_names(labels.names)
-    except ValueError as problem:
-        raise DataError("a class has a name that no bundle can hold", found=problem, fix="rename its folder") from None
 
 
 def _known(track: Sequence[str]) -> None:
@@ -336,20 +323,3 @@ def _room_for_pixels(ready: Prepared, recipe: Recipe, options: Options) -> int:
     slow = options.device != "cpu" or float(str(pixels or 0)) >= LARGE
     room = min(int(options.cache_gb * 1e9), shutil.disk_usage(ready.space.root).free // 4)
     return room if slow and recipe.epochs > 1 else 0
-
-
-def _default_out(data: Data, options: Options) -> Path:
-    """FOLDER.ursa where the user stands; in the workspace for those who stand among their pictures."""
-    place = data.root if isinstance(data, Catalog) else Path(data)
-    root, here = (place if place.is_dir() else place.parent).resolve(), Path.cwd()
-    if place.is_dir() and (here == root or root in here.parents):
-        return (options.workspace or root / workspace.NAME) / "model.ursa"
-    return Path(f"{place.resolve().stem if place.is_file() else root.name}.ursa")
-
-
-def _writable(out: Path) -> Path:
-    """`out`, if a bundle can be written there: known before an hour of training, not after it."""
-    above = next(place for place in out.absolute().parents if place.exists())
-    if not os.access(above, os.W_OK) or (out.is_dir() and out.suffix == ".ursa"):
-        raise DataError(f"cannot write the bundle {out}", fix="name another file: --out FILE.ursa")
-    return out
