@@ -248,6 +248,7 @@ def huge_size(space: Path) -> None:
 
 def of_segments(change):
     def forge(space: Path) -> None:
+        shutil.rmtree(space / "probes")  # so that they are read
         for path in (space / "embeddings").glob("*/*.npy"):
             segment = np.load(path)
             sealed_npy(path, change(segment))
