@@ -1,8 +1,8 @@
 """Parquet from outside -> a polars frame, read in a process of its own, which may die.
 
-One changed byte makes polars (2.1.0, 1.x too) panic in a thread, and now and then abort: of 3,000 mutants of a small
-table one ended the whole process. So a child reads the file, under limits of memory and time, and hands the frame over
-as Arrow; starting it takes about half a second. Ursa's own files, which it wrote itself, are not read here.
+A few changed bytes make polars 2.1.0 panic in one of its threads, and now and then abort: a loop over mutants of a
+small table ended that way, with the whole process. So a child reads the file, under limits of memory and time, and
+hands the frame over as Arrow; that takes up to a second, most of it to start. Ursa's own files are not read here.
 """
 
 import io
@@ -17,7 +17,7 @@ from ursa.errors import DataError
 
 ROWS = 10_000_000  # a row is a picture; 300 kB of Parquet can hold five times as many
 COLUMNS = 10_000
-MEMORY = 16 << 30  # bytes of address space, most of which polars only reserves
+MEMORY = 16 << 30  # bytes of address space, not of what is really used
 SECONDS = 120
 SAID = 200  # characters of what polars says
 
