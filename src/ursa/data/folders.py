@@ -181,7 +181,7 @@ def _write_table(made: Sequence[tuple[str, Item]], path: Path) -> None:
         if not same:
             raise _foreign(path.parent, [f"{path.name} with other labels"])
         return
-    with workspace.writing(path) as file:
+    with workspace.writing(path, "to=...") as file:
         frame.write_parquet(file)
 
 

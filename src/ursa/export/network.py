@@ -32,7 +32,7 @@ def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> f
     finally:
         model.to(device)
     difference = _difference(content, [x.cpu().numpy() for x in examples], [x.cpu().numpy() for x in tensors(said)])
-    with workspace.writing(out) as file:
+    with workspace.writing(out, "another path") as file:
         file.write(content)
     return difference
 

@@ -78,7 +78,7 @@ def save(model: nn.Module, path: str | Path, *, builders: Builders = BUILDERS, *
             found=str(problem),
             fix="use texts, numbers, lists",
         ) from problem
-    with writing(Path(path)) as file:
+    with writing(Path(path), "another path") as file:
         file.write(to_bytes(state, metadata={KEY: text, "sha256": _digest(text, state)}))
 
 

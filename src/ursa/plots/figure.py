@@ -78,7 +78,7 @@ class Figure(matplotlib.figure.Figure):
                 fix=did_you_mean(ending, FORMATS) if ending else f"name it {path}.png",
             )
         content = self._as(ending)
-        with workspace.writing(path) as file:
+        with workspace.writing(path, "--out FILE") as file:
             file.write(content)
         return path
 
