@@ -87,8 +87,10 @@ class _Service:
 
     def __init__(self, predictor: Predictor, limits: Limits) -> None:
         self.predictor, self.limits = predictor, limits
-        self.pool = ThreadPoolExecutor(limits.cores, thread_name_prefix="ursa-predict")
         self.queue = FairQueue(limits.cores, limits.waiting)
+        # So that `cores` threads are there for quick clients while slow ones have theirs.
+        threads = limits.cores + self.queue.most_not_quick
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="ursa-predict")
         self.memory = Memory(limits.max_memory)
         self.offenders = Offenders(limits.offenses, limits.penalty, limits.max_penalty)
 

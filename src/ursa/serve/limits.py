@@ -13,14 +13,14 @@ class Limits:
     """Bytes, seconds and counts.
 
     Memory for what was sent stays below `2 * max_memory + max_connections * 0.4 MB`; what is decoded takes up to 240 MB
-    and its working copies in each of the cores (`image.MAX_PIXELS`).
+    and its working copies in each of up to `2 * cores` threads (`image.MAX_PIXELS`).
     """
 
     max_bytes: int = 20_000_000  # of one request
     max_pictures: int = 64  # in one request; so many parts of a form, whatever is in them
     max_memory: int = 200_000_000  # bytes of bodies that are being received, wait or are worked on
 
-    cores: int = field(default_factory=usable_cores)  # pictures worked on at once
+    cores: int = field(default_factory=usable_cores)  # pictures worked on at once; and slow ones beside them
     waiting: int = 64  # requests, whole, that may wait for a core; then one is answered 503
 
     max_connections: int = 1000  # open at once; fewer where the system allows fewer open files

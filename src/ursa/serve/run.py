@@ -6,7 +6,8 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import uvicorn
@@ -19,6 +20,7 @@ from ursa.serve.limits import Limits, connections
 from ursa.serve.predictor import Predictor
 from ursa.serve.protocol import Connection, Connections
 
+SWITCH = 0.001  # s; at Python's 5 ms, a thread that decodes waits so long several times a picture beside a busy loop
 GRACE = 30  # seconds that requests in flight have to finish after Ctrl-C
 BACKLOG = 1024  # connections that the system keeps until they are accepted; it may allow fewer
 
@@ -38,6 +40,7 @@ def run(
     """
     with (
         logs.limited(),
+        _switching(SWITCH),
         listen(host, port) as listener,
         contextlib.suppress(KeyboardInterrupt),  # raised again after the shutdown
     ):
@@ -107,6 +110,17 @@ def address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+@contextlib.contextmanager
+def _switching(seconds: float) -> Iterator[None]:
+    """Threads take turns in the interpreter so often."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _is_loopback(listener: socket.socket) -> bool:
