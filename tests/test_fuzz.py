@@ -202,7 +202,7 @@ def test_a_bundle_with_a_changed_document_has_right_hashes(tmp_path):
     try:
         assert bundle.read(file).document["more"] == "\ud800"
     except UrsaError as error:
-        assert "changed" not in error.what
+        assert "was changed" not in error.what
     with zipfile.ZipFile(io.BytesIO(tiny.bundle())) as archive:
         assert set(archive.namelist()) == {"bundle.json", *tiny.parts()}
 
