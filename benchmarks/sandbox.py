@@ -38,7 +38,7 @@ def reading(data: bytes, at_least: int | None = None, side: str = "shorter") -> 
     yield image.read(data, at_least, side)
 
 
-def view(data: bytes, preparation: Preparation) -> Pixels:
+def view(data: bytes, preparation: Preparation, seconds: float = 10) -> Pixels:  # noqa: ARG001
     return preparation.view(image.read(data, preparation.size, preparation.side).pixels)
 
 

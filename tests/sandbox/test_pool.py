@@ -36,7 +36,7 @@ def pool(plant, monkeypatch):
 
 
 def read(pool: Pool, data: bytes) -> Picture:
-    with pool.decoded(data, Request(len(data), 24, "longer")) as (found, pixels):
+    with pool.decoded(data, Request(len(data), pool.limits.seconds, 24, "longer")) as (found, pixels):
         return Picture(pixels.copy(), found.format, found.width, found.height, found.frames)
 
 
@@ -192,7 +192,7 @@ def test_a_worker_is_small(pool, planted):
 
 def test_memory_of_a_large_picture_is_given_back(pool, encode):
     data = encode(np.zeros((4000, 5000, 3), np.uint8), "PNG")
-    with pool.decoded(data, Request(len(data))) as (found, _):
+    with pool.decoded(data, Request(len(data), 10)) as (found, _):
         assert (found.rows, found.columns) == (4000, 5000)
     for process in workers_of(pool):
         with open(f"/proc/{process}/smaps_rollup") as file:

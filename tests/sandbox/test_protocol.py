@@ -14,13 +14,14 @@ from ursa.sandbox.protocol import Decoded, Request
 
 @given(
     st.integers(0, protocol.ROOM_IN),
+    st.floats(0.1, 100),
     st.none() | st.integers(1, 1 << 20),
     st.sampled_from(["shorter", "longer"]),
     st.integers(0, 4096),
     st.sampled_from(FITS),
 )
-def test_requests_come_out_as_they_went_in(length, at_least, side, size, fit):
-    request = Request(length, at_least, side, size, fit)
+def test_requests_come_out_as_they_went_in(length, seconds, at_least, side, size, fit):
+    request = Request(length, seconds, at_least, side, size, fit)
     assert Request.unpack(request.pack()) == request
 
 

@@ -31,14 +31,14 @@ class Held(Predictor):
         super().__init__(source)
         self.go, self.inside = threading.Event(), 0
 
-    def view(self, picture):
+    def view(self, picture, _seconds=10):
         self.inside += 1
         assert self.go.wait(20)
         return super().view(picture)
 
 
 class Failing(Predictor):
-    def view(self, picture):
+    def view(self, picture, _seconds=10):
         raise RuntimeError(f"a secret of the house, {len(picture)} bytes")
 
 
@@ -381,7 +381,7 @@ import sys, time
 from ursa.serve.predictor import Predictor
 from ursa.serve.run import run
 class Slow(Predictor):
-    def view(self, picture):
+    def view(self, picture, _seconds=10):
         print("looking", flush=True)
         time.sleep(1)
         return super().view(picture)

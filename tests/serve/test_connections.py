@@ -298,7 +298,7 @@ def test_a_system_without_descriptors_is_asked_a_few_times_a_second(monkeypatch)
 @pytest.mark.parametrize(("trusted", "statuses"), [("", [429, 429]), ("127.0.0.1", [429, 422])])
 def test_the_address_that_a_proxy_forwards_is_believed_only_if_asked_for(packed, serving, trusted, statuses):
     class Fragile(Predictor):
-        def view(self, _):
+        def view(self, _, _seconds=10):
             raise DataError("crashes its decoder: signal 11")
 
     url = serving(Fragile(packed), offenses=1, forwarded_allow_ips=trusted)

@@ -140,7 +140,7 @@ class Fragile(Predictor):
 
     looked = 0
 
-    def view(self, picture):
+    def view(self, picture, _seconds=10):
         self.looked += 1
         if picture.startswith(b"bomb"):
             raise DataError("crashes its decoder: signal 11")

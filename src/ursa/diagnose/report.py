@@ -88,8 +88,8 @@ def check_page(
         _tiles(
             (
                 "Pictures",
-                f"{len(catalog):,}",
-                f"{broken:,} of them cannot be used" if broken else "all of them readable",
+                f"{len(catalog) - broken:,}",
+                f"{broken:,} more cannot be used" if broken else "all of them readable",
             ),
             ("Classes", str(len(labels)), _balance(catalog.counts())),
             ("A model can reach", "?", accuracy.method)

@@ -29,6 +29,7 @@ class Limits:
 
 
 LIMITS = Limits()
+WORKERS = 2  # a core, at most: a server keeps some for pictures that are quick while others are slow
 HEAVY = 512 << 20  # bytes that a picture may take until its worker is replaced, as its heap has grown
 
 
@@ -41,14 +42,17 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Pic
 @contextlib.contextmanager
 def reading(data: bytes, at_least: int | None = None, side: str = "shorter") -> Iterator[Picture]:
     """As `read`, but the pixels may only be used inside: they lie where the next picture will be put."""
-    with _POOL.decoded(data, Request(len(data), at_least, side)) as (found, pixels):
+    with _POOL.decoded(data, Request(len(data), LIMITS.seconds, at_least, side)) as (found, pixels):
         yield Picture(pixels, found.format, found.width, found.height, found.frames, found.orientation)
 
 
-def view(data: bytes, preparation: Preparation) -> Pixels:
-    """bytes -> what the model sees of the picture, [size, size, 3], made in a worker. Raises as `read`."""
+def view(data: bytes, preparation: Preparation, seconds: float = LIMITS.seconds) -> Pixels:
+    """bytes -> what the model sees of the picture, [size, size, 3], made in a worker. Raises as `read`.
+
+    seconds: of computing that it may take.
+    """
     side, size = preparation.side, preparation.size
-    with _POOL.decoded(data, Request(len(data), size, side, size, preparation.fit)) as (_, pixels):
+    with _POOL.decoded(data, Request(len(data), seconds, size, side, size, preparation.fit)) as (_, pixels):
         if pixels.shape != (size, size, 3):
             raise _crashed("the process gave a view of another size")
         return pixels.copy()
@@ -60,7 +64,7 @@ def prepare() -> None:
 
 
 class Pool:
-    """As many workers as cores, each lent to one thread at a time."""
+    """Workers, each lent to one thread at a time; as many as threads ask at once, up to `WORKERS` a core."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
@@ -118,7 +122,7 @@ class Pool:
     @contextlib.contextmanager
     def _worker(self) -> Iterator["_Lent"]:
         with self._changed:
-            self._changed.wait_for(lambda: self._free or self._count < cores())
+            self._changed.wait_for(lambda: self._free or self._count < WORKERS * cores())
             worker = self._free.pop() if self._free else None
             self._count += worker is None
         lent = None
@@ -138,10 +142,10 @@ class Pool:
 
 def _server(limits: Limits) -> Server:
     if hasattr(os, "fork"):
-        return ForkServer(limits.memory, limits.seconds)
+        return ForkServer(limits.memory)
     from ursa.sandbox.windows import Spawner
 
-    return Spawner(limits.memory, limits.seconds)
+    return Spawner(limits.memory)
 
 
 class _EndedError(Exception):
@@ -185,7 +189,7 @@ class _Lent:
             self.pool.server.end(self.worker, patience=0)
             raise _EndedError(_timed_out(f"{self.pool.limits.wall:g} s"), too_long=True) from None
         except (OSError, ValueError) as problem:
-            raise self._ended(problem) from None
+            raise self._ended(problem, request.seconds) from None
         self.sound = not heavy
         raise DataError(what, found=found, fix=fix)
 
@@ -195,10 +199,10 @@ class _Lent:
             raise ConnectionResetError("the worker has gone")
         return protocol.unpack(message)
 
-    def _ended(self, problem: Exception) -> _EndedError:
+    def _ended(self, problem: Exception, seconds: float) -> _EndedError:
         status = self.pool.server.end(self.worker)
         if process.ran_out_of_time(status):
-            limit = f"{self.pool.limits.seconds:g} s of computing"
+            limit = f"{seconds:g} s of computing"
             return _EndedError(_timed_out(limit), too_long=True)
         how = process.told(status)
         return _EndedError(_crashed(how if isinstance(problem, OSError) else f"{how}, {problem}"))

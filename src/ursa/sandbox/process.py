@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from ursa.errors import UrsaError
 from ursa.sandbox.memory import SharedMemory
 
-_ORDER = struct.Struct("<cqqd")  # what to do; process, or bytes of memory; 0; seconds
+_ORDER = struct.Struct("<cqd")  # what to do; process, or bytes of memory; seconds of patience
 START, WAIT = b"S", b"W"
 PATIENCE = 2.0  # seconds until a process that closed its socket has ended
 
@@ -58,8 +58,8 @@ class Server(Protocol):
 class ForkServer:
     """The process that workers are forked from; begun when the first one is wanted, and again if it has died."""
 
-    def __init__(self, memory: int, seconds: float) -> None:
-        self.memory, self.seconds = memory, seconds
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -70,7 +70,7 @@ class ForkServer:
         shared = SharedMemory.create()
         try:
             with theirs:
-                order = _ORDER.pack(START, self.memory, 0, self.seconds)
+                order = _ORDER.pack(START, self.memory, 0)
                 process = self._ask(order, [theirs.fileno(), shared.descriptor])
         except BaseException:
             ours.close()
@@ -83,7 +83,7 @@ class ForkServer:
         with contextlib.suppress(OSError):
             worker.connection.close()
         try:
-            status = self._ask(_ORDER.pack(WAIT, worker.process, 0, patience), [])
+            status = self._ask(_ORDER.pack(WAIT, worker.process, patience), [])
         except UrsaError:
             return None
         return None if status < 0 else status
@@ -151,13 +151,13 @@ def fork_server(descriptor: int) -> None:
         order, descriptors, _, _ = socket.recv_fds(control, _ORDER.size, 2)
         if len(order) < _ORDER.size:
             os._exit(0)
-        kind, number, _, seconds = _ORDER.unpack(order)
+        kind, number, patience = _ORDER.unpack(order)
         if kind == WAIT:
-            answer = _ended(number, seconds)
+            answer = _ended(number, patience)
         elif (answer := os.fork()) == 0:
             control.close()
             connection, memory = descriptors
-            worker.serve(socket.socket(fileno=connection), SharedMemory(memory), number, seconds)
+            worker.serve(socket.socket(fileno=connection), SharedMemory(memory), number)
         for each in descriptors:
             os.close(each)
         control.sendall(answer.to_bytes(8, "little", signed=True))

@@ -16,7 +16,7 @@ from ursa.core.prepare import FITS
 ROOM_IN, ROOM_OUT = 512 << 20, 3 * MAX_PIXELS  # bytes of shared memory, first the file, then the pixels
 ROOM = ROOM_IN + ROOM_OUT
 
-_REQUEST = struct.Struct("<qqqBBxxxxxx")
+_REQUEST = struct.Struct("<qqqdBBxxxxxx")
 _REPLY = struct.Struct("<Bxxxxxxxqqqqqqq")
 
 PICTURE, REFUSED, NEEDS = range(1, 4)
@@ -29,6 +29,7 @@ class Request:
     """Decode the first `length` bytes of the shared memory; with `size`, also prepare the view of them."""
 
     length: int
+    seconds: float  # of computing
     at_least: int | None = None  # see `core.image.read`
     side: str = "shorter"
     size: int = 0  # pixels, both sides of the view; 0: the pixels as they are
@@ -37,13 +38,15 @@ class Request:
     def pack(self) -> bytes:
         """The message."""
         at_least = -1 if self.at_least is None else self.at_least
-        return _REQUEST.pack(self.length, at_least, self.size, self.side == "longer", FITS.index(self.fit))
+        fit = FITS.index(self.fit)
+        return _REQUEST.pack(self.length, at_least, self.size, self.seconds, self.side == "longer", fit)
 
     @classmethod
     def unpack(cls, message: bytes) -> "Request":
         """The request that was packed."""
-        length, at_least, size, longer, fit = _REQUEST.unpack(message)
-        return cls(length, None if at_least < 0 else at_least, "longer" if longer else "shorter", size, FITS[fit])
+        length, at_least, size, seconds, longer, fit = _REQUEST.unpack(message)
+        side = "longer" if longer else "shorter"
+        return cls(length, seconds, None if at_least < 0 else at_least, side, size, FITS[fit])
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ LONGEST = 1 << 16  # bytes of a socket that is handed over
 class Spawner:
     """As `process.ForkServer`."""
 
-    def __init__(self, memory: int, seconds: float) -> None:
-        self.memory, self.seconds = memory, seconds
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
         self._lock = threading.Lock()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -29,7 +29,7 @@ class Spawner:
         ours, theirs = socket.socketpair()
         name = f"ursa-{uuid.uuid4().hex}"
         shared = SharedMemory.named(name)
-        call = f"from ursa.sandbox import windows; windows.spawned({name!r}, {self.memory}, {self.seconds})"
+        call = f"from ursa.sandbox import windows; windows.spawned({name!r}, {self.memory})"
         try:
             with theirs:
                 process = python(call, stdin=subprocess.PIPE)
@@ -66,11 +66,11 @@ class Spawner:
         """There is no fork here."""
 
 
-def spawned(name: str, memory: int, seconds: float) -> None:
+def spawned(name: str, memory: int) -> None:
     """Inside a worker: its socket comes through standard input."""
     from ursa.sandbox import worker
 
     worker.load_decoders()
     handed = sys.stdin.buffer.read(LONGEST)
     if sys.platform == "win32":
-        worker.serve(socket.fromshare(handed), SharedMemory.named(name), memory, seconds)
+        worker.serve(socket.fromshare(handed), SharedMemory.named(name), memory)

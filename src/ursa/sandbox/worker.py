@@ -37,12 +37,12 @@ def load_decoders() -> None:
         heif.options.DECODE_THREADS = 1
 
 
-def serve(connection: socket.socket, shared: SharedMemory, memory: int, seconds: float) -> NoReturn:
-    """Answer requests until the caller has gone. memory: bytes; seconds: of computing, for each picture."""
+def serve(connection: socket.socket, shared: SharedMemory, memory: int) -> NoReturn:
+    """Answer requests until the caller has gone. memory: bytes of address space that it may take."""
     lock_down(memory)
     while len(message := protocol.receive(connection, protocol.REQUEST_SIZE)) == protocol.REQUEST_SIZE:
-        limit_time(seconds)
         request = Request.unpack(message)
+        limit_time(request.seconds)
         try:
             reply = _decode(connection, shared, request)
         except DataError as problem:

@@ -129,7 +129,7 @@ class _Service:
         """For each picture what the model says, or what is wrong with it. Each waits for its turn."""
         self._refuse_offender(place.client)  # many were let in before the first of them did harm
         if len(sent) == 1:
-            answer, seconds = await self._work(request, place, _predict, sent[0])
+            answer, seconds = await self._work(request, place, self._predict, sent[0])
             self._judge(place.client, answer, seconds)
             return [answer]
         views: dict[int, Pixels] = {}
@@ -138,7 +138,7 @@ class _Service:
             if self.offenders.wait(place.client):
                 problems[i] = DataError("not looked at: too many harmful pictures came from this address")
                 continue
-            view, seconds = await self._work(request, place, _view, upload)
+            view, seconds = await self._work(request, place, self._view, upload)
             self._judge(place.client, view, seconds)
             if isinstance(view, DataError):
                 problems[i] = view
@@ -146,19 +146,17 @@ class _Service:
                 views[i] = view
         predictions: list[Prediction] = []
         for some in batched(views.values(), BATCH):
-            predictions += await self._work(request, place, Predictor.predictions, some)
+            predictions += await self._work(request, place, self.predictor.predictions, some)
         found: dict[int, Prediction | DataError] = dict(zip(views, predictions, strict=True))
         return [found[i] if i in found else problems[i] for i in range(len(sent))]
 
-    async def _work(
-        self, request: Request, place: Place, work: Callable[[Predictor, Any], Result], argument: object
-    ) -> Result:
+    async def _work(self, request: Request, place: Place, work: Callable[[Any], Result], argument: object) -> Result:
         """In a worker thread, when it is this request's turn, if somebody still waits for the answer."""
         async with self.queue.turn(place) as waited:
             if waited and await request.is_disconnected():
                 raise ClientDisconnect
             try:
-                return await asyncio.get_running_loop().run_in_executor(self.pool, work, self.predictor, argument)
+                return await asyncio.get_running_loop().run_in_executor(self.pool, work, argument)
             except TimeoutError as problem:
                 logger.error("%s took too long: %s", work.__name__, escaped(problem))
                 raise refusals.busy("the model took too long", "no answer in its time") from problem
@@ -173,21 +171,19 @@ class _Service:
         if wait > 0:
             raise refusals.too_many_offenses(wait)
 
+    def _view(self, upload: Upload) -> tuple[Pixels | DataError, float]:
+        """In a worker thread: what the model is to see of a picture, or what is wrong with it; seconds it took."""
+        began = time.perf_counter()
+        try:
+            return self.predictor.view(upload.data, self.limits.decoding), time.perf_counter() - began
+        except DataError as problem:
+            problem.fix = problem.fix or "send the original picture, or save it again as JPEG or PNG"
+            return problem, time.perf_counter() - began
 
-def _view(predictor: Predictor, upload: Upload) -> tuple[Pixels | DataError, float]:
-    """In a worker thread: what the model is to see of a picture, or what is wrong with it; and the seconds it took."""
-    began = time.perf_counter()
-    try:
-        return predictor.view(upload.data), time.perf_counter() - began
-    except DataError as problem:
-        problem.fix = problem.fix or "send the original picture, or save it again as JPEG or PNG"
-        return problem, time.perf_counter() - began
-
-
-def _predict(predictor: Predictor, upload: Upload) -> tuple[Prediction | DataError, float]:
-    """In a worker thread, for a single picture: both steps at once. The seconds are those of the first."""
-    view, seconds = _view(predictor, upload)
-    return (view if isinstance(view, DataError) else predictor.predictions([view])[0]), seconds
+    def _predict(self, upload: Upload) -> tuple[Prediction | DataError, float]:
+        """In a worker thread, for a single picture: both steps at once. The seconds are those of the first."""
+        view, seconds = self._view(upload)
+        return (view if isinstance(view, DataError) else self.predictor.predictions([view])[0]), seconds
 
 
 def _document(upload: Upload, answer: Prediction | DataError) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Limits:
     linger: float = 5.0  # s for which a refused body is still read and thrown away, so that the answer is seen
     linger_bytes: int = 80_000_000  # and so many bytes of it
 
+    decoding: float = 4.0  # s of computing for a picture
     offenses: int = 3  # pictures of one client that end or overrun their decoder until it has to wait
     penalty: float = 10.0  # s to wait then; doubled each time up to `max_penalty`
     max_penalty: float = 600.0  # s; after so long without another one, all is forgotten

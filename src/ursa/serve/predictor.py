@@ -71,8 +71,8 @@ class Predictor:
             for best in [int(row.argmax())]
         ]
 
-    def view(self, picture: str | Path | bytes | Pixels) -> Pixels:
-        """What the model sees of a picture: [size, size, 3] uint8."""
+    def view(self, picture: str | Path | bytes | Pixels, seconds: float = sandbox.LIMITS.seconds) -> Pixels:
+        """What the model sees of a picture: [size, size, 3] uint8. seconds: of computing, to decode it."""
         preparation = self.bundle.preparation
         if isinstance(picture, np.ndarray):
             if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
@@ -83,7 +83,7 @@ class Predictor:
                 )
             return preparation.view(picture)
         data = picture if isinstance(picture, bytes) else _bytes_of(Path(picture))
-        return sandbox.view(data, preparation)
+        return sandbox.view(data, preparation, seconds)
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Views [N, size, size, 3] uint8 -> [N, K]. Raises BundleError for a model that fails on them."""

@@ -46,7 +46,7 @@ class Checked:
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa check --json`."""
         return {
-            "pictures": len(self.catalog),
+            "pictures": len(self.catalog.readable()),
             "classes": self.catalog.counts(),
             "findings": [finding.to_json() for finding in self.findings],
             "accuracy": self.accuracy.to_json(),
