@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has nei
 
 # Clears the screen and sets the title; C1; two lines and a carriage return; Trojan Source; Rich's markup and emoji.
 CLASSES = ("a\x1b[2J\x1b]0;x\x07", "b\x9b31m\u202ered", "c\nd\r[red]:bear: [link=x]\\")
+LEARNED = ("a [bold]", "b :bear:", "c [link=x]\\")  # a bundle holds printable classes only
 QUIET = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 PIXELS = ("--backbone", "pixels", "--precision", "fp32")
 
@@ -38,19 +39,24 @@ def home(tmp_path_factory, picture_folder, ursa_command, in_terminal):
     shutil.copy(first[1], folder / CLASSES[0] / "again\x1bc.png")
     shutil.copy(first[2], folder / CLASSES[1] / "elsewhere\x9b.jpg")
     shutil.copy(first[3], folder / CLASSES[2] / "whole\x1b.jpg")
-    command = [ursa_command, "train", folder.name, *PIXELS, "--set", "epochs=1", "--out", BUNDLE]
+    learned = picture_folder(place / TRAINED, dict.fromkeys(LEARNED, 6))
+    for path in sorted((learned / LEARNED[0]).iterdir())[:2]:
+        path.rename(path.with_name(f"x\x1b[2J\n{path.name}"))
+    (learned / LEARNED[1] / "cut\x1b[1m\n.jpg").write_bytes(first[0].read_bytes()[:500])
+    command = [ursa_command, "train", TRAINED, *PIXELS, "--set", "epochs=1", "--out", BUNDLE]
     code, seen = in_terminal(command, cwd=place, env=QUIET)
     assert code == 0, seen
     assert escaped(seen.decode(), lines=True) == seen.decode()
     return place
 
 
-FOLDER, BUNDLE = "p\x1b[31m\x9b", "m\x1b[5m.ursa"
+FOLDER, TRAINED, BUNDLE = "p\x1b[31m\x9b", "t\x1b[31m\x9b", "m\x1b[5m.ursa"
 BROKEN, WHOLE = f"{FOLDER}/{CLASSES[0]}/cut\x1b[1m\n.jpg", f"{FOLDER}/{CLASSES[2]}/whole\x1b.jpg"
 
 COMMANDS = {
     "check": ["check", FOLDER, *PIXELS],
-    "evaluate": ["evaluate", BUNDLE, FOLDER],
+    "evaluate": ["evaluate", BUNDLE, TRAINED],
+    "no bundle for these classes": ["train", FOLDER, *PIXELS],
     "predict": ["predict", BUNDLE, BROKEN, WHOLE, "no\x1b[2J\n\x9b.jpg", b"byte\xff.jpg", FOLDER],
     "show into a file": ["show", FOLDER, "--out", "f\x1b.png"],
     "show classes": ["show", FOLDER, "--what", "classes", "--out", "f\x1b.png"],

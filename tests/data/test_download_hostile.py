@@ -351,7 +351,7 @@ def test_a_picture_whose_decoder_is_missing_is_kept(monkeypatch):
     def read(_data, **_):
         raise DataError("needs a decoder: HEIC (python -m pip install 'ursa-learn[heic]')")
 
-    monkeypatch.setattr(download.image, "read", read)
+    monkeypatch.setattr(download.sandbox, "read", read)
     assert download.verified(b"heic") == b"heic"
 
 
@@ -359,7 +359,7 @@ def test_one_that_takes_too_long_is_tried_again_some_other_day(monkeypatch):
     def read(_data, **_):
         raise DataError("takes too long: 5 s")
 
-    monkeypatch.setattr(download.image, "read", read)
+    monkeypatch.setattr(download.sandbox, "read", read)
     assert download.verified(b"x") == Refusal("takes too long: 5 s", final=False)
 
 

@@ -401,7 +401,7 @@ def test_a_zip_with_a_forged_workspace_is_not_believed_on_the_command_line(whole
     archive = shutil.make_archive(str(copied.parent / "pictures"), "zip", copied)
     folder = copied.parent / "unpacked"
     shutil.unpack_archive(archive, folder)
-    program = "from ursa.cli.app import main; main()"
+    program = "from ursa.cli import main; main()"
     command = [sys.executable, "-c", program, "check", folder, "--backbone", "pixels", "--json"]
     for options, said in ((["--precision", "fp32"], "was made elsewhere"), (["--fresh"], "")):
         done = subprocess.run([*map(str, command), *options], capture_output=True, text=True, timeout=60)

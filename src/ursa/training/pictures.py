@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from ursa import sandbox
 from ursa.core import picture_file
 from ursa.core.image import Pixels
@@ -47,7 +49,7 @@ class Pictures:
             return known
         with self.whole(row) as whole:
             pixels = reduced(whole, self.preparation, resize.fastest())
-            pixels = pixels.copy() if pixels is whole else pixels
+            pixels = pixels.copy() if np.may_share_memory(pixels, whole) else pixels  # a part of it, as it was
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
         return pixels
