@@ -79,7 +79,8 @@ def _check(picture: "Picture", at_least: int | None, side: str) -> None:
     scales = [k for k in range(1, 8) if (-(-picture.width * k // 8), -(-picture.height * k // 8)) == (width, height)]
     if at_least is None or picture.format != "JPEG" or not scales:
         raise LawError(f"{width} x {height} of {picture.width} x {picture.height}, asked for {at_least} {side}")
-    if (max if side == "longer" else min)(width, height) < 2 * at_least:
+    least = min(2 * at_least, (max if side == "longer" else min)(picture.width, picture.height))
+    if (max if side == "longer" else min)(width, height) < least:
         raise LawError(f"{width} x {height} is too small for {at_least} of the {side} side")
 
 
