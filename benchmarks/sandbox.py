@@ -1,11 +1,10 @@
 """What decoding in worker processes costs: the same work with and without them, in turn, in one process."""
 
 import argparse
-import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
@@ -25,6 +24,7 @@ from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.extractor import Extractor
 from ursa.embed.run import embed
+from ursa.errors import DataError
 from ursa.training.picture_batches import Views
 from ursa.workspace import Workspace
 
@@ -32,10 +32,15 @@ PREPARATION = Preparation(224)
 REQUESTS = 200
 
 
-@contextlib.contextmanager
-def reading(data: bytes, at_least: int | None = None, side: str = "shorter") -> Iterator[Picture]:
+def reading(
+    datas: Iterable[bytes], at_least: int | None = None, side: str = "shorter"
+) -> Iterator[Picture | DataError]:
     """As it was before workers: decoded here."""
-    yield image.read(data, at_least, side)
+    for data in datas:
+        try:
+            yield image.read(data, at_least, side)
+        except DataError as problem:
+            yield problem
 
 
 def view(data: bytes, preparation: Preparation, seconds: float = 10) -> Pixels:  # noqa: ARG001

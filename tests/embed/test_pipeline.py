@@ -11,7 +11,7 @@ from ursa.core import image, prepare
 from ursa.core.prepare import Preparation
 from ursa.core.threads import chunks, cores
 from ursa.data import scan
-from ursa.data.scan import glance, look
+from ursa.data.scan import look
 from ursa.embed import pipeline
 from ursa.embed.resize import by_torch
 
@@ -89,7 +89,8 @@ def test_an_error_in_a_thread_reaches_the_reader_and_nothing_hangs(files, way):
 def test_little_is_decoded_ahead(files, monkeypatch, way):
     monkeypatch.setattr(pipeline, "GROUPS", 2)
     looked = []
-    monkeypatch.setattr(scan, "glance", lambda file, *rest: looked.append(file) or glance(file, *rest))
+    read = scan.picture_file.read
+    monkeypatch.setattr(scan.picture_file, "read", lambda file: looked.append(file) or read(file))
     done = 0
     for chunk in way(files, batch=2):
         done += len(chunk.facts)

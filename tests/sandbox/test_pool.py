@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,8 +37,15 @@ def pool(plant, monkeypatch):
 
 
 def read(pool: Pool, data: bytes) -> Picture:
-    with pool.decoded(data, Request(len(data), pool.limits.seconds, 24, "longer")) as (found, pixels):
-        return Picture(pixels.copy(), found.format, found.width, found.height, found.frames)
+    (found,) = several(pool, [data])
+    if isinstance(found, DataError):
+        raise found
+    return found
+
+
+def several(pool: Pool, datas: list[bytes]) -> list[Picture | DataError]:
+    pictures = pool.each(datas, lambda length, slot: Request(length, pool.limits.seconds, 24, "longer", slot=slot))
+    return [replace(found, pixels=found.pixels.copy()) if isinstance(found, Picture) else found for found in pictures]
 
 
 def refused(pool: Pool, data: bytes) -> str:
@@ -171,6 +179,28 @@ def test_who_comes_after_a_picture_that_broke_its_worker_is_not_blamed(pool, pla
     assert read(pool, planted("nothing")).width == 64
 
 
+@pytest.mark.parametrize("fault", ["abort", "exit", "loop", "memory"])
+def test_among_many_the_one_that_ends_its_worker_is_named_and_all_others_come_out_in_order(pool, planted, fault):
+    datas = [planted("nothing", seed) for seed in range(6)]
+    wanted = several(pool, datas)
+    for place in (0, 3, 6):
+        found = several(pool, [*datas[:place], planted(fault), *datas[place:]])
+        assert isinstance(found.pop(place), DataError)
+        for ours, theirs in zip(found, wanted, strict=True):
+            assert np.array_equal(ours.pixels, theirs.pixels)
+
+
+def test_who_stops_in_the_middle_leaves_no_worker_behind_that_answers_somebody_else(pool, planted):
+    datas = [planted("nothing", seed) for seed in range(4)]
+    wanted = several(pool, datas)
+    for _ in range(5):
+        pictures = pool.each(datas, lambda length, slot: Request(length, 10, 24, "longer", slot=slot))
+        next(pictures)
+        pictures.close()
+        assert np.array_equal(read(pool, datas[3]).pixels, wanted[3].pixels)
+    assert several(pool, []) == []
+
+
 def test_a_worker_can_do_nothing_but_decode(pool, planted, plant):
     plant.chmod(0o777)  # only the sandbox forbids it to delete what lies there
     with pytest.raises(DataError) as problem:
@@ -192,8 +222,9 @@ def test_a_worker_is_small(pool, planted):
 
 def test_memory_of_a_large_picture_is_given_back(pool, encode):
     data = encode(np.zeros((4000, 5000, 3), np.uint8), "PNG")
-    with pool.decoded(data, Request(len(data), 10)) as (found, _):
-        assert (found.rows, found.columns) == (4000, 5000)
+    for found in pool.each([data] * 3, lambda length, slot: Request(length, 10, slot=slot)):
+        assert found.pixels.shape == (4000, 5000, 3)
+        del found
     for process in workers_of(pool):
         with open(f"/proc/{process}/smaps_rollup") as file:
             resident = next(int(line.split()[1]) for line in file if line.startswith("Rss"))

@@ -19,9 +19,10 @@ from ursa.sandbox.protocol import Decoded, Request
     st.sampled_from(["shorter", "longer"]),
     st.integers(0, 4096),
     st.sampled_from(FITS),
+    st.integers(0, 1),
 )
-def test_requests_come_out_as_they_went_in(length, seconds, at_least, side, size, fit):
-    request = Request(length, seconds, at_least, side, size, fit)
+def test_requests_come_out_as_they_went_in(length, seconds, at_least, side, size, fit, slot):
+    request = Request(length, seconds, at_least, side, size, fit, slot)
     assert Request.unpack(request.pack()) == request
 
 

@@ -1,7 +1,7 @@
 """File -> facts: hash, format, size, perceptual hash, and the reason why it cannot be used. Decodes each file once.
 
-`glance` is the one place where a picture file is opened for learning. It makes the facts and the model's view of the
-picture together, so that `embed/run.py` need not decode a second time; `look` is the same for a single file.
+`glances` is the one place where picture files are opened for learning. It makes the facts and the model's views of the
+pictures together, so that `embed/run.py` need not decode a second time; `look` is the same for a single file.
 """
 
 import hashlib
@@ -47,28 +47,26 @@ def look(file: Path, preparation: Preparation, by: Resize = resize) -> tuple[Fac
 
 
 def glances(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[Facts], Pixels]:
-    """N files -> their facts but for hash and miniature, and views [N, S, S, 3], blank where there is a problem."""
-    views = preparation.blank(len(files))
-    return [glance(file, view, preparation, by) for file, view in zip(files, views, strict=True)], views
-
-
-def glance(file: Path, view: Pixels, preparation: Preparation, by: Resize) -> Facts:
-    """file -> facts but for hash and miniature; what it shows is put into the blank view [size, size, 3].
+    """N files -> their facts but for hash and miniature, and views [N, S, S, 3], blank where there is a problem.
 
     by: see `Preparation.view`. What can wait is left to `compared`: each small call here has the threads wait for each
     other.
     """
-    try:
-        data = picture_file.read(file)
-    except DataError as problem:
-        return Facts(problem=problem.what)
-    digest = hashlib.sha256(data).hexdigest()
-    try:
-        with sandbox.reading(data, preparation.size, preparation.side) as picture:
-            preparation.view(picture.pixels, view, by)
-            return Facts(digest, picture.format, picture.width, picture.height, picture.frames)
-    except DataError as problem:
-        return Facts(sha256=digest, problem=problem.what)
+    views, facts, datas = preparation.blank(len(files)), [Facts()] * len(files), {}
+    for row, file in enumerate(files):
+        try:
+            datas[row] = picture_file.read(file)
+        except DataError as problem:
+            facts[row] = Facts(problem=problem.what)
+    pictures = sandbox.reading(datas.values(), preparation.size, preparation.side)
+    for (row, data), found in zip(datas.items(), pictures, strict=True):
+        digest = hashlib.sha256(data).hexdigest()
+        if isinstance(found, DataError):
+            facts[row] = Facts(sha256=digest, problem=found.what)
+        else:
+            preparation.view(found.pixels, views[row], by)
+            facts[row] = Facts(digest, found.format, found.width, found.height, found.frames)
+    return facts, views
 
 
 def compared(facts: Sequence[Facts], views: Pixels, preparation: Preparation, by: Resize) -> list[Facts]:

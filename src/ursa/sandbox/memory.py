@@ -9,7 +9,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ursa.sandbox.protocol import ROOM
+import numpy as np
+
+from ursa.core.image import Pixels
+from ursa.sandbox.protocol import ROOM, ROOM_IN, SLOT
 
 KEPT = 16 << 20  # bytes that a worker's shared memory may keep between two pictures
 
@@ -43,15 +46,15 @@ class SharedMemory:
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         return cls(descriptor)
 
-    def release(self) -> None:
-        """Give back the memory of what was written."""
-        if self.descriptor < 0:
-            return
-        if hasattr(mmap, "MADV_REMOVE"):
-            self.bytes.madvise(mmap.MADV_REMOVE)
-        else:
-            os.ftruncate(self.descriptor, 0)
-            os.ftruncate(self.descriptor, ROOM)
+    def pixels(self, slot: int, rows: int, columns: int) -> Pixels:
+        """[rows, columns, 3] where a slot has them."""
+        place = slot * SLOT + ROOM_IN
+        return np.frombuffer(self.bytes, np.uint8, 3 * rows * columns, place).reshape(rows, columns, 3)
+
+    def release(self, slot: int) -> None:
+        """Give back the memory of what was written to a slot, where the system can."""
+        if hasattr(mmap, "MADV_REMOVE") and self.descriptor >= 0:
+            self.bytes.madvise(mmap.MADV_REMOVE, slot * SLOT, SLOT)
 
     def close(self) -> None:
         """Unmap it; where arrays still look at it, the mapping goes with the last of them."""

@@ -3,20 +3,19 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from ursa.core import picture_file
 from ursa.core.image import Picture, Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import cores
 from ursa.errors import DataError
-from ursa.sandbox import process, protocol
+from ursa.sandbox.client import Client, EndedError, crashed
 from ursa.sandbox.memory import KEPT, Budget, default_budget
 from ursa.sandbox.process import ForkServer, Server, Started
-from ursa.sandbox.protocol import Decoded, Request
+from ursa.sandbox.protocol import Request
+
+WORKERS = 2  # a core, at most: a server keeps some for pictures that are quick while others are slow
 
 
 @dataclass(frozen=True)
@@ -29,21 +28,24 @@ class Limits:
 
 
 LIMITS = Limits()
-WORKERS = 2  # a core, at most: a server keeps some for pictures that are quick while others are slow
-HEAVY = 512 << 20  # bytes that a picture may take until its worker is replaced, as its heap has grown
+
+Pictures = Generator[Picture | DataError, None, None]
+Ask = Callable[[int, int], Request]  # bytes of a file, slot -> the request
 
 
 def read(data: bytes, at_least: int | None = None, side: str = "shorter") -> Picture:
     """As `core.image.read`, in a worker process. Raises DataError, also where the decoder dies or overruns."""
-    with reading(data, at_least, side) as found:
+    with contextlib.closing(reading([data], at_least, side)) as pictures:
+        found = _sound(next(pictures))
         return replace(found, pixels=found.pixels.copy())
 
 
-@contextlib.contextmanager
-def reading(data: bytes, at_least: int | None = None, side: str = "shorter") -> Iterator[Picture]:
-    """As `read`, but the pixels may only be used inside: they lie where the next picture will be put."""
-    with _POOL.decoded(data, Request(len(data), LIMITS.seconds, at_least, side)) as (found, pixels):
-        yield Picture(pixels, found.format, found.width, found.height, found.frames, found.orientation)
+def reading(datas: Iterable[bytes], at_least: int | None = None, side: str = "shorter") -> Pictures:
+    """As `read` for each of some files, in order, the refusal where there is one; the next is decoded meanwhile.
+
+    The pixels of a picture may be used until the next one is asked for: another one is then put in their place.
+    """
+    return _POOL.each(datas, lambda length, slot: Request(length, LIMITS.seconds, at_least, side, slot=slot))
 
 
 def view(data: bytes, preparation: Preparation, seconds: float = LIMITS.seconds) -> Pixels:
@@ -51,10 +53,15 @@ def view(data: bytes, preparation: Preparation, seconds: float = LIMITS.seconds)
 
     seconds: of computing that it may take.
     """
-    side, size = preparation.side, preparation.size
-    with _POOL.decoded(data, Request(len(data), seconds, size, side, size, preparation.fit)) as (_, pixels):
+    side, size, fit = preparation.side, preparation.size, preparation.fit
+
+    def ask(length: int, slot: int) -> Request:
+        return Request(length, seconds, size, side, size, fit, slot)
+
+    with contextlib.closing(_POOL.each([data], ask)) as views:
+        pixels = _sound(next(views)).pixels
         if pixels.shape != (size, size, 3):
-            raise _crashed("the process gave a view of another size")
+            raise crashed("the process gave a view of another size")
         return pixels.copy()
 
 
@@ -74,31 +81,28 @@ class Pool:
         self._changed = threading.Condition()
         self._count = 0  # of workers, free or lent
 
-    @contextlib.contextmanager
-    def decoded(self, data: bytes, request: Request) -> Iterator[tuple[Decoded, Pixels]]:
-        """What became of these bytes, and the pixels [h, w, 3] in shared memory."""
-        if len(data) > picture_file.MAX_BYTES:
-            limit = f"{picture_file.MAX_BYTES:,}"
-            raise DataError(f"too large: a file of {len(data):,} bytes, the limit is {limit}", fix="make it smaller")
-        with self._worker() as lent:
-            try:
-                found = lent.ask(data, request)
-            except _EndedError as first:
-                if first.too_long:
-                    raise first.refusal from None
-                lent.renew()  # perhaps an earlier picture did it: only who ends a fresh worker is to blame
-                try:
-                    found = lent.ask(data, request)
-                except _EndedError as ended:
-                    raise ended.refusal from None
-            size = 3 * found.rows * found.columns
-            pixels = np.frombuffer(lent.worker.shared.bytes, np.uint8, size, protocol.ROOM_IN)
-            yield found, pixels.reshape(found.rows, found.columns, 3)
-            lent.used(len(data) + size)
+    def each(self, datas: Iterable[bytes], ask: Ask) -> Pictures:
+        """See `reading`."""
+        queue = iter(datas)
+        current = next(queue, None)
+        with self._client() as client:
+            slot = 0
+            refusal = None if current is None else _send(client, current, ask(len(current), slot))
+            while current is not None:
+                following, after = next(queue, None), None
+                if following is not None:
+                    after = _send(client, following, ask(len(following), 1 - slot))
+                found, lost = (refusal, False) if refusal else _answer(client, current, ask(len(current), slot))
+                if lost and following is not None and after is None:
+                    after = _send(client, following, ask(len(following), 1 - slot))
+                yield found
+                if isinstance(found, Picture) and len(current) + found.pixels.nbytes > KEPT:
+                    client.worker.shared.release(slot)
+                current, refusal, slot = following, after, 1 - slot
 
     def warm(self) -> None:
         """Have one worker ready."""
-        with self._worker():
+        with self._client():
             pass
 
     def close(self) -> None:
@@ -120,24 +124,58 @@ class Pool:
         self.server.forget_after_fork()
 
     @contextlib.contextmanager
-    def _worker(self) -> Iterator["_Lent"]:
+    def _client(self) -> Iterator[Client]:
         with self._changed:
             self._changed.wait_for(lambda: self._free or self._count < WORKERS * cores())
             worker = self._free.pop() if self._free else None
             self._count += worker is None
-        lent = None
+        client = None
         try:
-            lent = _Lent(self, worker or self.server.start())
-            yield lent
+            client = Client(worker or self.server.start(), self.server, self.budget, self.limits.wall)
+            yield client
         finally:
             with self._changed:
-                if lent is not None and lent.sound:
-                    self._free.append(lent.worker)
+                if client is not None and client.sound:
+                    self._free.append(client.worker)
                 else:
                     self._count -= 1
                 self._changed.notify()
-            if lent is not None and not lent.sound:
-                lent.end()
+            if client is not None and not client.sound:
+                client.end()
+
+
+def _send(client: Client, data: bytes, request: Request) -> DataError | None:
+    try:
+        client.send(data, request)
+    except DataError as refusal:
+        return refusal
+    return None
+
+
+def _answer(client: Client, data: bytes, request: Request) -> tuple[Picture | DataError, bool]:
+    """The picture or its refusal, and whether a worker ended on the way, with what else had been sent to it."""
+    ended = None
+    for _ in range(2):
+        try:
+            found = client.receive(request)
+        except EndedError as problem:
+            if ended is not None or problem.too_long:
+                return problem.refusal, True
+            ended = problem  # perhaps an earlier picture did it: only who ends a fresh worker is to blame
+            client.send(data, request)
+        except DataError as refusal:
+            return refusal, ended is not None
+        else:
+            pixels = client.pixels(found, request.slot)
+            about = (found.format, found.width, found.height, found.frames, found.orientation)
+            return Picture(pixels, *about), ended is not None
+    raise AssertionError  # the second end returns
+
+
+def _sound(found: Picture | DataError) -> Picture:
+    if isinstance(found, DataError):
+        raise found
+    return found
 
 
 def _server(limits: Limits) -> Server:
@@ -146,91 +184,6 @@ def _server(limits: Limits) -> Server:
     from ursa.sandbox.windows import Spawner
 
     return Spawner(limits.memory)
-
-
-class _EndedError(Exception):
-    """A worker ended, or was ended, in mid-picture."""
-
-    def __init__(self, refusal: DataError, *, too_long: bool = False) -> None:
-        super().__init__(refusal.what)
-        self.refusal, self.too_long = refusal, too_long
-
-
-class _Lent:
-    """A worker in the hands of one thread."""
-
-    def __init__(self, pool: Pool, worker: Started) -> None:
-        self.pool, self.worker = pool, worker
-        self.sound = True  # False from the moment it is asked until it has answered
-
-    def ask(self, data: bytes, request: Request) -> Decoded:
-        """Raises DataError for a refused picture, _EndedError where the worker ended."""
-        self.sound = False
-        connection, shared = self.worker.connection, self.worker.shared
-        connection.settimeout(self.pool.limits.wall)
-        shared.bytes[: len(data)] = data
-        heavy = False
-        try:
-            connection.sendall(request.pack())
-            reply = self._reply()
-            if isinstance(reply, tuple) and reply[0] == protocol.NEEDS:
-                heavy = reply[1] > HEAVY
-                with self.pool.budget.hold(reply[1]):
-                    connection.sendall(protocol.GO)
-                    reply = self._reply()
-            if isinstance(reply, Decoded):
-                self.sound = not heavy
-                return reply
-            if reply[0] != protocol.REFUSED:
-                raise ValueError("a second question")
-            text = shared.bytes[protocol.ROOM_IN : protocol.ROOM_IN + reply[1]]
-            what, found, fix = protocol.refusal(text)
-        except TimeoutError:
-            self.pool.server.end(self.worker, patience=0)
-            raise _EndedError(_timed_out(f"{self.pool.limits.wall:g} s"), too_long=True) from None
-        except (OSError, ValueError) as problem:
-            raise self._ended(problem, request.seconds) from None
-        self.sound = not heavy
-        raise DataError(what, found=found, fix=fix)
-
-    def _reply(self) -> Decoded | tuple[int, int]:
-        message = protocol.receive(self.worker.connection, protocol.REPLY_SIZE)
-        if len(message) < protocol.REPLY_SIZE:
-            raise ConnectionResetError("the worker has gone")
-        return protocol.unpack(message)
-
-    def _ended(self, problem: Exception, seconds: float) -> _EndedError:
-        status = self.pool.server.end(self.worker)
-        if process.ran_out_of_time(status):
-            limit = f"{seconds:g} s of computing"
-            return _EndedError(_timed_out(limit), too_long=True)
-        how = process.told(status)
-        return _EndedError(_crashed(how if isinstance(problem, OSError) else f"{how}, {problem}"))
-
-    def renew(self) -> None:
-        """Another worker instead of the one that ended."""
-        self.end()
-        self.worker = self.pool.server.start()
-
-    def used(self, count: int) -> None:
-        """After a picture: what is over `KEPT` bytes goes back to the system."""
-        if self.sound and count > KEPT:
-            self.worker.shared.release()
-
-    def end(self) -> None:
-        """End the worker, if it has not ended."""
-        self.pool.server.end(self.worker)
-        self.worker.shared.close()
-
-
-def _timed_out(limit: str) -> DataError:
-    return DataError(f"takes too long: decoding took over {limit}", fix="save it again with any picture editor")
-
-
-def _crashed(how: str) -> DataError:
-    return DataError(
-        f"crashes its decoder: {how}", fix="remove the file; do not open it in programs that you want to keep running"
-    )
 
 
 _POOL = Pool()

@@ -13,10 +13,11 @@ from ursa.core.image import MAX_PIXELS
 from ursa.core.kinds import DECODERS
 from ursa.core.prepare import FITS
 
-ROOM_IN, ROOM_OUT = 512 << 20, 3 * MAX_PIXELS  # bytes of shared memory, first the file, then the pixels
-ROOM = ROOM_IN + ROOM_OUT
+ROOM_IN, ROOM_OUT = 512 << 20, -(-3 * MAX_PIXELS >> 20) << 20  # bytes, in whole megabytes: the file, then the pixels
+SLOT = ROOM_IN + ROOM_OUT  # of one picture; there are two, so that one is decoded while the other is looked at
+ROOM = 2 * SLOT
 
-_REQUEST = struct.Struct("<qqqdBBxxxxxx")
+_REQUEST = struct.Struct("<qqqdBBBxxxxx")
 _REPLY = struct.Struct("<Bxxxxxxxqqqqqqq")
 
 PICTURE, REFUSED, NEEDS = range(1, 4)
@@ -26,7 +27,7 @@ LARGEST_TEXT = 1 << 16  # bytes of a refusal
 
 @dataclass(frozen=True)
 class Request:
-    """Decode the first `length` bytes of the shared memory; with `size`, also prepare the view of them."""
+    """Decode `length` bytes that lie in a slot of the shared memory; with `size`, also prepare the view of them."""
 
     length: int
     seconds: float  # of computing
@@ -34,19 +35,20 @@ class Request:
     side: str = "shorter"
     size: int = 0  # pixels, both sides of the view; 0: the pixels as they are
     fit: str = "pad"
+    slot: int = 0  # 0 or 1, in which half of the shared memory
 
     def pack(self) -> bytes:
         """The message."""
         at_least = -1 if self.at_least is None else self.at_least
         fit = FITS.index(self.fit)
-        return _REQUEST.pack(self.length, at_least, self.size, self.seconds, self.side == "longer", fit)
+        return _REQUEST.pack(self.length, at_least, self.size, self.seconds, self.side == "longer", fit, self.slot)
 
     @classmethod
     def unpack(cls, message: bytes) -> "Request":
         """The request that was packed."""
-        length, at_least, size, seconds, longer, fit = _REQUEST.unpack(message)
+        length, at_least, size, seconds, longer, fit, slot = _REQUEST.unpack(message)
         side = "longer" if longer else "shorter"
-        return cls(length, seconds, None if at_least < 0 else at_least, side, size, FITS[fit])
+        return cls(length, seconds, None if at_least < 0 else at_least, side, size, FITS[fit], slot)
 
 
 @dataclass(frozen=True)

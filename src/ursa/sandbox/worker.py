@@ -46,23 +46,24 @@ def serve(connection: socket.socket, shared: SharedMemory, memory: int) -> NoRet
         try:
             reply = _decode(connection, shared, request)
         except DataError as problem:
-            reply = _refuse(shared, problem)
+            reply = _refuse(shared, request, problem)
         except MemoryError as problem:
-            reply = _refuse(shared, DataError("too large: it does not fit into memory", found=problem))
+            reply = _refuse(shared, request, DataError("too large: it does not fit into memory", found=problem))
         except Exception as problem:  # noqa: BLE001 - whatever it is, this picture is refused, and no other
             failed = f"unreadable: its decoder failed with {type(problem).__name__}"
-            reply = _refuse(shared, DataError(failed, found=problem))
+            reply = _refuse(shared, request, DataError(failed, found=problem))
         connection.sendall(reply)
     os._exit(0)
 
 
 def _decode(connection: socket.socket, shared: SharedMemory, request: Request) -> bytes:
-    data = shared.bytes[: request.length]
+    place = request.slot * protocol.SLOT
+    data = shared.bytes[place : place + request.length]
     if (needed := image.memory_needed(data, request.at_least, request.side)) > ASKED_FROM:
         connection.sendall(protocol.pack_needs(needed))
         if protocol.receive(connection, 1) != protocol.GO:
             os._exit(0)
-    room = np.frombuffer(shared.bytes, np.uint8, protocol.ROOM_OUT, protocol.ROOM_IN)
+    room = np.frombuffer(shared.bytes, np.uint8, protocol.ROOM_OUT, place + protocol.ROOM_IN)
     if request.size:
         found = image.read(data, request.at_least, request.side)
         pixels = Preparation(request.size, request.fit).view(found.pixels)
@@ -74,10 +75,11 @@ def _decode(connection: socket.socket, shared: SharedMemory, request: Request) -
     return _packed(found, pixels.shape[0], pixels.shape[1])
 
 
-def _refuse(shared: SharedMemory, problem: DataError) -> bytes:
+def _refuse(shared: SharedMemory, request: Request, problem: DataError) -> bytes:
     parts = [None if part is None else part[:1000] for part in (problem.what, problem.found, problem.fix)]
     text = json.dumps(parts).encode()
-    shared.bytes[protocol.ROOM_IN : protocol.ROOM_IN + len(text)] = text
+    place = request.slot * protocol.SLOT + protocol.ROOM_IN
+    shared.bytes[place : place + len(text)] = text
     return protocol.pack_text(len(text))
 
 

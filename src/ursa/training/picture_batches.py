@@ -130,12 +130,10 @@ class Views:
 
     def _made(self, rows: range) -> Pixels:
         views, by = self.preparation.blank(len(rows)), resize.fastest()
-        for row, view in zip(rows, views, strict=True):
-            if self.pictures.cache is None:
-                with self.pictures.whole(row) as pixels:
-                    self.preparation.view(pixels, view, by)
-            else:
-                self.preparation.view(self.pictures[row], view, by)
+        cached = self.pictures.cache is not None
+        source = map(self.pictures.__getitem__, rows) if cached else self.pictures.wholes(rows)
+        for pixels, view in zip(source, views, strict=True):
+            self.preparation.view(pixels, view, by)
         return views
 
 

@@ -1,7 +1,7 @@
 """Files -> pixels no larger than training needs them, decoded once where there is a cache."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,16 +47,16 @@ class Pictures:
         key = self.keys[row] if self.cache is not None else None
         if self.cache is not None and key is not None and (known := self.cache.get(key)) is not None:
             return known
-        with self.whole(row) as whole:
+        for whole in self.wholes([row]):
             pixels = reduced(whole, self.preparation, resize.fastest())
             pixels = pixels.copy() if np.may_share_memory(pixels, whole) else pixels  # a part of it, as it was
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
         return pixels
 
-    def whole(self, row: int) -> contextlib.AbstractContextManager[Pixels]:
-        """[h, w, 3] as it was decoded, to be used inside only. Raises as above."""
-        return reading(self.files[row], self.preparation)
+    def wholes(self, rows: Iterable[int]) -> Iterator[Pixels]:
+        """[h, w, 3] of each row as it was decoded, to be used until the next one is asked for. Raises as above."""
+        return reading([self.files[row] for row in rows], self.preparation)
 
 
 @contextlib.contextmanager
@@ -77,13 +77,24 @@ def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
     return Preparation(side, preparation.fit).sized(pixels, by)
 
 
-@contextlib.contextmanager
-def reading(file: Path, preparation: Preparation) -> Iterator[Pixels]:
-    """The pixels of a picture that a scan has found sound, inside. Raises DataError when it is not any more."""
+def reading(files: Sequence[Path], preparation: Preparation) -> Iterator[Pixels]:
+    """The pixels of pictures that a scan has found sound, each to be used until the next one is asked for.
+
+    Raises DataError for one that is not sound any more.
+    """
+    pictures = sandbox.reading((_bytes(file) for file in files), preparation.size, preparation.side)
+    for file, found in zip(files, pictures, strict=True):
+        if isinstance(found, DataError):
+            raise _gone(file, found) from found
+        yield found.pixels
+
+
+def _bytes(file: Path) -> bytes:
     try:
-        with sandbox.reading(picture_file.read(file), preparation.size, preparation.side) as picture:
-            yield picture.pixels
+        return picture_file.read(file)
     except DataError as problem:
-        raise DataError(
-            f"{file} could be read before, and now cannot", found=problem, fix="run the command again"
-        ) from problem
+        raise _gone(file, problem) from problem
+
+
+def _gone(file: Path, problem: DataError) -> DataError:
+    return DataError(f"{file} could be read before, and now cannot", found=problem, fix="run the command again")
