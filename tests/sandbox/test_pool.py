@@ -330,3 +330,16 @@ def test_the_budget_is_never_exceeded_but_by_one_alone():
         list(threads.map(take, [30, 60, 10, 250, 100, 45, 70, 5] * 20))
     assert len(worst) == 160
     assert all(total <= 100 or count == 1 for total, count in worst)
+
+
+def test_large_pictures_wait_for_the_budget_and_those_behind_them_are_not_lost(encode, photo):
+    pool = Pool(Limits(seconds=20, wall=60, memory=GIGABYTE))
+    large = encode(np.zeros((3000, 4000, 3), np.uint8), "PNG", compress_level=1)
+    datas = [large, encode(photo(1, 64, 48)), large, encode(photo(2, 64, 48))]
+    started = []
+    start = pool.server.start
+    pool.server.start = lambda: started.append(1) or start()
+    found = several(pool, datas * 2)
+    assert [one.pixels.shape[:2] for one in found] == [(3000, 4000), (48, 64)] * 4
+    assert len(started) == 1  # none of them was taken for a crash
+    pool.close()

@@ -1,7 +1,7 @@
 """The caller's side of one worker: bytes go in, pictures or refusals come out, in the order in which they were sent.
 
-Two pictures may be on their way, each in its own half of the shared memory: while the caller looks at one, the next is
-decoded, and nobody waits for the system to switch from one process to the other.
+Several pictures may be on their way, each in its own slot of the shared memory: while the caller looks at one, the next
+ones are decoded, and nobody waits for the system to switch from one process to the other.
 """
 
 from ursa.core import picture_file
@@ -30,6 +30,7 @@ class Client:
         """wall: seconds on the clock after which a worker that does not answer is ended."""
         self.worker, self.server, self.budget, self.wall = worker, server, budget, wall
         self._sent = 0  # requests without an answer
+        self.lost = False  # whether requests went with a worker that ended; until the caller has sent them again
         self._dead = self._heavy = False
         worker.connection.settimeout(wall)
 
@@ -59,7 +60,7 @@ class Client:
         """The answer to the first request without one. Raises DataError for a refusal, EndedError for a dead worker."""
         try:
             reply = self._reply()
-            if isinstance(reply, tuple) and reply[0] == protocol.NEEDS:
+            if not isinstance(reply, Decoded) and reply[0] == protocol.NEEDS:
                 self._heavy = self._heavy or reply[1] > HEAVY
                 with self.budget.hold(reply[1]):
                     self.worker.connection.sendall(protocol.GO)
@@ -82,7 +83,7 @@ class Client:
         raise DataError(what, found=found, fix=fix)
 
     def pixels(self, found: Decoded, slot: int) -> Pixels:
-        """Where they lie: [h, w, 3], until the next picture is sent to this half."""
+        """Where they lie: [h, w, 3], until the next picture is sent to this slot."""
         return self.worker.shared.pixels(slot, found.rows, found.columns)
 
     def end(self) -> None:
@@ -98,7 +99,7 @@ class Client:
 
     def _forget(self) -> None:
         """What was sent to a worker that ended is lost."""
-        self._dead, self._sent = True, 0
+        self._dead, self._sent, self.lost = True, 0, True
 
     def _ended(self, problem: Exception, seconds: float) -> EndedError:
         status = self.server.end(self.worker)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ursa.core.image import Pixels
-from ursa.sandbox.protocol import ROOM, ROOM_IN, SLOT
+from ursa.sandbox.protocol import ROOM, ROOM_IN, ROOM_OUT, SLOT
 
 KEPT = 16 << 20  # bytes that a worker's shared memory may keep between two pictures
 
@@ -45,6 +45,10 @@ class SharedMemory:
         os.ftruncate(descriptor, ROOM)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         return cls(descriptor)
+
+    def room(self, slot: int) -> Pixels:
+        """[ROOM_OUT] where a slot has its pixels."""
+        return np.frombuffer(self.bytes, np.uint8, ROOM_OUT, slot * SLOT + ROOM_IN)
 
     def pixels(self, slot: int, rows: int, columns: int) -> Pixels:
         """[rows, columns, 3] where a slot has them."""

@@ -1,8 +1,10 @@
 """bytes -> Picture, by workers that all threads of this process share. See `ursa.sandbox`."""
 
 import contextlib
+import itertools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -13,7 +15,7 @@ from ursa.errors import DataError
 from ursa.sandbox.client import Client, EndedError, crashed
 from ursa.sandbox.memory import KEPT, Budget, default_budget
 from ursa.sandbox.process import ForkServer, Server, Started
-from ursa.sandbox.protocol import Request
+from ursa.sandbox.protocol import SLOTS, Request
 
 WORKERS = 2  # a core, at most: a server keeps some for pictures that are quick while others are slow
 
@@ -83,22 +85,24 @@ class Pool:
 
     def each(self, datas: Iterable[bytes], ask: Ask) -> Pictures:
         """See `reading`."""
-        queue = iter(datas)
-        current = next(queue, None)
+        queue, slots = iter(datas), itertools.cycle(range(SLOTS))
+        pending: deque[_Sent] = deque()
         with self._client() as client:
-            slot = 0
-            refusal = None if current is None else _send(client, current, ask(len(current), slot))
-            while current is not None:
-                following, after = next(queue, None), None
-                if following is not None:
-                    after = _send(client, following, ask(len(following), 1 - slot))
-                found, lost = (refusal, False) if refusal else _answer(client, current, ask(len(current), slot))
-                if lost and following is not None and after is None:
-                    after = _send(client, following, ask(len(following), 1 - slot))
+            while True:
+                for data in itertools.islice(queue, SLOTS - len(pending)):
+                    pending.append(_Sent(data, ask(len(data), next(slots))))
+                    pending[-1].to(client)
+                if not pending:
+                    return
+                current = pending.popleft()
+                found = current.answer(client)
+                if client.lost:  # with the worker that ended went what else had been sent to it
+                    client.lost = False
+                    for other in pending:
+                        other.to(client)
                 yield found
-                if isinstance(found, Picture) and len(current) + found.pixels.nbytes > KEPT:
-                    client.worker.shared.release(slot)
-                current, refusal, slot = following, after, 1 - slot
+                if isinstance(found, Picture) and len(current.data) + found.pixels.nbytes > KEPT:
+                    client.worker.shared.release(current.request.slot)
 
     def warm(self) -> None:
         """Have one worker ready."""
@@ -144,32 +148,37 @@ class Pool:
                 client.end()
 
 
-def _send(client: Client, data: bytes, request: Request) -> DataError | None:
-    try:
-        client.send(data, request)
-    except DataError as refusal:
-        return refusal
-    return None
+class _Sent:
+    """The bytes of a picture on their way to a worker."""
 
+    def __init__(self, data: bytes, request: Request) -> None:
+        self.data, self.request = data, request
+        self.refusal: DataError | None = None
 
-def _answer(client: Client, data: bytes, request: Request) -> tuple[Picture | DataError, bool]:
-    """The picture or its refusal, and whether a worker ended on the way, with what else had been sent to it."""
-    ended = None
-    for _ in range(2):
+    def to(self, client: Client) -> None:
+        """Send them, unless they are refused unsent."""
         try:
-            found = client.receive(request)
-        except EndedError as problem:
-            if ended is not None or problem.too_long:
-                return problem.refusal, True
-            ended = problem  # perhaps an earlier picture did it: only who ends a fresh worker is to blame
-            client.send(data, request)
-        except DataError as refusal:
-            return refusal, ended is not None
-        else:
-            pixels = client.pixels(found, request.slot)
-            about = (found.format, found.width, found.height, found.frames, found.orientation)
-            return Picture(pixels, *about), ended is not None
-    raise AssertionError  # the second end returns
+            client.send(self.data, self.request)
+        except DataError as problem:
+            self.refusal = problem
+
+    def answer(self, client: Client) -> Picture | DataError:
+        """The picture or its refusal. Only who ends a fresh worker is to blame: an earlier one may have harmed it."""
+        if self.refusal is not None:
+            return self.refusal
+        for fresh in (False, True):
+            try:
+                found = client.receive(self.request)
+            except DataError as refusal:
+                return refusal
+            except EndedError as ended:
+                if fresh or ended.too_long:
+                    return ended.refusal
+                self.to(client)
+            else:
+                about = (found.format, found.width, found.height, found.frames, found.orientation)
+                return Picture(client.pixels(found, self.request.slot), *about)
+        raise AssertionError  # the second end returns
 
 
 def _sound(found: Picture | DataError) -> Picture:

@@ -6,27 +6,26 @@ The caller does not trust a reply: a worker may have been taken over by what it 
 import json
 import socket
 import struct
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ursa.core.image import MAX_PIXELS
 from ursa.core.kinds import DECODERS
 from ursa.core.prepare import FITS
 
 ROOM_IN, ROOM_OUT = 512 << 20, -(-3 * MAX_PIXELS >> 20) << 20  # bytes, in whole megabytes: the file, then the pixels
-SLOT = ROOM_IN + ROOM_OUT  # of one picture; there are two, so that one is decoded while the other is looked at
-ROOM = 2 * SLOT
+SLOT = ROOM_IN + ROOM_OUT  # of one picture
+SLOTS = 4  # one picture is looked at while the next three are decoded; with two, callers and workers wait
+ROOM = SLOTS * SLOT
 
 _REQUEST = struct.Struct("<qqqdBBBxxxxx")
 _REPLY = struct.Struct("<Bxxxxxxxqqqqqqq")
 
 PICTURE, REFUSED, NEEDS = range(1, 4)
-GO = b"\1"  # the answer to NEEDS
+GO = _REQUEST.pack(-1, 0, 0, 0, 0, 0, 0)  # the answer to NEEDS; requests that were sent before it come first
 LARGEST_TEXT = 1 << 16  # bytes of a refusal
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """Decode `length` bytes that lie in a slot of the shared memory; with `size`, also prepare the view of them."""
 
     length: int
@@ -35,7 +34,7 @@ class Request:
     side: str = "shorter"
     size: int = 0  # pixels, both sides of the view; 0: the pixels as they are
     fit: str = "pad"
-    slot: int = 0  # 0 or 1, in which half of the shared memory
+    slot: int = 0  # in which of the SLOTS of the shared memory
 
     def pack(self) -> bytes:
         """The message."""
@@ -51,8 +50,7 @@ class Request:
         return cls(length, seconds, None if at_least < 0 else at_least, side, size, FITS[fit], slot)
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A picture whose pixels [rows, columns, 3] lie in the shared memory."""
 
     rows: int

@@ -7,13 +7,14 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from typing import NoReturn
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from ursa.core import image
-from ursa.core.image import Picture
+from ursa.core.image import Picture, Pixels
 from ursa.core.prepare import Preparation
 from ursa.errors import DataError
 from ursa.sandbox import protocol
@@ -39,12 +40,14 @@ def load_decoders() -> None:
 
 def serve(connection: socket.socket, shared: SharedMemory, memory: int) -> NoReturn:
     """Answer requests until the caller has gone. memory: bytes of address space that it may take."""
+    rooms = [shared.room(slot) for slot in range(protocol.SLOTS)]
+    messages = _Messages(connection)
     lock_down(memory)
-    while len(message := protocol.receive(connection, protocol.REQUEST_SIZE)) == protocol.REQUEST_SIZE:
+    while message := messages.next():
         request = Request.unpack(message)
         limit_time(request.seconds)
         try:
-            reply = _decode(connection, shared, request)
+            reply = _decode(messages, shared, rooms[request.slot], request)
         except DataError as problem:
             reply = _refuse(shared, request, problem)
         except MemoryError as problem:
@@ -56,21 +59,42 @@ def serve(connection: socket.socket, shared: SharedMemory, memory: int) -> NoRet
     os._exit(0)
 
 
-def _decode(connection: socket.socket, shared: SharedMemory, request: Request) -> bytes:
+class _Messages:
+    """What the caller says, one message after the other; b"" when it has gone."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._waiting: deque[bytes] = deque()
+
+    def next(self) -> bytes:
+        """The next request."""
+        return self._waiting.popleft() if self._waiting else self._receive()
+
+    def may_take(self, count: int) -> None:
+        """Ask whether decoding may take so many bytes, and wait until it may; requests come in meanwhile."""
+        self._connection.sendall(protocol.pack_needs(count))
+        while (message := self._receive()) != protocol.GO:
+            if not message:
+                os._exit(0)
+            self._waiting.append(message)
+
+    def _receive(self) -> bytes:
+        message = protocol.receive(self._connection, protocol.REQUEST_SIZE)
+        return message if len(message) == protocol.REQUEST_SIZE else b""
+
+
+def _decode(messages: _Messages, shared: SharedMemory, room: Pixels, request: Request) -> bytes:
     place = request.slot * protocol.SLOT
     data = shared.bytes[place : place + request.length]
     if (needed := image.memory_needed(data, request.at_least, request.side)) > ASKED_FROM:
-        connection.sendall(protocol.pack_needs(needed))
-        if protocol.receive(connection, 1) != protocol.GO:
-            os._exit(0)
-    room = np.frombuffer(shared.bytes, np.uint8, protocol.ROOM_OUT, place + protocol.ROOM_IN)
+        messages.may_take(needed)
     if request.size:
         found = image.read(data, request.at_least, request.side)
         pixels = Preparation(request.size, request.fit).view(found.pixels)
     else:
         found = image.read(data, request.at_least, request.side, room)
         pixels = found.pixels
-    if pixels.ctypes.data != room.ctypes.data:  # not decoded into its place
+    if pixels.base is not room:  # not decoded into its place
         np.copyto(room[: pixels.size].reshape(pixels.shape), pixels)
     return _packed(found, pixels.shape[0], pixels.shape[1])
 
