@@ -29,6 +29,11 @@ class Parts:
         """By the column `split`."""
         return cls(catalog.labels, *(catalog.of_split(name) for name in ("train", "train-dev", "valid", "test")))
 
+    def counts(self) -> dict[str, int]:
+        """Pictures by part."""
+        named = {"train": self.learn, "train-dev": self.train_dev, "valid": self.valid, "test": self.test}
+        return {name: len(part) for name, part in named.items()}
+
     @property
     def aside(self) -> int:
         """Pictures beside those of validation that are not learned from."""

@@ -139,11 +139,7 @@ def train(
         looked = _looked(predictor, ready, parts)
         findings = [*poor, *harm, *looks.looked_at(looked, len(parts.test))]
         with clock.phase("report"):
-            history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-            workspace.write_json(folder / "history.json", history)
-            workspace.write_text(
-                folder / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, findings)
-            )
+            _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:
             checkpoints.clear()
     return Trained(
@@ -151,12 +147,7 @@ def train(
         accuracy=judged.accuracy,
         kept=outcome.kept,
         verdict=outcome.verdict,
-        pictures={
-            "train": len(parts.learn),
-            "train-dev": len(parts.train_dev),
-            "valid": len(parts.valid),
-            "test": len(parts.test),
-        },
+        pictures=parts.counts(),
         parts=by_part,
         looks=looked,
         findings=findings,
@@ -166,6 +157,15 @@ def train(
         parity=float(predictor.bundle.document["parity"]["difference"]),
         seconds=clock.seconds,
         weighed=() if plan is None else plan.weighed,
+    )
+
+
+def _report(folder: Path, recipe: Recipe, outcome: "Outcome", judged: Judged, findings: Sequence[Finding]) -> None:
+    """history.json and report.html of a run."""
+    history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
+    workspace.write_json(folder / "history.json", history)
+    workspace.write_text(
+        folder / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, list(findings))
     )
 
 
