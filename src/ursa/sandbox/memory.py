@@ -14,7 +14,7 @@ import numpy as np
 from ursa.core.image import Pixels
 from ursa.sandbox.protocol import ROOM, ROOM_IN, ROOM_OUT, SLOT
 
-KEPT = 16 << 20  # bytes that a worker's shared memory may keep between two pictures
+KEPT = 4 << 20  # bytes that a slot of shared memory may keep between two pictures
 
 
 class SharedMemory:
