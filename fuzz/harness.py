@@ -18,6 +18,8 @@ from fuzz.worker import Worker
 BATCH = 4000  # numbers that a batch may use
 TURN = (3.0, 20.0)  # seconds that a target has a process before another one's turn
 
+SHARED = Path("/dev/shm")  # memory as a folder, on Linux
+
 
 @dataclass
 class Tally:
@@ -173,8 +175,7 @@ def describe(finding: Finding) -> str:
 @contextlib.contextmanager
 def in_memory() -> Iterator[Path]:
     """A folder for records and for the files of cases, in memory where the system has such a place."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=shared if shared.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=SHARED if SHARED.is_dir() else None))
     try:
         yield folder
     finally:

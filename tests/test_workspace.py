@@ -211,7 +211,7 @@ def test_what_a_dead_process_left_half_written_goes_after_a_day(tmp_path):
 
 def test_a_temporary_file_is_never_written_through_a_link(tmp_path, monkeypatch):
     monkeypatch.setattr(workspace.uuid, "uuid4", lambda: type("Fixed", (), {"hex": "01234567"}))
-    (tmp_path / "report.html.01234567.part").symlink_to(tmp_path / "outside")
+    (tmp_path / ".report.html.01234567.part").symlink_to(tmp_path / "outside")
     with pytest.raises(DataError, match="cannot write"):
         workspace.write_text(tmp_path / "report.html", "a page")
     assert not (tmp_path / "outside").exists()

@@ -81,9 +81,7 @@ def run(data: bytes) -> None:
     """Post it whole, or in chunks whose size follows from the data."""
     kind, _, body = data.partition(b"\n")
     step = (len(body), 1 << 16, 100, 7)[len(body) % 4]
-    step = max(
-        step, len(body) // 2000, 1
-    )  # what comes in more chunks is refused before the app sees it (serve/protocol.py)
+    step = max(step, len(body) // 2000, 1)  # more chunks are refused before the app (serve/protocol.py)
     chunks = [body[at : at + step] for at in range(0, len(body), step)] or [b""]
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
     answer = asked(_application(), "POST", "/predict", headers, chunks)

@@ -145,7 +145,8 @@ def writing(path: Path, option: str = "--workspace DIR") -> Iterator[IO[bytes]]:
 
     option: by which the user names another place for it.
     """
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    # hidden, so that one that a kill leaves among pictures is not taken for a picture
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import threading
@@ -11,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image
+
+from ursa import workspace
 
 
 @pytest.fixture
@@ -139,3 +142,17 @@ def test_stopped_midway_it_goes_on_and_fetches_nothing_twice(tmp_path, site, urs
     assert document["classes"] == {"black": 40, "teddy": 40}
     assert all(site.asked[url.removeprefix(site.url)] == 1 for url in kept)
     assert sum(site.asked.values()) <= 80 + 6  # those that were on their way
+
+
+def test_what_a_kill_left_half_written_is_no_picture(tmp_path, site, ursa):
+    names = lists(tmp_path, site, teddy=range(3), black=range(3, 6))
+    arguments = ["download", *names, "--to", "bears", "--allow-private", "--json"]
+    whole = json.loads(ursa(*arguments, cwd=tmp_path).stdout)["classes"]
+    picture = min((tmp_path / "bears" / "teddy").iterdir())
+    with pytest.raises(KeyboardInterrupt), workspace.writing(picture) as file:
+        left = min(picture.parent.glob(".*.part"))  # under the name that a kill would leave it
+        shutil.copy(picture, tmp_path / "half")
+        raise KeyboardInterrupt
+    assert file.closed
+    shutil.copy(tmp_path / "half", left)
+    assert json.loads(ursa(*arguments, cwd=tmp_path).stdout)["classes"] == whole

@@ -171,8 +171,8 @@ def test_of_many_at_once_one_counts_as_fetched_whoever_is_first_to_say_so(site, 
     real = workspace.writing
 
     @contextlib.contextmanager
-    def slow(path):
-        with real(path) as file:
+    def slow(path, *option):
+        with real(path, *option) as file:
             yield file
         time.sleep(0.05)  # written, and not yet counted
 
@@ -544,7 +544,7 @@ def test_one_worker_goes_in_order(site, tmp_path):
 
 def test_so_many_a_host_and_so_many_altogether(site, tmp_path):
     site.at = {f"/{n}": picture(n) for n in range(36)}
-    site.delay = 0.06
+    site.delay = 0.15
     names = Names(site.port)
 
     def most(hosts, workers, per_host):

@@ -205,7 +205,7 @@ def test_pictures_without_a_class_each_are_checked_but_not_probed(pile, pixels, 
     assert OTHER[kind][1] in result.accuracy.method
     document = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert document["accuracy"]["value"] is None
-    assert document["pictures"] == 14
+    assert document["pictures"] == 13
     found = {finding.kind: finding.where for finding in result.findings}
     assert set(found["exact-duplicate"]) == {"again.jpg", "red_000.jpg"}
     assert found["truncated"] == ("broken.jpg",)
