@@ -57,7 +57,7 @@ def start(words: list[str], place: Path, folder: Path) -> int:
         main()
         status = 0
     except SystemExit as done:
-        status = done.code if isinstance(done.code, int) else 1
+        status = 0 if done.code is None else done.code if isinstance(done.code, int) else 1
     except BaseException:  # noqa: BLE001 - the child prints it and ends
         import traceback
 
