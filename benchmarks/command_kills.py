@@ -15,6 +15,7 @@ import commands
 from common import median, report
 
 BACKBONE = ["--backbone", "pixels"]
+LISTS = [f"lists/{name}.txt" for name in ("blue", "green", "red")]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def cases(template: Path) -> list[Case]:
         Case("train", train, (*train, "--resume"), "new.ursa"),
         Case("evaluate", ("evaluate", "model.ursa", "pictures", "--json")),
         Case("predict", ("predict", "model.ursa", *files, "--json")),
-        Case("download", ("download", "lists", "--to", "fetched", "--allow-private", "--json"), (), "fetched"),
+        Case("download", ("download", *LISTS, "--to", "fetched", "--allow-private", "--json"), (), "fetched"),
     ]
 
 

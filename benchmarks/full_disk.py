@@ -16,6 +16,7 @@ import commands
 from common import report
 
 BACKBONE = ["--backbone", "pixels"]
+LISTS = [f"lists/{name}.txt" for name in ("blue", "green", "red")]
 EPOCH = ["--set", "epochs=1"]
 SPACE = ["--workspace", "disk/space"]
 PAGE = 4096
@@ -34,7 +35,7 @@ CASES = (
     Case("check", ("check", "pictures", *SPACE, *BACKBONE, "--json")),
     Case("train", ("train", "pictures", *SPACE, "--out", "disk/model.ursa", *BACKBONE, *EPOCH, "--json"), "model.ursa"),
     Case("evaluate", ("evaluate", "model.ursa", "tested", *SPACE, "--json")),
-    Case("download", ("download", "lists", "--to", "disk/fetched", "--allow-private", "--json")),
+    Case("download", ("download", *LISTS, "--to", "disk/fetched", "--allow-private", "--json")),
     Case("show", ("show", "pictures", *SPACE, "--out", "disk/figure.png", "--json"), "figure.png"),
     Case("demo", ("demo", "--to", "disk/demo", "--json")),
 )

@@ -143,6 +143,7 @@ main()
 SLOW = """
 import concurrent.futures, sys, time
 from ursa.cli.guard import guarded
+from ursa.cli.interrupts import a_second_ends
 
 @guarded
 def command():
@@ -151,6 +152,7 @@ def command():
         print("begun", flush=True)
         time.sleep(60)
 
+a_second_ends()
 command()
 """
 
@@ -168,6 +170,20 @@ def test_a_second_ctrl_c_ends_at_once_and_without_a_word():
         finally:
             process.kill()
     assert (process.returncode, said) == (130, b"")
+
+
+def test_a_command_called_inside_another_program_leaves_its_ctrl_c_alone():
+    @guarded
+    def stopped():
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    for _ in range(2):
+        with pytest.raises(SystemExit) as end:
+            stopped()
+        assert end.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 @POSIX

@@ -11,7 +11,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from ursa.cli import output
-from ursa.cli.interrupts import INTERRUPTED, no_more, second_ends
+from ursa.cli.interrupts import INTERRUPTED, no_more
 from ursa.cli.output import print_json, say
 from ursa.core.text import escaped
 from ursa.errors import UrsaError
@@ -42,24 +42,23 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         debug, as_json = bool(kwargs.get("debug")), bool(kwargs.get("json_"))
-        with second_ends():
-            try:
-                command(*args, **kwargs)
-            except typer.Exit as over:
-                if over.exit_code == INTERRUPTED:
-                    no_more()
-                raise
-            except KeyboardInterrupt as stopped:
+        try:
+            command(*args, **kwargs)
+        except typer.Exit as over:
+            if over.exit_code == INTERRUPTED:
                 no_more()
-                if debug:
-                    say(_traceback(stopped))
-                say("\nStopped. What was finished is kept; run the same command again to go on from there.")
-                sys.exit(INTERRUPTED)
-            except BrokenPipeError:  # the reader of a pipe has gone, as in `ursa predict ... | head`
-                output.abandon(sys.stdout)
-                sys.exit(ANSWER_IS_NO)
-            except Exception as problem:  # noqa: BLE001  # told, never swallowed
-                fail(problem, as_json=as_json, debug=debug)
+            raise
+        except KeyboardInterrupt as stopped:
+            no_more()
+            if debug:
+                say(_traceback(stopped))
+            say("\nStopped. What was finished is kept; run the same command again to go on from there.")
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:  # the reader of a pipe has gone, as in `ursa predict ... | head`
+            output.abandon(sys.stdout)
+            sys.exit(ANSWER_IS_NO)
+        except Exception as problem:  # noqa: BLE001  # told, never swallowed
+            fail(problem, as_json=as_json, debug=debug)
 
     return run
 

@@ -7,7 +7,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count it
 
@@ -19,15 +18,14 @@ _told: list[socket.socket] = []  # where the numbers of signals are written to
 _heard = threading.Event()
 
 
-@contextlib.contextmanager
-def second_ends() -> Iterator[None]:
-    """Inside, and until the process ends, a second Ctrl-C ends it without a word, whatever it is at.
+def a_second_ends() -> None:
+    """From now on until the process ends, a second Ctrl-C ends it without a word, whatever it is at.
 
+    For processes that are a command, and nobody else's: in a notebook the second of two presses may be an hour later.
     The presses are heard from the signal's own wake-up descriptor, beside whatever handler Python code has put in
     place: the main thread may be deep inside a library, or waiting for threads. Only the main thread can arrange this.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
+    if threading.current_thread() is not threading.main_thread() or _told:
         return
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -36,11 +34,9 @@ def second_ends() -> Iterator[None]:
         signal.set_wakeup_fd(before)
         ours.close()
         theirs.close()
-        yield
         return
     _told.append(theirs)  # kept open until the process ends
     threading.Thread(target=_listen, args=(ours,), name="ctrl-c", daemon=True).start()
-    yield
 
 
 def no_more() -> None:
@@ -48,13 +44,12 @@ def no_more() -> None:
 
     One that is on its way already ends the process here, before anything is said.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not _told:
         return
     signal.signal(signal.SIGINT, _noted)
-    if _told:
-        _heard.clear()
-        _told[-1].send(_PING)
-        _heard.wait(1)
+    _heard.clear()
+    _told[-1].send(_PING)
+    _heard.wait(1)
 
 
 def _noted(_number: int, _frame: object) -> None:
