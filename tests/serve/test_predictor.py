@@ -1,4 +1,6 @@
+import hashlib
 import io
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -9,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ursa import seals
 from ursa.core import bundle
 from ursa.errors import BundleError, DataError
+from ursa.serve import trial
 from ursa.serve.predictor import Predictor
 from ursa.serve.session import BATCH
 
@@ -226,3 +230,26 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path, content: bytes):
         Predictor(file)
     with pytest.raises(BundleError, match="there is no bundle"):
         Predictor(tmp_path / "nowhere.ursa")
+
+
+def test_a_model_of_this_user_is_not_tried_again_and_one_of_somebody_else_is(files, pack, tmp_path, monkeypatch):
+    parts = {name: files[name] for name in bundle.PARTS}
+    told = {key: value for key, value in json.loads(files[bundle.MANIFEST]).items() if key not in ("parts", "sha256")}
+    digest = hashlib.sha256(parts["model.onnx"]).hexdigest()
+
+    def bundle_with(name, seal):
+        return pack({bundle.MANIFEST: bundle.manifest({**told, "seal": seal}, parts), **parts}, tmp_path / name)
+
+    ours = bundle_with("ours.ursa", seals.seal("model.onnx", digest.encode()))
+    tried = []
+    monkeypatch.setattr(trial, "require_works", lambda *_: tried.append(1))
+    Predictor(ours)
+    assert tried == []
+    for number, seal in enumerate(
+        ("", "0" * 64, seals.seal("model.onnx", b"another"), seals.seal("other", digest.encode()))
+    ):
+        Predictor(bundle_with(f"{number}.ursa", seal))
+        assert len(tried) == number + 1
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "somebody else"))
+    Predictor(ours)
+    assert len(tried) == 5

@@ -51,7 +51,7 @@ def require_valid(document: Mapping[str, Any], parts: Iterable[str]) -> None:
     hashes = document.get("parts")
     _require(isinstance(hashes, dict) and set(parts) <= hashes.keys(), "parts", hashes)
     _require_each("parts", hashes, lambda digest: isinstance(digest, str) and _HASH.fullmatch(digest))
-    for key in ("created", "sha256"):
+    for key in ("created", "sha256", "seal"):
         _require(_is_text(document.get(key, "")), key, document.get(key))
     _require_each("versions", document.get("versions", {}), _is_text)
     _require_each("metrics", document.get("metrics", {}), _is_metric)

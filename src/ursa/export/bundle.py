@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import hashlib
 import os
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ursa import workspace
+from ursa import seals, workspace
 from ursa.core import bundle
 from ursa.core.image import Pixels
 from ursa.core.labels import Labels
@@ -60,6 +61,7 @@ def export(
         "metrics": dict(metrics),
         "training": dict(training),
         "parity": {"pictures": agreed.pictures, "difference": agreed.difference},
+        "seal": seals.seal("model.onnx", hashlib.sha256(parts["model.onnx"]).hexdigest().encode()),
         "versions": {"ursa": version("ursa-learn"), **{name: version(name) for name in LIBRARIES}},
     }
     parts["card.md"] = card(document).encode()
