@@ -140,14 +140,16 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def writing(path: Path, option: str = "--workspace DIR") -> Iterator[IO[bytes]]:
+def writing(path: Path, option: str = "--workspace DIR", *, via: Path | None = None) -> Iterator[IO[bytes]]:
     """A file that appears under `path` complete, or not at all. Raises DataError when it cannot be written.
 
-    option: by which the user names another place for it.
+    option: by which the user names another place for it; via: a folder of the same file system to write it in, for
+    files that appear among the user's own, where nothing half written shall be left.
     """
     # hidden, so that one that a kill leaves among pictures is not taken for a picture
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = (via or path.parent) / f".{path.name}.{uuid.uuid4().hex[:8]}.part"
     try:
+        part.parent.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
             yield file

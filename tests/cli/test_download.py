@@ -154,5 +154,6 @@ def test_what_a_kill_left_half_written_is_no_picture(tmp_path, site, ursa):
         shutil.copy(picture, tmp_path / "half")
         raise KeyboardInterrupt
     assert file.closed
+    assert not list((tmp_path / "bears").glob("[!.]*/.*"))  # and a download leaves none among the pictures at all
     shutil.copy(tmp_path / "half", left)
     assert json.loads(ursa(*arguments, cwd=tmp_path).stdout)["classes"] == whole

@@ -171,8 +171,8 @@ def test_of_many_at_once_one_counts_as_fetched_whoever_is_first_to_say_so(site, 
     real = workspace.writing
 
     @contextlib.contextmanager
-    def slow(path, *option):
-        with real(path, *option) as file:
+    def slow(path, *option, **via):
+        with real(path, *option, **via) as file:
             yield file
         time.sleep(0.05)  # written, and not yet counted
 
@@ -516,6 +516,14 @@ def test_a_torn_last_line_costs_one_fetch_and_no_more(site, get, tmp_path, torn)
     assert (result.fetched, result.already, result.duplicates) == (0, 1, 1)
     assert site.asked == {"/1": 1, "/2": 2}
     assert get("/1", "/2").already == 2
+
+
+@pytest.mark.parametrize("size", ["16k", "24k", "28k", "40k"])
+def test_where_not_even_the_ledger_fits_the_error_is_ours(site, disk, size):
+    site.at = {f"/{n}": picture(n) for n in range(40)}
+    with pytest.raises(DataError) as full:
+        ursa.download({"a": [f"{site.url}/{n}" for n in range(40)]}, disk(size) / "out", allow_private=True)
+    assert "space" in str(full.value)
 
 
 def test_a_full_disk_stops_it_with_one_error(site, disk):

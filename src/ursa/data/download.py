@@ -174,7 +174,7 @@ class _Run:
                 new = path not in self._stored and not path.exists()
                 self._stored.add(path)
             if not path.exists():
-                with workspace.writing(path, "--to FOLDER") as file:
+                with workspace.writing(path, "--to FOLDER", via=self._ledger.parts) as file:
                     file.write(answer)
             with self._lock:
                 if new:

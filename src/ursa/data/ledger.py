@@ -30,6 +30,7 @@ class Ledger:
 
     def __init__(self, space: Workspace) -> None:
         self._path = space.root / "downloads.jsonl"
+        self.parts = space.root / "parts"  # where pictures are written until they are whole
         self.known = {(outcome.url, outcome.label): outcome for outcome in _outcomes(self._path)}
 
     def __enter__(self) -> "Ledger":
@@ -39,7 +40,11 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()  # tries once more to write what it could not
+        except OSError as problem:
+            if value is None:
+                raise _cannot_write(self._path, problem) from problem
 
     def add(self, outcome: Outcome) -> None:
         """Remember an outcome; it is with the system when this returns."""
