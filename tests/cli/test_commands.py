@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import time
 
@@ -177,6 +178,30 @@ def test_serve_starts_says_where_and_ends_on_ctrl_c(home, ursa_command):
                 assert json.load(answer)["classes"] == ["cat", "dog"]
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Stopped." in said
+
+
+def test_one_ctrl_c_is_enough_for_a_server_that_takes_its_time_to_end(home, ursa_command):
+    """Somebody is in the middle of an upload when it is asked to stop."""
+    command = [ursa_command, "serve", "pets.ursa", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines = "".join(process.stdout.readline() for _ in range(3))
+            port = int(json.loads(lines)["address"].rstrip("/").rsplit(":", 1)[1])
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                head = (
+                    b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 3\r\n\r\n"
+                )
+                client.sendall(head + b"a")
+                time.sleep(0.3)
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.8)
+                client.sendall(b"bc")
+                assert b" 422 " in client.recv(4096)
+            _, said = process.communicate(timeout=30)
         finally:
             process.kill()
     assert process.returncode == 0

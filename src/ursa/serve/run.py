@@ -5,9 +5,11 @@ import dataclasses
 import errno
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -133,6 +135,14 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, limits: Limits, ready: Callable[[str], object] | None, url: str) -> None:
         super().__init__(config)
         self.limits, self.ready, self.url = limits, ready, url
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's, but Ctrl-C is not raised once more after the shutdown: that would look like a second press."""
+        if sig != signal.SIGINT:
+            super().handle_exit(sig, frame)
+            return
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
