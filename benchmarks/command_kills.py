@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import commands
+from commands import BACKBONE, LISTS
 from common import median, report
-
-BACKBONE = ["--backbone", "pixels"]
-LISTS = [f"lists/{name}.txt" for name in ("blue", "green", "red")]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ def main() -> None:
     commands.warm()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        template = prepared(place / "template")
+        template = commands.prepared(place / "template")
         rows = [
             row(case, template, place / case.name, arguments.times, arguments.seed)
             for case in cases(template)
@@ -54,17 +52,6 @@ def main() -> None:
     )
 
 
-def prepared(place: Path) -> Path:
-    """A folder of pictures, one of other pictures with a list of their URLs, and a bundle."""
-    commands.pictures(place / "pictures")
-    status, _, said = commands.run(
-        ["train", "pictures", "--out", "model.ursa", "--set", "epochs=0", *BACKBONE, "--json"], place, place
-    )
-    assert status == 0, said
-    shutil.rmtree(place / "pictures" / ".ursa")
-    return place
-
-
 def cases(template: Path) -> list[Case]:
     files = sorted(str(path.relative_to(template)) for path in (template / "pictures").glob("*/*"))
     train = ("train", "pictures", "--out", "new.ursa", "--set", "epochs=2", *BACKBONE, "--json")
@@ -79,11 +66,7 @@ def cases(template: Path) -> list[Case]:
 
 def row(case: Case, template: Path, place: Path, times: int, seed: int) -> list[object]:
     with commands.web(template / "pictures") as address:
-        lists = template / "lists"
-        lists.mkdir(exist_ok=True)
-        for folder in sorted(path for path in (template / "pictures").iterdir() if path.is_dir()):
-            urls = [f"{address}/{folder.name}/{file.name}" for file in sorted(folder.iterdir())]
-            (lists / f"{folder.name}.txt").write_text("\n".join(urls) + "\n")
+        commands.write_lists(template, address)
         seconds, wanted = [], None
         for number in range(2):
             began = time.perf_counter()

@@ -10,6 +10,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+BACKBONE = ["--backbone", "pixels"]
+LISTS = [f"lists/{name}.txt" for name in ("blue", "green", "red")]
 LEFT_OUT = ("seconds", "report", "history", "bundle", "created")  # of a document: what differs from run to run
 
 
@@ -97,6 +100,24 @@ def pictures(folder: Path, count: int = 36, side: int = 96) -> Path:
         big = Image.fromarray(pixels).resize((side, side))
         big.save(folder / name / f"{number:03}.{'jpg' if number % 2 else 'png'}")
     return folder
+
+
+def prepared(place: Path) -> Path:
+    """-> place, with a folder of pictures and a bundle that learned from them."""
+    pictures(place / "pictures")
+    words = ["train", "pictures", "--out", "model.ursa", "--set", "epochs=0", *BACKBONE, "--json"]
+    status, _, said = run(words, place, place)
+    assert status == 0, said
+    shutil.rmtree(place / "pictures" / ".ursa")
+    return place
+
+
+def write_lists(template: Path, address: str) -> None:
+    """`LISTS` of the URLs that `web` serves the template's pictures under."""
+    (template / "lists").mkdir(exist_ok=True)
+    for folder in sorted(path for path in (template / "pictures").iterdir() if path.is_dir()):
+        urls = [f"{address}/{folder.name}/{file.name}" for file in sorted(folder.iterdir())]
+        (template / "lists" / f"{folder.name}.txt").write_text("\n".join(urls) + "\n")
 
 
 def digest(folder: Path, ignored: tuple[str, ...] = (".ursa",)) -> str:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import commands
+from commands import BACKBONE, LISTS
 from common import report
 
-BACKBONE = ["--backbone", "pixels"]
-LISTS = [f"lists/{name}.txt" for name in ("blue", "green", "red")]
 EPOCH = ["--set", "epochs=1"]
 SPACE = ["--workspace", "disk/space"]
 PAGE = 4096
@@ -53,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         template = prepared(Path(temporary) / "template")
         with commands.web(template / "pictures") as address:
-            listed(template, address)
+            commands.write_lists(template, address)
             chosen = [case for case in CASES if arguments.only in case.name]
             rows = [row(case, template, Path(temporary) / "run", arguments.places) for case in chosen]
     report(
@@ -68,21 +67,9 @@ def main() -> None:
 
 
 def prepared(place: Path) -> Path:
-    commands.pictures(place / "pictures")
     commands.pictures(place / "tested" / "test", 12)
     commands.pictures(place / "tested" / "train", 12)
-    words = ["train", "pictures", "--out", "model.ursa", "--set", "epochs=0", *BACKBONE, "--json"]
-    status, _, said = commands.run(words, place, place)
-    assert status == 0, said
-    shutil.rmtree(place / "pictures" / ".ursa")
-    return place
-
-
-def listed(template: Path, address: str) -> None:
-    (template / "lists").mkdir()
-    for folder in sorted(path for path in (template / "pictures").iterdir() if path.is_dir()):
-        urls = [f"{address}/{folder.name}/{file.name}" for file in sorted(folder.iterdir())]
-        (template / "lists" / f"{folder.name}.txt").write_text("\n".join(urls) + "\n")
+    return commands.prepared(place)
 
 
 def row(case: Case, template: Path, folder: Path, places: int) -> list[object]:
