@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: setup demo test check bench fuzz clean
+.PHONY: setup demo test test-lowest check bench fuzz clean
 
 setup: $(READY)
 
@@ -22,6 +22,15 @@ demo: $(READY)
 
 test: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
+
+# The lowest versions that pyproject.toml allows of what predicting and serving need: no torch, no polars.
+LOWEST := .venv-lowest
+
+test-lowest: $(READY)
+	@test -x $(LOWEST)/bin/python || "$(UV)" venv --quiet --python $(BIN)/python $(LOWEST)
+	@"$(UV)" pip install --quiet --python $(LOWEST)/bin/python --compile-bytecode --resolution lowest-direct --editable '.[serve]' \
+		'hypothesis>=6.115' 'onnx>=1.17' 'pytest>=8.3' 'pytest-timeout>=2.3'
+	@$(LOWEST)/bin/python -m pytest -q -p no:cacheprovider tests/serve tests/core tests/sandbox tests/test_hostile_bundles.py
 
 check: $(READY)
 	@$(BIN)/ruff check .
@@ -40,4 +49,4 @@ fuzz: $(READY)
 		$(if $(TARGET),--target $(TARGET)) $(if $(JSON),--json)
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .fuzz
+	rm -rf .venv .venv-lowest demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .fuzz

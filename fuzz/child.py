@@ -16,6 +16,7 @@ from typing import TextIO
 from fuzz.findings import Finding, of_exception
 from fuzz.record import Record
 from fuzz.target import Target
+from fuzz.values import LARGEST
 
 ABOVE = (
     3 << 30
@@ -36,7 +37,7 @@ class Child:
         """-> (cases run, cases that were not refused, seconds of CPU, findings)."""
         end, before, done, sound, found = time.monotonic() + SLICE, time.process_time(), 0, 0, []
         while done < most and not self.full and time.monotonic() < end:
-            data = self.target.case(Random(f"{seed} {self.target.name} {first + done}"))
+            data = self.target.case(Random(f"{seed} {self.target.name} {first + done}"))[:LARGEST]
             finding = self.run(data)
             done += 1
             if finding is None:

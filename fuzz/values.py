@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LARGEST = 1 << 20  # bytes of a mutant
+LARGEST = 1 << 20  # bytes of a mutant; the rest is cut off
 EDGES = (0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 63, 64, 127, 128, 255, 256, 257, 4096, 32767, 32768, 65500, 65535)
 WIDE = (65536, 1 << 20, 1 << 24, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 

@@ -14,7 +14,7 @@ import re
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from ursa.core.kinds import DECODERS, FOREIGN, sniff
 from ursa.core.markers import Frame
 from ursa.errors import DataError
 
-__all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "memory_needed", "read", "sniff", "to_rgb"]
+__all__ = ["DECODERS", "MAX_PIXELS", "ORIENTATION", "Picture", "Pixels", "read", "sniff", "to_rgb"]
 
 MAX_PIXELS = 80_000_000  # 240 MB as RGB; the largest phone sensors in common use give 50 million
 _LIMIT = f"{MAX_PIXELS // 1_000_000} million"
@@ -45,12 +45,19 @@ class Picture:
     orientation: int = 1  # how it was turned to stand upright, 1 to 8 as in EXIF
 
 
-def read(data: bytes, at_least: int | None = None, side: str = "shorter", out: Pixels | None = None) -> Picture:
+def read(
+    data: bytes,
+    at_least: int | None = None,
+    side: str = "shorter",
+    out: Pixels | None = None,
+    before: Callable[[int], None] | None = None,
+) -> Picture:
     """The picture in these bytes. Raises DataError that names what is wrong with it.
 
     at_least: the length in pixels of the "shorter" or "longer" `side` that is enough; a larger JPEG may then come out
     at 1/8 to 7/8 of its size, never below twice this, which is several times faster for photos of 12 megapixels
-    (`benchmarks/decode.py`). out: [3 * MAX_PIXELS] where the pixels are put by decoders that can.
+    (`benchmarks/decode.py`). out: [3 * MAX_PIXELS] where the pixels are put by decoders that can. before: called before
+    decoding with the bytes of memory that it takes at the most beyond the file's own, judged from the header alone.
     """
     kind = sniff(data)
     if kind in FOREIGN:
@@ -58,6 +65,8 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter", out: P
     if kind not in DECODERS:
         raise DataError(f"not a picture: {kind}", fix="remove the file, or fetch the picture again")
     frame = _frame(data) if kind == "JPEG" else None
+    if before is not None:
+        before(_memory_needed(data, kind, frame, at_least, side))
     if frame is not None and (found := jpeg.plain(data, frame, at_least, side, out)) is not None:
         return Picture(found[0], kind, found[1], found[2])
     try:
@@ -74,9 +83,10 @@ def read(data: bytes, at_least: int | None = None, side: str = "shorter", out: P
         raise DataError(_reason(problem, data, kind), found=problem) from problem
 
 
-def memory_needed(data: bytes, at_least: int | None = None, side: str = "shorter") -> int:
-    """Bytes that `read` of the same takes at the most beyond the file's own, judged from the header alone."""
-    return memory.needed(data, at_least, side, MAX_PIXELS)
+def _memory_needed(data: bytes, kind: str, frame: Frame | None, at_least: int | None, side: str) -> int:
+    if kind != "JPEG":
+        return memory.needed(data, kind, MAX_PIXELS)
+    return memory.LEAST if frame is None else memory.needed_jpeg(frame, at_least, side)
 
 
 def _frame(data: bytes) -> Frame | None:

@@ -8,9 +8,8 @@ format and mode (`tests/core/test_memory.py`): never less than it takes, at most
 
 from collections.abc import Callable
 
-from ursa.core import headers, jpeg, markers
-from ursa.core.kinds import sniff
-from ursa.errors import DataError
+from ursa.core import headers, jpeg
+from ursa.core.markers import Frame
 
 LEAST = 16 << 20  # bytes: bands, tables, the interpreter's own; the whole of a small picture
 LEAST_JPEG = 10 << 20  # nearly none of which is converted in bands
@@ -18,14 +17,11 @@ RGB = 3
 FULL = 4  # bytes a pixel of Pillow's image in RGB, RGBA, CMYK, LAB, I and F
 
 
-def needed(data: bytes, at_least: int | None, side: str, most: int) -> int:
-    """Bytes beyond the file's own, at the most. most: pixels from where on `read` refuses undecoded.
+def needed(data: bytes, kind: str, most: int) -> int:
+    """Bytes beyond the file's own, at the most, for all kinds but JPEG. most: pixels from where on `read` refuses.
 
-    Files that `read` refuses from their header take `LEAST`. `at_least`, `side`: see `ursa.core.image.read`.
+    Files that `read` refuses from their header take `LEAST`.
     """
-    kind = sniff(data)
-    if kind == "JPEG":
-        return _jpeg(data, at_least, side, most)
     width, height = headers.size(data, kind)
     if width * height > most or kind not in _BYTES_A_PIXEL:
         return LEAST
@@ -33,13 +29,8 @@ def needed(data: bytes, at_least: int | None, side: str, most: int) -> int:
     return LEAST + width * height * ((said if isinstance(said, int) else said(data)) + RGB)
 
 
-def _jpeg(data: bytes, at_least: int | None, side: str, most: int) -> int:
-    try:
-        frame = markers.frame(data)
-    except DataError:
-        return LEAST
-    if frame is None or not frame.is_sound or frame.width * frame.height > most:
-        return LEAST
+def needed_jpeg(frame: Frame, at_least: int | None, side: str) -> int:
+    """The same for a JPEG with a sound frame. `at_least`, `side`: see `ursa.core.image.read`."""
     height, width = frame.height, frame.width
     least = (height, width) if at_least is None else jpeg.least(height, width, at_least, side)
     by = jpeg.halvings(height, width, *least)

@@ -72,6 +72,8 @@ class _Messages:
 
     def may_take(self, count: int) -> None:
         """Ask whether decoding may take so many bytes, and wait until it may; requests come in meanwhile."""
+        if count <= ASKED_FROM:
+            return
         self._connection.sendall(protocol.pack_needs(count))
         while (message := self._receive()) != protocol.GO:
             if not message:
@@ -86,14 +88,9 @@ class _Messages:
 def _decode(messages: _Messages, shared: SharedMemory, room: Pixels, request: Request) -> bytes:
     place = request.slot * protocol.SLOT
     data = shared.bytes[place : place + request.length]
-    if (needed := image.memory_needed(data, request.at_least, request.side)) > ASKED_FROM:
-        messages.may_take(needed)
-    if request.size:
-        found = image.read(data, request.at_least, request.side)
-        pixels = Preparation(request.size, request.fit).view(found.pixels)
-    else:
-        found = image.read(data, request.at_least, request.side, room)
-        pixels = found.pixels
+    direct = None if request.size else room
+    found = image.read(data, request.at_least, request.side, direct, messages.may_take)
+    pixels = Preparation(request.size, request.fit).view(found.pixels) if request.size else found.pixels
     if pixels.base is not room:  # not decoded into its place
         np.copyto(room[: pixels.size].reshape(pixels.shape), pixels)
     return _packed(found, pixels.shape[0], pixels.shape[1])
