@@ -11,7 +11,7 @@ import time
 import pytest
 import typer
 
-from ursa.cli.guard import guarded
+from ursa.cli.guard import explained, guarded
 from ursa.errors import DataError
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="pipes, /dev/full and SIGINT as POSIX has them")
@@ -142,7 +142,7 @@ main()
 
 SLOW = """
 import concurrent.futures, sys, time
-from ursa.cli.guard import guarded
+from ursa.cli.guard import explained, guarded
 from ursa.cli.interrupts import a_second_ends
 
 @guarded
@@ -201,3 +201,16 @@ def test_two_signals_of_one_press_are_one():
             process.kill()
     assert process.returncode == 130
     assert b"Stopped." in said
+
+
+@pytest.mark.parametrize(("module", "extra"), [("polars", "learn"), ("sklearn.cluster", "learn"), ("uvicorn", "serve")])
+def test_a_package_of_an_extra_that_is_not_installed_is_named_with_the_way_to_install_it(module, extra):
+    told, code = explained(ModuleNotFoundError(f"No module named {module!r}", name=module))
+    assert code == 2 and told.fix == f"python -m pip install 'ursa-learn[{extra}]'"
+    assert repr(extra) in told.what and repr(module) in told.found
+
+
+@pytest.mark.parametrize("module", ["", "nothing_of_ursa", "ursa.gone", "pol"])
+def test_a_module_that_no_extra_installs_is_a_bug(module):
+    told, code = explained(ModuleNotFoundError(f"No module named {module!r}", name=module))
+    assert code == 70 and "bug" in told.what

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from ursa.core import image
 from ursa.core.prepare import FILL, FITS, Preparation, resize
-from ursa.data.scan import look
 from ursa.errors import DataError
 
 
@@ -114,6 +113,9 @@ def test_from_an_array_a_file_and_its_bytes_comes_the_same_view(tmp_path, photo,
     (tmp_path / "a.png").write_bytes(encode(pixels))
     preparation = Preparation(48)
     from_array = preparation.view(pixels)
+    pytest.importorskip("polars", reason="scanning takes the extra `learn`")
+    from ursa.data.scan import look
+
     assert np.array_equal(look(tmp_path / "a.png", preparation)[1], from_array)
     assert np.array_equal(preparation.view(image.read(encode(pixels), 48).pixels), from_array)
 

@@ -2,10 +2,11 @@
 
 import errno
 import functools
+import re
 import sys
 import traceback
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from typing import NoReturn, ParamSpec
 
 import typer
@@ -105,9 +106,23 @@ def explained(problem: BaseException) -> tuple[UrsaError, int]:
         found = problem.strerror or str(problem) or type(problem).__name__
         where = "" if problem.filename is None else f": {problem.filename}"
         return UrsaError("the system refused what this command needs", found=f"{found}{where}", fix=fix), UNFORESEEN
+    if isinstance(problem, ModuleNotFoundError) and (extra := _extra_with(problem.name or "")):
+        fix = f"python -m pip install 'ursa-learn[{extra}]'"
+        return UrsaError(
+            f"this command needs the extra {extra!r}", found=f"no module {problem.name!r}", fix=fix
+        ), MISUSE
     words = f"{type(problem).__name__}: {problem}".strip().splitlines()[0][:300]
     found = f"{words}, in {_place(problem)}, ursa {version('ursa-learn')}"
     return UrsaError("this is a bug in Ursa, not a mistake of yours", found=found, fix=again), UNFORESEEN
+
+
+def _extra_with(module: str) -> str | None:
+    """The smallest extra of Ursa that installs this module, by the requirements of the installed package."""
+    package = module.partition(".")[0].replace("_", "-")
+    package = {"sklearn": "scikit-learn", "multipart": "python-multipart"}.get(package, package)
+    asked = [text.partition(";") for text in requires("ursa-learn") or () if re.split(r"[^\w-]", text)[0] == package]
+    extras = {condition.strip().removeprefix("extra == ").strip("'\"") for _, _, condition in asked}
+    return next((extra for extra in ("serve", "heic", "track", "learn") if extra in extras), None)
 
 
 def _block(problem: UrsaError) -> str:
