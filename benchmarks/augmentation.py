@@ -13,7 +13,7 @@ from common import ROOT, interleaved, median, ratio, report
 
 from ursa.core.prepare import Preparation
 from ursa.recipe import Recipe
-from ursa.training import augment
+from ursa.training.augment import views
 
 SIZE = 224
 AS_FASTAI = {"zoom": 1 / 1.1, "turn": 10, "warp": 0.2, "light": 0.2, "contrast": 0.2}
@@ -62,8 +62,8 @@ def ours(settings: dict[str, float], side: int, count: int) -> Callable[[], floa
 
     def action() -> float:
         start = time.perf_counter()
-        draw = augment.draws(recipe.seed, next(epoch), range(count))
-        augment.augmented(pictures, np.full((count, 2), side), Preparation(SIZE), recipe, draw)
+        draw = views.draws(recipe.seed, next(epoch), range(count))
+        views.augmented(pictures, np.full((count, 2), side), Preparation(SIZE), recipe, draw)
         return time.perf_counter() - start
 
     return action

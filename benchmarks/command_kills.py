@@ -107,7 +107,7 @@ def outcome(case: Case, folder: Path, words: tuple[str, ...]) -> Any:
 
 
 def weights(bundle: Path) -> str:
-    from ursa.core import bundle as format
+    from ursa.core.bundles import bundle as format
 
     return str(format.read(bundle).document["parts"]["weights.safetensors"])
 

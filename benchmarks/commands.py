@@ -33,9 +33,9 @@ def warm() -> None:
     import onnxscript  # noqa: F401
     import torch
 
-    import ursa.cli.app
-    import ursa.export.bundle
-    import ursa.training.transfer
+    import ursa.cli.commands
+    import ursa.export.write_bundle
+    import ursa.training.fine_tuning
     import ursa.workflow.check
     import ursa.workflow.download
     import ursa.workflow.train  # noqa: F401

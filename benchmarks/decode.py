@@ -7,7 +7,7 @@ import numpy as np
 from common import interleaved, median, ratio, report
 from PIL import Image
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.core.prepare import Preparation
 from ursa.core.threads import chunks
 

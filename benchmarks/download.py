@@ -15,7 +15,7 @@ from common import interleaved, median, ratio, report
 from PIL import Image
 
 import ursa
-from ursa.data.fetch import Limits
+from ursa.data.download.fetch import Limits
 
 DELAY = 0.02  # seconds
 COUNT = 320

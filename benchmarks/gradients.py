@@ -13,19 +13,19 @@ from torch import nn
 from ursa.embed.backbone import Backbone
 from ursa.embed.bodies import TimmBody
 from ursa.embed.extractor import Extractor
-from ursa.training.batches import Batch
-from ursa.training.cores import on_cores
-from ursa.training.loop import Gradient, State, in_parts
-from ursa.training.losses import cross_entropy
-from ursa.training.models import Classifier
+from ursa.training.batches.batch import Batch
+from ursa.training.classifier import Classifier
+from ursa.training.loop import Gradient, State, accumulated
+from ursa.training.optim.data_parallel import data_parallel_cpu
+from ursa.training.tasks.losses import cross_entropy
 
 BATCH, CLASSES = 32, 10
 NETWORKS = ("squeezenet1_0", "resnet34", "resnet50", "vit_small_patch16_224", "mobilenetv3_large_100", "convnext_tiny")
 WAYS: dict[str, Callable[[torch.dtype], contextlib.AbstractContextManager[Gradient]]] = {
-    "all cores, 32 at once": lambda dtype: contextlib.nullcontext(in_parts(0, dtype)),
-    "all cores, 8 at a time": lambda dtype: contextlib.nullcontext(in_parts(8, dtype)),
-    "4 on each core": lambda dtype: on_cores(dtype, 4),
-    "8 on each core": lambda dtype: on_cores(dtype, 8),
+    "all cores, 32 at once": lambda dtype: contextlib.nullcontext(accumulated(0, dtype)),
+    "all cores, 8 at a time": lambda dtype: contextlib.nullcontext(accumulated(8, dtype)),
+    "4 on each core": lambda dtype: data_parallel_cpu(dtype, 4),
+    "8 on each core": lambda dtype: data_parallel_cpu(dtype, 8),
 }
 
 

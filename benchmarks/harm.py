@@ -11,13 +11,13 @@ from PIL import Image, ImageDraw
 from ursa.data.catalog import Catalog
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
-from ursa.embed.run import embed
+from ursa.embed.one_pass import embed
 from ursa.recipe import Recipe
-from ursa.training.harm import harmed
+from ursa.training.augment.label_safety import harmed
 from ursa.workspace import Workspace
 
 SEEDS = range(10, 13)  # not those that the rule was chosen on
-RECIPE = Recipe(flip=0.5, flip_vertical=0.5, quarter=0.5, turn=10.0)
+RECIPE = Recipe.of(hflip=0.5, vflip=0.5, rotate90=0.5, rotate=10.0)
 LEFT_RIGHT = "mirrored left and right"
 UP_DOWN = "mirrored up and down"
 HALF = "turned by 180 degrees"
@@ -110,11 +110,11 @@ def arrows(root: Path, seed: int, ways: tuple[str, ...]) -> Path:
             draw.uniform(22, 34),
         )
         tip, across = middle + along * length, np.array([-along[1], along[0]])
-        colour = tuple(int(n) for n in draw.integers(140, 256, 3))
-        pen.line([tuple(middle - along * length), tuple(tip)], fill=colour, width=6)
+        color = tuple(int(n) for n in draw.integers(140, 256, 3))
+        pen.line([tuple(middle - along * length), tuple(tip)], fill=color, width=6)
         pen.polygon(
             [tuple(tip + 6 * along), tuple(tip - 12 * along + 12 * across), tuple(tip - 12 * (along + across))],
-            fill=colour,
+            fill=color,
         )
         return np.clip(np.asarray(image) + draw.normal(0, 10, (96, 96, 3)), 0, 255).astype(np.uint8)
 

@@ -107,11 +107,11 @@ def cnn(folder: Path) -> dict[str, Any]:
     from torch import nn
 
     from ursa.recipe import Recipe
-    from ursa.training.array_batches import ArrayBatches
-    from ursa.training.average import Average
+    from ursa.training.batches.array_batches import ArrayBatches
     from ursa.training.fit import fit
     from ursa.training.loop import State
-    from ursa.training.optimizers import Group, make
+    from ursa.training.optim.ema import EMA
+    from ursa.training.optim.optimizers import Group, make
 
     with np.load(SHARED / "data" / "mnist_12k.npz") as file:
         x, y = (torch.from_numpy(file[name][:1500]) for name in ("x_train", "y_train"))
@@ -121,8 +121,8 @@ def cnn(folder: Path) -> dict[str, Any]:
         nn.Conv2d(1, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.BatchNorm2d(16)
     )
     model.extend([nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(16 * 6 * 6, 10)])
-    recipe = Recipe(epochs=4, batch=32)
-    state = State(model, make("adamw", [Group([model], 3e-3)], model=model), average=Average(model, 0.98))
+    recipe = Recipe.of(epochs=4, batch_size=32)
+    state = State(model, make("adamw", [Group([model], 3e-3)], model=model), average=EMA(model, 0.98))
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         model.eval()
@@ -132,7 +132,7 @@ def cnn(folder: Path) -> dict[str, Any]:
         return {"valid_loss": float(nn.functional.cross_entropy(said, y[1000:])), "accuracy": float(right)}
 
     checkpoints = timed(folder, "cnn")
-    batches = ArrayBatches((x[:1000],), y[:1000], batch=recipe.batch)
+    batches = ArrayBatches((x[:1000],), y[:1000], batch=recipe.optim.batch_size)
     history, _ = fit(state, batches, recipe, evaluate, checkpoints=checkpoints, resume=True)
     return ended(model, history.steps, history.epochs, checkpoints)
 
@@ -142,12 +142,12 @@ def squeezenet(folder: Path) -> dict[str, Any]:
     import torch
 
     from ursa.core.prepare import Preparation
-    from ursa.data.sources import from_folder
+    from ursa.data.sources.folder_source import from_folder
     from ursa.embed.backbone import Backbone
     from ursa.recipe import Recipe
-    from ursa.training.models import Classifier
-    from ursa.training.picture_batches import PictureBatches, Views
-    from ursa.training.transfer import fine_tune
+    from ursa.training.batches.picture_batches import PictureBatches, Views
+    from ursa.training.classifier import Classifier
+    from ursa.training.fine_tuning import fine_tune
 
     catalog = from_folder(shared("dogs_cats"))
     learn, valid = (replace(catalog, rows=catalog.rows[first::14]) for first in (0, 7))
@@ -157,7 +157,7 @@ def squeezenet(folder: Path) -> dict[str, Any]:
         features = extractor(torch.zeros(1, preparation.size, preparation.size, 3, dtype=torch.uint8)).shape[1]
     torch.manual_seed(0)
     model = Classifier(extractor, features, 2)
-    recipe, checkpoints = Recipe(epochs=2, batch=8), timed(folder, "squeezenet")
+    recipe, checkpoints = Recipe.of(epochs=2, batch_size=8), timed(folder, "squeezenet")
     outcome = fine_tune(
         model,
         PictureBatches(learn, learn.targets(), preparation, recipe),
@@ -172,7 +172,7 @@ def squeezenet(folder: Path) -> dict[str, Any]:
 
 def timed(folder: Path, kind: str) -> Any:
     """Checkpoints that note the seconds that each one takes."""
-    from ursa.training.checkpoints import Checkpoints
+    from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 
     class Timed(Checkpoints):
         seconds: list[float] = []  # noqa: RUF012

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ursa import models
+from ursa.learner.learner import Learner
+from ursa.learner.learner_setup import SCRATCH
 from ursa.recipe import Recipe
-from ursa.training.array_batches import ArrayBatches
+from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.history import History
 from ursa.training.loop import State, train
-from ursa.training.optimizers import Group, make
-from ursa.training.schedules import constant
-from ursa.workflow.learner import Learner
-from ursa.workflow.learner_setup import SCRATCH
+from ursa.training.optim.optimizers import Group, make
+from ursa.training.optim.schedules import constant
 
 ROUNDS = 15
 RATE = 1e-3
@@ -53,7 +53,7 @@ def main() -> None:
     rows = []
     for case in CASES:
         x, y = data(case)
-        steps = -(-case.examples // SCRATCH.batch) * case.epochs
+        steps = -(-case.examples // SCRATCH.optim.batch_size) * case.epochs
         actions = {
             "hand": lambda case=case, x=x, y=y: by_hand(case, x, y, validate=False),
             "ours": lambda case=case, x=x, y=y: by_loop(case, x, y),
@@ -117,7 +117,7 @@ def by_loop(case: Case, x: Tensor, y: Tensor) -> float:
     model, (x, y) = laid(case, case.network()), ready(case, x, y)
     recipe = SCRATCH.with_settings({"epochs": case.epochs})
     state = State(model, adamw(model))
-    batches = ArrayBatches((x,), y, batch=recipe.batch)
+    batches = ArrayBatches((x,), y, batch=recipe.optim.batch_size)
     history = History()
     start = time.perf_counter()
     for step in train(state, batches, recipe, schedule=constant()):
@@ -128,7 +128,7 @@ def by_loop(case: Case, x: Tensor, y: Tensor) -> float:
 
 def by_learner(case: Case, x: Tensor, y: Tensor) -> float:
     arrays = (x.numpy(), y.numpy()), (x[:VALID].numpy(), y[:VALID].numpy())
-    learner = Learner(arrays, case.network(), standardise=False, recipe=Recipe(**SCRATCH.to_json()))
+    learner = Learner(arrays, case.network(), standardize=False, recipe=Recipe(**SCRATCH.to_json()))
     start = time.perf_counter()
     learner.fit(case.epochs, RATE)
     return time.perf_counter() - start
@@ -141,7 +141,7 @@ def adamw(model: nn.Module) -> torch.optim.Optimizer:
 
 def minibatches(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     order = torch.randperm(len(x))
-    return zip(x[order].split(SCRATCH.batch), y[order].split(SCRATCH.batch), strict=True)
+    return zip(x[order].split(SCRATCH.optim.batch_size), y[order].split(SCRATCH.optim.batch_size), strict=True)
 
 
 def ready(case: Case, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,19 +19,19 @@ from common import SHARED, SQUEEZENET, report, shared
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.core.prepare import Preparation
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.embed.bodies import of_torchvision
 from ursa.embed.extractor import Extractor
 from ursa.models import linear, mlp, small_cnn
 from ursa.recipe import Recipe
-from ursa.training.array_batches import ArrayBatches
-from ursa.training.layer_rates import groups
+from ursa.training.batches.array_batches import ArrayBatches
+from ursa.training.classifier import Classifier
 from ursa.training.loop import State, train
-from ursa.training.lr_finder import find
-from ursa.training.models import Classifier
-from ursa.training.optimizers import Group, make
+from ursa.training.lr_finder.range_test import find
+from ursa.training.optim.layer_lrs import groups
+from ursa.training.optim.optimizers import Group, make
 
 Table = tuple[npt.NDArray[Any], npt.NDArray[Any], int]  # inputs, targets, examples held out
 
@@ -72,7 +72,7 @@ class Cell:
     """What one seed came to."""
 
     grid: list[float]  # score at each rate of the grid
-    rates: tuple[float, float]  # suggested by the range test alone, and when confirmed
+    lrs: tuple[float, float]  # suggested by the range test alone, and when confirmed
     scores: tuple[float, float]
     diverged: tuple[bool, bool]
 
@@ -96,14 +96,14 @@ def main() -> None:
     cells: dict[tuple[str, str], list[Cell]] = {}
     with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
         results = pool.map(kept, *zip(*names, strict=True))
-        for (name, optimiser, seed, _), cell in zip(names, results, strict=True):
-            cells.setdefault((name, optimiser), []).append(cell)
-            print(name, optimiser, seed, [f"{score:.1f}" for score in cell.grid], cell.rates, cell.scores, flush=True)
+        for (name, optimizer, seed, _), cell in zip(names, results, strict=True):
+            cells.setdefault((name, optimizer), []).append(cell)
+            print(name, optimizer, seed, [f"{score:.1f}" for score in cell.grid], cell.lrs, cell.scores, flush=True)
     rows, differences, diverged = [], [], 0
     for pair in PAIRS:
-        for optimiser in OPTIMISERS:
-            if found := cells.get((pair.name, optimiser)):
-                row, difference = compared(pair.name, optimiser, found)
+        for optimizer in OPTIMISERS:
+            if found := cells.get((pair.name, optimizer)):
+                row, difference = compared(pair.name, optimizer, found)
                 rows.append(row)
                 differences.append(difference)
                 diverged += sum(cell.diverged[1] for cell in found)
@@ -122,31 +122,31 @@ def main() -> None:
         )
 
 
-def compared(name: str, optimiser: str, cells: list[Cell]) -> tuple[list[object], tuple[float, float]]:
+def compared(name: str, optimizer: str, cells: list[Cell]) -> tuple[list[object], tuple[float, float]]:
     """A row, and how far the suggestions' scores are from the best."""
     grid = np.mean([cell.grid for cell in cells], 0)
     best = int(np.argmax(grid))
     scores = np.mean([cell.scores for cell in cells], 0)
-    rates = [statistics.geometric_mean(cell.rates[kind] for cell in cells) for kind in (0, 1)]
-    row: list[object] = [name, optimiser, f"{GRID[best]:.2g}", f"{grid[best]:.1f}"]
-    for rate, score in zip(rates, scores, strict=True):
-        row += [f"{rate:.2g}", f"{score:.1f} ({score - grid[best]:+.1f})"]
+    lrs = [statistics.geometric_mean(cell.lrs[kind] for cell in cells) for kind in (0, 1)]
+    row: list[object] = [name, optimizer, f"{GRID[best]:.2g}", f"{grid[best]:.1f}"]
+    for lr, score in zip(lrs, scores, strict=True):
+        row += [f"{lr:.2g}", f"{score:.1f} ({score - grid[best]:+.1f})"]
     return row, (float(scores[0] - grid[best]), float(scores[1] - grid[best]))
 
 
-def kept(name: str, optimiser: str, seed: int, cache: Path | None) -> Cell:
+def kept(name: str, optimizer: str, seed: int, cache: Path | None) -> Cell:
     """`measured`, or what is in the cache."""
-    file = None if cache is None else cache / f"{name}, {optimiser}, {seed}.json"
+    file = None if cache is None else cache / f"{name}, {optimizer}, {seed}.json"
     if file is not None and file.exists():
         return Cell(**json.loads(file.read_text()))
-    cell = measured(name, optimiser, seed)
+    cell = measured(name, optimizer, seed)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(cell)))
     return cell
 
 
-def measured(name: str, optimiser: str, seed: int) -> Cell:
+def measured(name: str, optimizer: str, seed: int) -> Cell:
     """The grid and the suggestions of one seed."""
     torch.set_num_threads(1)
     pair = next(pair for pair in PAIRS if pair.name == name)
@@ -154,18 +154,18 @@ def measured(name: str, optimiser: str, seed: int) -> Cell:
     order = np.random.default_rng(FIRST + seed).permutation(len(inputs)) if held_out else np.arange(len(inputs))
     x, y = torch.from_numpy(inputs[order]), torch.from_numpy(targets[order])
     count = len(x) - (held_out or 2000)  # MNIST comes with its own part for validation, at the end
-    recipe = Recipe(seed=FIRST + seed, epochs=pair.epochs, batch=pair.batch)
+    recipe = Recipe.of(seed=FIRST + seed, epochs=pair.epochs, batch_size=pair.batch)
     batches = ArrayBatches((x[:count],), y[:count], batch=pair.batch, seed=recipe.seed)
 
-    def start(rate: float) -> State:
+    def start(lr: float) -> State:
         model = pair.model(recipe.seed)
-        below = rate / 10  # the body learns more slowly, as `Recipe` has it
+        below = lr / 10  # the body learns more slowly, as `Recipe` has it
         layered = isinstance(model, Classifier)
-        rates = groups(model, rate, below, Recipe.layer_decay) if layered else [Group([model], rate)]
-        return State(model, make(optimiser, rates, weight_decay=0.01))
+        lrs = groups(model, lr, below, Recipe().optim.layer_decay) if layered else [Group([model], lr)]
+        return State(model, make(optimizer, lrs, weight_decay=0.01))
 
-    def run(rate: float) -> tuple[float, bool]:
-        state = start(rate)
+    def run(lr: float) -> tuple[float, bool]:
+        state = start(lr)
         before = pair.score(state.model, x[count:], y[count:])
         for step in train(state, batches, recipe, pair.loss):
             if not torch.isfinite(step.loss):
@@ -175,8 +175,8 @@ def measured(name: str, optimiser: str, seed: int) -> Cell:
 
     found = [find(start(1.0), batches, recipe, loss=pair.loss, confirm=confirm) for confirm in (False, True)]
     (alone, lost), (confirmed, lost_too) = (run(f.suggestion) for f in found)
-    rates = (found[0].suggestion, found[1].suggestion)
-    return Cell([run(rate)[0] for rate in GRID], rates, (alone, confirmed), (lost, lost_too))
+    lrs = (found[0].suggestion, found[1].suggestion)
+    return Cell([run(lr)[0] for lr in GRID], lrs, (alone, confirmed), (lost, lost_too))
 
 
 def _standard(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -276,8 +276,8 @@ def squeezenet(seed: int) -> nn.Module:
     torch.manual_seed(seed)
     features = torch.from_numpy(_features("bears_thumbs", 64))
     model = Classifier(_extractor(), features.shape[1], 3)
-    model.standardise.mean.copy_(features.mean(0))
-    model.standardise.scale.copy_(1 / (features.std(0) + 1e-6))
+    model.standardize.mean.copy_(features.mean(0))
+    model.standardize.scale.copy_(1 / (features.std(0) + 1e-6))
     return model
 
 

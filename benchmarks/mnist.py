@@ -12,7 +12,7 @@ from common import SHARED, median, report
 from torch import nn
 
 from ursa import models
-from ursa.workflow.learner import Learner
+from ursa.learner.learner import Learner
 
 SEEDS = 3
 

@@ -12,15 +12,16 @@ import numpy as np
 from common import BACKBONE, SQUEEZENET, report, shared
 from PIL import Image, ImageEnhance, ImageOps
 
-from ursa.core import image, seeds
+from ursa.core import seeds
+from ursa.core.decoding import image
 from ursa.core.threads import chunks
-from ursa.data.copies import Copies
-from ursa.data.copies import near_copies as by_hash
-from ursa.data.sources import from_folder
+from ursa.data.near_duplicates import NearDuplicates
+from ursa.data.near_duplicates import near_duplicates as by_hash
+from ursa.data.sources.folder_source import from_folder
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
-from ursa.embed.neighbours import near_copies
-from ursa.embed.run import embed
+from ursa.embed.one_pass import embed
+from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.errors import DataError
 from ursa.workspace import Workspace
 
@@ -42,7 +43,7 @@ def main() -> None:
         space = Workspace.open(folder, Path(temporary) / "space")
         catalog, embeddings = embed(from_folder(folder), Engine(Backbone(BACKBONE, SQUEEZENET), space))
         start = time.perf_counter()
-        both = near_copies(catalog, embeddings)
+        both = near_duplicate_groups(catalog, embeddings)
         seconds = time.perf_counter() - start
         hashes = by_hash(catalog)
     place = {id: row for row, id in enumerate(catalog.ids)}
@@ -105,12 +106,12 @@ def plant(folder: Path, originals: list[Path], each: int) -> dict[str, list[tupl
     return sources
 
 
-def found(copies: Copies, pairs: list[tuple[str, str]], place: dict[str, int]) -> float:
+def found(copies: NearDuplicates, pairs: list[tuple[str, str]], place: dict[str, int]) -> float:
     """Share of the pairs that are in one group."""
     return float(np.mean([copies.groups[place[one]] == copies.groups[place[other]] for one, other in pairs]))
 
 
-def chance(copies: Copies, sources: dict[str, list[tuple[str, str]]]) -> list[list[str]]:
+def chance(copies: NearDuplicates, sources: dict[str, list[tuple[str, str]]]) -> list[list[str]]:
     """Groups that hold more than one original."""
     origin = {copy: original for pairs in sources.values() for original, copy in pairs}
     groups = [[copies.ids[row] for row in rows] for rows in copies.members()]

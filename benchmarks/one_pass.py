@@ -11,7 +11,7 @@ import torch
 import torchvision  # noqa: F401 - imports are not counted
 from common import BACKBONE, SQUEEZENET, interleaved, median, ratio, report, shared
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.core.threads import chunks
 from ursa.embed import resize
 from ursa.embed.backbone import Backbone

@@ -23,17 +23,17 @@ from torchvision.datasets import ImageFolder
 from ursa.core.prepare import FILL, Preparation, fitted
 from ursa.core.threads import cores
 from ursa.data.catalog import Catalog
-from ursa.data.pixels import PixelCache
-from ursa.data.scan import filled, look
-from ursa.data.sources import from_folder
+from ursa.data.pixel_cache import PixelCache
+from ursa.data.scan import read_file, with_facts
+from ursa.data.sources.folder_source import from_folder
 from ursa.embed.engine import one_thread
 from ursa.embed.extractor import Extractor
-from ursa.training.picture_batches import Views
+from ursa.training.batches.picture_batches import Views
 
 SIZE, BATCH = 224, 32
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PREPARATION = Preparation(SIZE)  # the whole picture in the middle of a square
-NORMALISE = Extractor(torch.nn.Identity(), MEAN, DEVIATION, SIZE).normalised
+NORMALISE = Extractor(torch.nn.Identity(), MEAN, DEVIATION, SIZE).normalized
 EPOCHS = 20
 
 
@@ -77,7 +77,7 @@ def main() -> None:
 
 def measured(name: str, folder: Path, place: Path, rounds: int) -> list[object]:
     catalog = from_folder(folder)
-    catalog = filled(catalog, [look(file, PREPARATION)[0] for file in catalog.files()]).usable()
+    catalog = with_facts(catalog, [read_file(file, PREPARATION)[0] for file in catalog.files()]).usable()
     files = catalog.files()
     loader = torchvision_loader(folder)
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ursa.core import metrics
+from ursa.core import statistics
 from ursa.embed import probe
 
 
@@ -17,10 +17,10 @@ def main() -> None:
     for n, d, k in ((500, 512, 3), (1400, 512, 2), (1000, 512, 10)):
         draw = np.random.default_rng(0)
         targets = draw.integers(0, k, n)
-        centres = draw.normal(0, 0.05, (k, d))
+        centers = draw.normal(0, 0.05, (k, d))
         noise = draw.normal(0, 1, (n, 40)) @ draw.normal(0, 0.1, (40, d)) + draw.normal(0, 0.3, (n, d))  # correlated
         shown = np.where(draw.random(n) < 0.05, draw.integers(0, k, n), targets)  # some labels are wrong
-        vectors = (noise + centres[shown]).astype(np.float32)
+        vectors = (noise + centers[shown]).astype(np.float32)
         fold = probe.assign_folds(targets, np.arange(n), 5, 0)
         fitted = probe.fit(vectors, targets, k)
         tried = [s for s in probe.STRENGTHS if s >= fitted.strength / 3.4]  # the path stops after the best
@@ -38,8 +38,8 @@ def main() -> None:
             return time.perf_counter() - start
 
         seen = interleaved(3, ours=ours, theirs=theirs)
-        loss = metrics.log_loss(fitted.probabilities, targets)
-        other = min(metrics.log_loss(p, targets) for p in one_by_one(vectors, targets, fold, tried))
+        loss = statistics.log_loss(fitted.probabilities, targets)
+        other = min(statistics.log_loss(p, targets) for p in one_by_one(vectors, targets, fold, tried))
         times = f"{median(seen['ours']):.2f} s", f"{median(seen['theirs']):.2f} s"
         rows.append(
             [

@@ -14,18 +14,18 @@ import torch
 from common import BACKBONE, SQUEEZENET, interleaved, median, ratio, report, shared
 
 from ursa import sandbox
-from ursa.core import image
-from ursa.core.image import Picture, Pixels
+from ursa.core.decoding import image
+from ursa.core.decoding.image import Picture, Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import cores
-from ursa.data.scan import filled, look
-from ursa.data.sources import from_folder
+from ursa.data.scan import read_file, with_facts
+from ursa.data.sources.folder_source import from_folder
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.extractor import Extractor
-from ursa.embed.run import embed
+from ursa.embed.one_pass import embed
 from ursa.errors import DataError
-from ursa.training.picture_batches import Views
+from ursa.training.batches.picture_batches import Views
 from ursa.workspace import Workspace
 
 PREPARATION = Preparation(224)
@@ -53,13 +53,13 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     folder = shared("dogs_cats")
     catalog = from_folder(folder)
-    scanned = filled(catalog, [look(file, Preparation(32))[0] for file in catalog.files()]).usable()
+    scanned = with_facts(catalog, [read_file(file, Preparation(32))[0] for file in catalog.files()]).usable()
     sandbox.prepare()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         engine = Engine(Backbone(BACKBONE, SQUEEZENET), Workspace.open(folder, place / "engine"), "bf16")
         engine(np.zeros((8, engine.about.size, engine.about.size, 3), np.uint8))
-        normalize = Extractor(torch.nn.Identity(), (0.5,) * 3, (0.5,) * 3, 224).normalised
+        normalize = Extractor(torch.nn.Identity(), (0.5,) * 3, (0.5,) * 3, 224).normalized
 
         def one_pass() -> None:
             embed(catalog, engine)
@@ -108,7 +108,7 @@ def served(folder: Path, place: Path) -> Callable[[], None]:
     from ursa.workflow.train import train
 
     options = Options(BACKBONE, SQUEEZENET, workspace=place / "train", precision="bf16")
-    train(folder, options, Recipe(epochs=0), out=place / "model.ursa")
+    train(folder, options, Recipe.of(epochs=0), out=place / "model.ursa")
     predictor = Predictor(place / "model.ursa")
     pictures = [file.read_bytes() for file in sorted(folder.glob("*/*"))[:REQUESTS]]
 

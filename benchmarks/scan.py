@@ -23,7 +23,7 @@ from PIL import Image
 from ursa.clean.audit import audit
 from ursa.data.catalog import Catalog
 from ursa.data.scanning import scanned
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.embed import resize
 from ursa.embed.store import Embeddings
 

@@ -84,11 +84,11 @@ def main() -> None:
 def train(place: Path) -> Path:
     """A real bundle: three colours, told apart by their pixels."""
     draw = np.random.default_rng(0)
-    for colour, mean in {"red": (180, 60, 60), "green": (60, 180, 60), "blue": (60, 60, 180)}.items():
-        (place / "colours" / colour).mkdir(parents=True)
+    for color, mean in {"red": (180, 60, 60), "green": (60, 180, 60), "blue": (60, 60, 180)}.items():
+        (place / "colours" / color).mkdir(parents=True)
         for i in range(20):
             pixels = np.clip(draw.normal(mean, 40, (64, 64, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(place / "colours" / colour / f"{i}.png")
+            Image.fromarray(pixels).save(place / "colours" / color / f"{i}.png")
     bundle = place / "colours.ursa"
     command = [ursa(), "train", str(place / "colours"), "--backbone", "pixels", "--out", str(bundle)]
     subprocess.run(command, check=True, capture_output=True)

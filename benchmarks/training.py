@@ -22,7 +22,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             runs: list[Trained] = []
             for seed in range(arguments.seeds):
-                recipe = Recipe(seed=seed).with_settings(arguments.set)
+                recipe = Recipe.of(seed=seed).with_settings(arguments.set)
                 options = Options(BACKBONE, SQUEEZENET, Path(place) / "space", seed=seed)
                 runs.append(train(folder, options, recipe, out=Path(place) / "model.ursa"))
                 print(name, seed, runs[-1].probe.value, runs[-1].accuracy.value, runs[-1].verdict.numbers, flush=True)

@@ -18,10 +18,10 @@ from typing import Any
 import polars as pl
 from common import BACKBONE, SQUEEZENET, median, report, shared
 
-from ursa.core import metrics
+from ursa.core import statistics
 from ursa.data.catalog import Catalog
 from ursa.data.split import split
-from ursa.embed.neighbours import near_copies
+from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.recipe import Recipe
 from ursa.workflow.setup import Clock, Options, prepared
 from ursa.workflow.train import train
@@ -83,8 +83,8 @@ def parted(name: str, seeds: int, place: Path) -> list[Catalog]:
     """The usable pictures of a set, divided anew for each seed, copies together."""
     ready = prepared(shared(name), Options(BACKBONE, SQUEEZENET, place / name), Clock(), classes=True)
     usable = ready.catalog.usable().with_columns(split=pl.lit(None, dtype=pl.String))
-    ties = near_copies(ready.catalog, ready.embeddings).of(usable)
-    return [split(usable, valid=0.2, seed=seed, ties=ties) for seed in range(seeds)]
+    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(usable)
+    return [split(usable, valid=0.2, seed=seed, groups=groups) for seed in range(seeds)]
 
 
 def fastai(
@@ -109,7 +109,7 @@ def listed(catalog: Catalog) -> list[list[str]]:
 def measured(catalog: Catalog, seed: int, settings: list[str], peer: dict[str, Any], place: Path) -> Run:
     """From pictures on disk, nothing known of them."""
     bare = Catalog.of(catalog.root, {name: catalog.rows[name].to_list() for name in ("id", "path", "label", "split")})
-    recipe = Recipe(seed=seed).with_settings(settings)
+    recipe = Recipe.of(seed=seed).with_settings(settings)
     done = train(bare, Options(BACKBONE, SQUEEZENET, place / "space", seed=seed), recipe, out=place / "model.ursa")
     history = json.loads(done.history.read_text())
     before = sum(seconds for phase, seconds in done.seconds.items() if phase not in ("train", *AFTER))
@@ -142,7 +142,7 @@ def row(name: str, runs: list[Run]) -> list[str]:
         f"{100 * mean(r.last for r in runs):.1f} %",
         f"{median([run.seconds for run in runs]):.0f} s",
         f"{better} better, {worse} worse",
-        f"{metrics.sign_test(better, worse):.2g}",
+        f"{statistics.mcnemar_exact(better, worse):.2g}",
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ursa.cli.demo import show
+from ursa.cli.demo_text import show
 from ursa.workflow.demo import demo
 
 

@@ -163,10 +163,10 @@ def _by_hand() -> Iterator[tuple[str, bytes]]:
 
 def packed_bmp(packing: int, rows: bytes) -> bytes:
     """11 x 8 pixels, run lengths of 8 (packing 1) or 4 bits (2)."""
-    bits, colours = (8, 256) if packing == 1 else (4, 16)
-    palette = b"".join(bytes((n % 256, n * 5 % 256, 255 - n % 256, 0)) for n in range(colours))
+    bits, colors = (8, 256) if packing == 1 else (4, 16)
+    palette = b"".join(bytes((n % 256, n * 5 % 256, 255 - n % 256, 0)) for n in range(colors))
     start = 54 + len(palette)
-    info = struct.pack("<IiiHHIIiiII", 40, 11, 8, 1, bits, packing, len(rows), 0, 0, colours, 0)
+    info = struct.pack("<IiiHHIIiiII", 40, 11, 8, 1, bits, packing, len(rows), 0, 0, colors, 0)
     return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + info + palette + rows
 
 

@@ -79,7 +79,7 @@ def picture_folder() -> Callable[..., Path]:
             for number in range(count):
                 key = int.from_bytes(hashlib.sha256(f"{seed} {place} {number}".encode()).digest()[:8], "big")
                 texture = _photo(key, side, side + number % 3 * 8)
-                tinted = (0.55 * texture + 0.45 * np.array(_colour(name))).round().astype(np.uint8)
+                tinted = (0.55 * texture + 0.45 * np.array(_color(name))).round().astype(np.uint8)
                 ending = "jpg" if number % 2 == 0 else "png"
                 Image.fromarray(tinted).save(folder / f"{name}_{number:03}.{ending}")
         return root
@@ -155,7 +155,7 @@ def _photo(seed: int = 0, width: int = 320, height: int = 240, noise: float = 6)
     return (total + rng.normal(0, noise, total.shape)).clip(0, 255).astype(np.uint8)
 
 
-def _colour(name: str) -> tuple[int, ...]:
+def _color(name: str) -> tuple[int, ...]:
     if name.lower() in ImageColor.colormap:
         return ImageColor.getrgb(name)[:3]
     return tuple(hashlib.sha256(name.encode()).digest()[:3])

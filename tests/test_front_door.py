@@ -15,7 +15,7 @@ PUBLIC = {
     "DataError",
     "Finding",
     "Learner",
-    "Metric",
+    "Estimate",
     "Options",
     "Prediction",
     "Predictor",
@@ -103,7 +103,7 @@ def test_the_server_never_imports_torch():
 
 
 def test_help_imports_nothing_that_computes():
-    code = "from ursa.cli.app import app; from typer.main import get_command; get_command(app)"
+    code = "from ursa.cli.commands import app; from typer.main import get_command; get_command(app)"
     assert not loaded_after(code) & {"torch", "numpy", "polars", "PIL", "onnxruntime"}
 
 
@@ -114,7 +114,7 @@ def test_the_version_is_that_of_the_distribution():
 
 
 def test_the_default_backbone_is_the_same_for_command_line_and_python():
-    from ursa.cli.app import DEFAULT_BACKBONE
+    from ursa.cli.commands import DEFAULT_BACKBONE
     from ursa.embed.backbone import DEFAULT
 
     assert DEFAULT_BACKBONE == DEFAULT == ursa.Options().backbone

@@ -27,7 +27,7 @@ from fuzz.record import DATA, ENTRIES, Record
 from fuzz.targets import TARGETS, folders, forms
 from fuzz.values import LARGEST, bytes_changed, rearranged
 from fuzz.worker import context
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.errors import UrsaError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -194,7 +194,7 @@ def test_changed_documents_are_other_documents_and_the_old_one_stays():
 
 def test_a_bundle_with_a_changed_document_has_right_hashes(tmp_path):
     """Otherwise every mutant would be refused at the first check, and nothing behind it were ever tried."""
-    from ursa.core import bundle
+    from ursa.core.bundles import bundle
 
     text = json.dumps({**tiny.document(), "more": "\ud800"})
     file = tmp_path / "a.ursa"

@@ -17,11 +17,11 @@ from PIL import Image
 from ursa import plots
 from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
-from ursa.data.scan import look
-from ursa.data.sources import from_folder
+from ursa.data.scan import read_file
+from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError
+from ursa.plots.as_pictures import as_picture, as_pictures
 from ursa.plots.figure import READABLE, Figure, contrast, fit, ink_on, rgb, tints_on, width_of
-from ursa.plots.pixels import as_picture, as_pictures
 from ursa.plots.reading import opened, sample, scanned
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -64,23 +64,23 @@ def test_all_forms_of_the_same_pictures_give_the_same_pixels():
     pixels = some()
     unit = pixels.astype(np.float32) / 255
     first = unit.transpose(0, 3, 1, 2)
-    normalised = (first - np.array(MEAN).reshape(3, 1, 1)) / np.array(DEVIATION).reshape(3, 1, 1)
+    normalized = (first - np.array(MEAN).reshape(3, 1, 1)) / np.array(DEVIATION).reshape(3, 1, 1)
     forms = [unit, unit * 255, pixels.astype(np.int64), first, torch.from_numpy(first), torch.from_numpy(pixels)]
     forms += [list(pixels), list(first), [Image.fromarray(one) for one in pixels], pixels.astype(np.uint16)]
     for form in forms:
         np.testing.assert_array_equal(as_pictures(form), pixels)
-    np.testing.assert_array_equal(as_pictures(torch.from_numpy(normalised), MEAN, DEVIATION), pixels)
+    np.testing.assert_array_equal(as_pictures(torch.from_numpy(normalized), MEAN, DEVIATION), pixels)
     half = as_pictures(torch.from_numpy(first).bfloat16())
     assert np.abs(np.array(half, int) - pixels).max() <= 1
     wide = torch.from_numpy(first).requires_grad_()
     np.testing.assert_array_equal(as_pictures(wide), pixels)
 
 
-def test_grey_transparent_deep_and_black_and_white():
-    grey = some()[..., 0]
-    np.testing.assert_array_equal(as_pictures(grey), np.repeat(grey[..., None], 3, axis=3))
-    np.testing.assert_array_equal(as_pictures(grey[:, None]), as_pictures(grey[..., None]))
-    np.testing.assert_array_equal(as_picture(grey[0]), as_pictures(grey)[0])
+def test_gray_transparent_deep_and_black_and_white():
+    gray = some()[..., 0]
+    np.testing.assert_array_equal(as_pictures(gray), np.repeat(gray[..., None], 3, axis=3))
+    np.testing.assert_array_equal(as_pictures(gray[:, None]), as_pictures(gray[..., None]))
+    np.testing.assert_array_equal(as_picture(gray[0]), as_pictures(gray)[0])
     glass = np.zeros((1, 2, 2, 4), np.uint8)
     assert (as_pictures(glass)[0] == 255).all()  # nothing, on white
     assert as_picture(np.full((2, 2), 65535, np.uint16)).max() == 255
@@ -109,9 +109,9 @@ def test_what_is_no_picture_is_refused_with_the_reason(source, said):
     assert said in str(problem.value)
 
 
-def test_a_normalisation_of_the_wrong_kind_is_refused():
+def test_a_normalization_of_the_wrong_kind_is_refused():
     with pytest.raises(DataError, match="mean and a deviation"):
-        plots.show_batch(some(np.float32), mean=(0.5, 0.5), deviation=(0.5, 0.5))
+        plots.show_batch(some(np.float32), mean=(0.5, 0.5), std=(0.5, 0.5))
     with pytest.raises(DataError, match="mean and a deviation"):
         plots.show_batch(some(np.float32), mean=MEAN)
 
@@ -186,10 +186,10 @@ def test_a_batch_of_training_shows_its_targets(targets, names, said):
 def test_a_real_batch_of_training(bears):
     pytest.importorskip("torch")
     from ursa.recipe import Recipe
-    from ursa.training.picture_batches import PictureBatches as Batches
+    from ursa.training.batches.picture_batches import PictureBatches as Batches
 
     part = scanned(bears).usable()
-    batch = next(Batches(part, part.targets(), Preparation(32), Recipe(batch=4)).epoch(0))
+    batch = next(Batches(part, part.targets(), Preparation(32), Recipe.of(batch_size=4)).epoch(0))
     figure = plots.show_batch(batch, names=part.labels)
     np.testing.assert_array_equal(drawn(figure), batch.pictures.numpy())
     assert set(words(figure)) <= {"black", "brown", "white"}
@@ -271,15 +271,15 @@ def test_a_patch_writes_the_numbers_of_its_pixels():
     figure = plots.patch(pixels, 2, 1, 3)
     np.testing.assert_array_equal(drawn(figure)[1], pixels[2:5, 1:4])
     assert [int(text.get_text()) for text in figure.axes[1].texts] == pixels[2:5, 1:4].ravel().tolist()
-    grey = plots.patch(pixels[..., 0], 4, 3, 8)  # reaches over the edge: what there is
-    assert [int(text.get_text()) for text in grey.axes[1].texts] == pixels[4:, 3:, 0].ravel().tolist()
+    gray = plots.patch(pixels[..., 0], 4, 3, 8)  # reaches over the edge: what there is
+    assert [int(text.get_text()) for text in gray.axes[1].texts] == pixels[4:, 3:, 0].ravel().tolist()
     for top, left, size in [(6, 0, 3), (0, 5, 3), (-1, 0, 3), (0, 0, 0), (0, 0, 17)]:
         with pytest.raises(DataError, match="inside its picture"):
             plots.patch(pixels, top, left, size)
 
 
 @given(COLORS)
-def test_numbers_can_be_read_on_every_colour(color):
+def test_numbers_can_be_read_on_every_color(color):
     assert contrast(color, rgb(ink_on(color))) >= READABLE
     assert min(contrast(color, rgb(tint)) for tint in tints_on(color)) >= READABLE
 
@@ -356,21 +356,21 @@ def test_mean_pictures_are_the_means_of_the_views(bears):
     sound = scanned(bears).usable()
     for shown, label in zip(drawn(figure), ("black", "brown", "white"), strict=True):
         files = sound.where(pl.col("label") == label).files()
-        expected = np.mean([look(file, view)[1] for file in files], axis=0)
+        expected = np.mean([read_file(file, view)[1] for file in files], axis=0)
         assert np.abs(shown - expected).max() <= 0.5
     everything = plots.mean_pictures(bears, per_class=False, preparation=view)
     assert words(everything) == ["all pictures (17)"]
 
 
-def test_statistics_normalise_the_training_part_and_nothing_else(bears):
+def test_statistics_normalize_the_training_part_and_nothing_else(bears):
     view = Preparation(24)
     names = pl.Series(["valid" if n % 3 == 0 else "train" if n % 3 == 1 else None for n in range(len(bears))])
     split = bears.with_columns(split=names)
-    mean, deviation = plots.statistics(split, view)
+    mean, std = plots.statistics(split, view)
     part = scanned(split).usable().where(pl.col("split").fill_null("train") == "train")
-    seen = np.stack([look(file, view)[1] for file in part.files()]) / 255
+    seen = np.stack([read_file(file, view)[1] for file in part.files()]) / 255
     np.testing.assert_allclose(mean, seen.mean((0, 1, 2)), atol=1e-9)
-    np.testing.assert_allclose(deviation, seen.std((0, 1, 2)), atol=1e-9)
+    np.testing.assert_allclose(std, seen.std((0, 1, 2)), atol=1e-9)
     assert not np.allclose(mean, plots.statistics(bears, view)[0], atol=1e-4)
     with pytest.raises(DataError, match="training part"):
         plots.statistics(bears.with_columns(split=pl.lit("test")), view)

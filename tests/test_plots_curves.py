@@ -16,7 +16,7 @@ def run(epochs=3, per_epoch=10, **extra):
     """A history as training writes it, with the epoch before the first step."""
     count = epochs * per_epoch
     steps = [
-        {"step": i + 1, "epoch": i // per_epoch, "loss": 2 - i / count, "rate": 0.1 * (i + 1), **extra}
+        {"step": i + 1, "epoch": i // per_epoch, "loss": 2 - i / count, "lr": 0.1 * (i + 1), **extra}
         for i in range(count)
     ]
     rows = [
@@ -49,7 +49,7 @@ def test_several_schedules_are_named():
 def test_a_history_shows_losses_by_step_and_by_epoch_metrics_and_rate():
     history = run()
     figure = curves.history(history)
-    assert names(figure) == ["loss", "accuracy", "rate"]
+    assert names(figure) == ["loss", "accuracy", "lr"]
     raw, training, validation = lines(figure.axes[0]).values()
     assert raw[:, 1].tolist() == [step["loss"] for step in history.steps]
     assert raw[[0, 9, -1], 0].tolist() == [0.1, 1.0, 3.0]  # in epochs, where each step ended
@@ -57,14 +57,14 @@ def test_a_history_shows_losses_by_step_and_by_epoch_metrics_and_rate():
     assert validation.tolist() == [[e["epoch"], e["valid_loss"]] for e in history.epochs]
     (accuracy,) = lines(figure.axes[1]).values()
     assert accuracy.tolist() == [[e["epoch"], e["accuracy"]] for e in history.epochs]
-    (rate,) = lines(figure.axes[2]).values()
-    assert rate[:, 1].tolist() == [step["rate"] for step in history.steps]
+    (lr,) = lines(figure.axes[2]).values()
+    assert lr[:, 1].tolist() == [step["lr"] for step in history.steps]
 
 
 def test_metrics_beyond_0_to_1_have_a_panel_of_their_own_and_momentum_is_drawn_where_there_is_one():
     history = run(momentum=0.9)
     history.epochs = [{**epoch, "f1": 0.5, "rmse": 3 + epoch["epoch"]} for epoch in history.epochs]
-    assert names(curves.history(history)) == ["loss", "accuracy, f1", "rmse", "rate", "momentum"]
+    assert names(curves.history(history)) == ["loss", "accuracy, f1", "rmse", "lr", "momentum"]
 
 
 @pytest.mark.parametrize(

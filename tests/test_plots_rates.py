@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ursa.plots.rates import lr_find
-from ursa.training.lr_curves import Found, Trial
+from ursa.plots.lr_curve import lr_find
+from ursa.training.lr_finder.suggestion import Found, Trial
 
 RATES = np.geomspace(1e-7, 10, 100)
 
@@ -45,12 +45,12 @@ def test_the_suggestion_and_its_spread_stand_where_they_belong_on_a_logarithmic_
     assert "0.01 to 0.03" in words(figure)[1]
 
 
-@pytest.mark.parametrize("rate", [0.01, 1.0, 8.0])
-def test_divergence_is_shaded_and_named_and_curves_end_there(rate):
-    figure = lr_find(found(diverged_at=rate))
-    assert any(p.get_x() == rate for p in figure.axes[0].patches)
+@pytest.mark.parametrize("lr", [0.01, 1.0, 8.0])
+def test_divergence_is_shaded_and_named_and_curves_end_there(lr):
+    figure = lr_find(found(diverged_at=lr))
+    assert any(p.get_x() == lr for p in figure.axes[0].patches)
     assert any("diverges" in text for text in words(figure))
-    assert max(x.max() for x, _ in lines(figure) if x.size > 2) <= rate
+    assert max(x.max() for x, _ in lines(figure) if x.size > 2) <= lr
 
 
 def test_without_divergence_nothing_is_shaded_or_named():

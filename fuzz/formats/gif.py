@@ -8,14 +8,14 @@ from fuzz.values import blob, bytes_changed, number, put, rearranged
 
 def parse(data: bytes) -> list[bytes]:
     """The blocks; joined they are the file again. The last may be rubbish."""
-    head = 13 + _colours(data[10]) if len(data) > 12 else len(data)
+    head = 13 + _colors(data[10]) if len(data) > 12 else len(data)
     blocks, place = [data[:head]], head
     while place < len(data):
         kind, end = data[place], None
         if kind == 0x21:
             end = _sub_blocks(data, place + 2)
         elif kind == 0x2C and place + 10 < len(data):
-            end = _sub_blocks(data, place + 10 + _colours(data[place + 9]) + 1)
+            end = _sub_blocks(data, place + 10 + _colors(data[place + 9]) + 1)
         elif kind == 0x3B:
             end = place + 1
         if end is None:
@@ -36,7 +36,7 @@ def mutate(data: bytes, rng: Random) -> bytes:
     return b"".join(blocks)
 
 
-def _colours(flags: int) -> int:
+def _colors(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -73,5 +73,5 @@ def _fields(block: bytes, screen: bool, rng: Random) -> bytes:
             case 2:
                 return put(block, 9, bytes([number(rng, 8)]))
             case _:
-                return put(block, 10 + _colours(block[9]), bytes([rng.choice((0, 1, 2, 8, 11, 12, 13, 255))]))
+                return put(block, 10 + _colors(block[9]), bytes([rng.choice((0, 1, 2, 8, 11, 12, 13, 255))]))
     return bytes_changed(block, rng)

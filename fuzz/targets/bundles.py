@@ -81,7 +81,7 @@ def run(data: bytes) -> None:
     """Read it, load it, predict one picture, ask for /health; the answer is JSON and no "something went wrong"."""
     import numpy as np
 
-    from ursa.core import bundle
+    from ursa.core.bundles import bundle
     from ursa.serve.app import app
     from ursa.serve.limits import Limits
     from ursa.serve.predictor import Predictor

@@ -36,7 +36,7 @@ def case(rng: Random) -> bytes:
 
 def run(data: bytes) -> None:
     """Make the tree, list it with and without labels and by a pattern, and remove it."""
-    from ursa.data.sources import from_folder
+    from ursa.data.sources.folder_source import from_folder
 
     root = Path("tree")
     shutil.rmtree(root, ignore_errors=True)
@@ -50,7 +50,7 @@ def run(data: bytes) -> None:
         catalog = from_folder(root)
         if not len(catalog):
             raise LawError("a catalog without pictures")
-        from_folder(root, labelled=False)
+        from_folder(root, labeled=False)
     except UnicodeDecodeError:
         return
     finally:

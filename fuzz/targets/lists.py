@@ -76,7 +76,7 @@ def case(rng: Random) -> bytes:
 
 def run(data: bytes) -> None:
     """Read it as text and as CSV; judge every address."""
-    from ursa.data.lists import Address, address, printable, read_lists
+    from ursa.data.download.lists import Address, address, printable, read_lists
     from ursa.errors import UrsaError
 
     problem = None
@@ -98,7 +98,7 @@ def run(data: bytes) -> None:
 
 def warm() -> None:
     """One sound list."""
-    from ursa.data.lists import read_lists
+    from ursa.data.download.lists import read_lists
 
     Path("cats.txt").write_text(LINES[0])
     read_lists("cats.txt")

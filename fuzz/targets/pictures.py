@@ -11,7 +11,7 @@ from fuzz.pictures import pictures
 from fuzz.target import LawError, Target
 
 if TYPE_CHECKING:
-    from ursa.core.image import Picture
+    from ursa.core.decoding.image import Picture
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 HUGE = 400 << 20  # bytes that decoding may take by the header; an honest picture of 20 to 80 megapixels
@@ -57,7 +57,7 @@ def run(data: bytes) -> None:
 
     The limit of time is for one reading: of a large picture, only as many sizes are tried as fit into a part of it.
     """
-    from ursa.core import image
+    from ursa.core.decoding import image
     from ursa.errors import DataError
 
     refused, began = None, time.process_time()
@@ -82,7 +82,7 @@ def _limited(needed: int) -> None:
 
 def _check(picture: "Picture", at_least: int | None, side: str) -> None:
     """Shape, kind of numbers, and how large it has to be for what was asked."""
-    from ursa.core.image import MAX_PIXELS
+    from ursa.core.decoding.image import MAX_PIXELS
 
     pixels = picture.pixels
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype.name != "uint8" or 0 in pixels.shape:
@@ -102,7 +102,7 @@ def _check(picture: "Picture", at_least: int | None, side: str) -> None:
 
 def kind(data: bytes) -> str:
     """What Ursa takes it for."""
-    from ursa.core.image import sniff
+    from ursa.core.decoding.image import sniff
 
     found = sniff(data)
     return found if found in KINDS else "none"

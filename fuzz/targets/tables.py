@@ -93,7 +93,7 @@ def _parquet(rng: Random) -> bytes:
 
 def run(data: bytes) -> None:
     """Put it beside two files that it may name, and read it."""
-    from ursa.data.tables import from_table
+    from ursa.data.sources.tables import from_table
 
     for name in ("a.jpg", "b.jpg"):
         if not Path(name).exists():

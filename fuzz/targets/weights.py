@@ -53,7 +53,7 @@ def case(rng: Random) -> bytes:
 
 
 def _digest(text: str, header: dict[str, Any], body: bytes) -> str:
-    """As `ursa.models.files` computes it, for float32."""
+    """As `ursa.models.saving` computes it, for float32."""
     digest = hashlib.sha256(text.encode())
     for key in sorted(header.keys() - {"__metadata__"}):
         start, end = header[key]["data_offsets"]

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ursa import models as models
     from ursa.core.finding import Finding as Finding
-    from ursa.core.metrics import Metric as Metric
+    from ursa.core.statistics import Estimate as Estimate
     from ursa.data.catalog import Catalog as Catalog
     from ursa.errors import BundleError as BundleError
     from ursa.errors import DataError as DataError
     from ursa.errors import TrainingError as TrainingError
     from ursa.errors import UrsaError as UrsaError
-    from ursa.plots.pictures import show as show
-    from ursa.plots.pictures import show_batch as show_batch
+    from ursa.learner.learner import Learner as Learner
+    from ursa.learner.learner_file import load_learner as load_learner
+    from ursa.plots.batch_grid import show as show
+    from ursa.plots.batch_grid import show_batch as show_batch
     from ursa.recipe import Recipe as Recipe
     from ursa.serve.predictor import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from ursa.workflow.check import check as check
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
-    from ursa.workflow.learner import Learner as Learner
-    from ursa.workflow.learner_file import load_learner as load_learner
     from ursa.workflow.setup import Options as Options
     from ursa.workflow.train import train as train
 
@@ -43,8 +43,8 @@ _HOME = {
     "Catalog": "ursa.data.catalog",
     "DataError": "ursa.errors",
     "Finding": "ursa.core.finding",
-    "Learner": "ursa.workflow.learner",
-    "Metric": "ursa.core.metrics",
+    "Learner": "ursa.learner.learner",
+    "Estimate": "ursa.core.statistics",
     "Options": "ursa.workflow.setup",
     "Prediction": "ursa.serve.predictor",
     "Predictor": "ursa.serve.predictor",
@@ -55,10 +55,10 @@ _HOME = {
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
     "load": "ursa.serve.predictor",
-    "load_learner": "ursa.workflow.learner_file",
+    "load_learner": "ursa.learner.learner_file",
     "models": "ursa",
-    "show": "ursa.plots.pictures",
-    "show_batch": "ursa.plots.pictures",
+    "show": "ursa.plots.batch_grid",
+    "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",
 }
 

@@ -1,138 +1,309 @@
-"""Recipe: every setting of a training run. Frozen; units and a source beside each default."""
+"""Recipe: the settings of a training run, in groups by what reads them. Frozen; unit, limits, source at each default.
+
+>>> Recipe.of(epochs=5, rotate=10)                    # short names, as far as they are unambiguous
+>>> Recipe().with_settings(["augment.rotate=10"])     # as text, from a command line
+"""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from ursa.errors import TrainingError, did_you_mean
 
 
+def _setting(
+    default: Any, doc: str, low: float = -math.inf, high: float = math.inf, choices: tuple[str, ...] = ()
+) -> Any:
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
+
+
 @dataclass(frozen=True)
-class Recipe:
-    """The settings of `ursa train`. `Recipe().with_settings(["epochs=5"])` gives another one."""
-
-    seed: int = 0
-    valid: float = 0.2  # share of each class put aside for validation, where the folders give no validation part
-    test: float = 0.0  # share of each class sealed for testing, where the folders give no test part
-    train_dev: float = 0.0  # share of each class kept from training that is judged beside validation (Ng 2018)
-    folds: int = 5  # of the probe's cross-validation (Kohavi 1995: 5 to 10)
-
-    epochs: int = 5  # passes over the training pictures; 0: the probe alone
-    batch: int = 32  # pictures a step
-    micro_batch: int = 0  # pictures a forward pass on a CPU, which changes speed, not results; 0: by the network's size
-    head_rate: float = 1e-3  # peak learning rate of the head (measured: docs/decisions.md)
-    body_rate: float = 3e-4  # peak learning rate of the body's last third (measured: docs/decisions.md)
-    layer_decay: float = 2.6  # rates fall by this factor from third to third (Howard and Ruder 2018, ULMFiT)
-    weight_decay: float = 0.01  # decoupled (Loshchilov and Hutter 2019); not on biases and norms
-    warm_up: float = 0.25  # fraction of all steps with a rising rate (Smith 2018; fastai's pct_start)
-    gradual: float = 0.0  # share of the run after which all layers learn, from the head downwards; 0: at once
-    clip: float = 1.0  # largest norm of the gradient; 0: any
-    patience: int = 0  # epochs without a better one after which training stops; 0: it never does (Prechelt 1998)
-    ema: float = 0.98  # share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average
-    smoothing: float = 0.1  # label smoothing (Szegedy et al. 2016)
-    tta: int = 1  # views that a prediction averages over: 2 adds the mirror image, at twice the time
-    small: float = 0.0  # share of the epochs, the first ones, that see pictures at two thirds of their size
-    balance: str = "none"  # rare classes count more in the loss ("weights"), or are shown more often ("oversample")
-
-    flip: float = 0.5  # probability of mirroring left and right; 0 where left and right matter, as for digits
-    zoom: float = 0.75  # least share of each side that a random crop keeps; 1: the whole picture always
-    ratio: float = 4 / 3  # the shares of a crop's two sides differ at most by this factor (Szegedy et al. 2015)
-    flip_vertical: float = 0.0  # probability of mirroring up and down
-    quarter: float = 0.0  # probability of a turn by 90, 180 or 270 degrees
-    turn: float = 0.0  # largest turn either way, degrees (fastai: 10)
-    warp: float = 0.0  # largest tilt of the camera: how far corners move, share of half a side (fastai: 0.2)
-    shift: float = 0.0  # largest shift either way, share of a side
-    border: str = "grey"  # what lies beyond the picture: "grey", or "reflect" for its mirror image (fastai's)
-
-    light: float = 0.0  # brightness changes by at most this share (fastai, torchvision: 0.2 to 0.4)
-    contrast: float = 0.0  # contrast likewise, about the view's mean brightness
-    colour: float = 0.0  # saturation likewise
-    hue: float = 0.0  # largest change of hue, share of the whole circle; at most 0.5
-    grey: float = 0.0  # probability of taking all colour away
-    pca: float = 0.0  # deviation of a shift along ImageNet's directions of colour (Krizhevsky et al. 2012: 0.1)
-    erase: float = 0.0  # probability of a grey rectangle, 2 to 33 % of the view (Zhong et al. 2020: 0.5)
-    trivial: float = 0.0  # probability that a picture gets one change of TrivialAugment (Müller and Hutter 2021: 1)
-    mixup: float = 0.0  # probability that a batch is blended in pairs (Zhang et al. 2018)
-    cutmix: float = 0.0  # probability that a batch, not blended, gets rectangles of other pictures (Yun et al. 2019)
+class SettingsGroup:
+    """A group of settings. Raises TrainingError for a value out of its limits."""
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise TrainingError(
-                    f"the setting {name} has no such choice",
-                    found=repr(getattr(self, name)),
-                    fix=f"one of {', '.join(choices)}",
-                )
-        for name, low, high in _LIMITS:
-            value = getattr(self, name)
-            if not low <= value <= high:  # false for NaN too
-                raise TrainingError(
-                    f"the setting {name} is out of range", found=value, fix=f"a number from {low:g} to {high:g}"
-                )
-
-    def with_settings(self, settings: Iterable[str] | Mapping[str, Any]) -> "Recipe":
-        """A recipe with other settings: ["epochs=5"] or {"epochs": 5}. Raises TrainingError for an unknown one."""
-        pairs = settings.items() if isinstance(settings, Mapping) else [_pair(text) for text in settings]
-        kinds: dict[str, type[int] | type[float] | type[str]]
-        kinds = {field.name: type(field.default) for field in dataclasses.fields(self)}  # type: ignore[misc]
-        changes: dict[str, Any] = {}
-        for name, value in pairs:
-            if name not in kinds:
-                raise TrainingError(f"a recipe has no setting {name!r}", fix=did_you_mean(name, kinds))
-            try:
-                changes[name] = kinds[name](value)
-            except (ValueError, TypeError):
-                kind = "a whole number" if kinds[name] is int else "a number"
-                raise TrainingError(f"the setting {name} has to be {kind}", found=repr(value)) from None
-        return dataclasses.replace(self, **changes)
+        for each in dataclasses.fields(self):
+            _check(each, getattr(self, each.name))
 
     def to_json(self) -> dict[str, Any]:
         """All settings by name."""
         return dataclasses.asdict(self)
 
 
-_LIMITS: tuple[tuple[str, float, float], ...] = (
-    ("valid", 0.01, 0.9),
-    ("test", 0, 0.9),
-    ("train_dev", 0, 0.9),
-    ("folds", 2, 100),
-    ("epochs", 0, 10_000),
-    ("batch", 1, 65_536),
-    ("micro_batch", 0, 65_536),
-    ("head_rate", 1e-9, 10),
-    ("body_rate", 1e-9, 10),
-    ("layer_decay", 1, 100),
-    ("weight_decay", 0, 10),
-    ("warm_up", 0, 1),
-    ("gradual", 0, 1),
-    ("clip", 0, 1e9),
-    ("patience", 0, 10_000),
-    ("ema", 0, 0.99999),
-    ("smoothing", 0, 0.9),
-    ("tta", 1, 2),
-    ("small", 0, 1),
-    ("flip", 0, 1),
-    ("zoom", 0.05, 1),
-    ("ratio", 1, 20),
-    ("flip_vertical", 0, 1),
-    ("quarter", 0, 1),
-    ("turn", 0, 180),
-    ("warp", 0, 0.5),
-    ("shift", 0, 1),
-    ("light", 0, 1),
-    ("contrast", 0, 1),
-    ("colour", 0, 1),
-    ("hue", 0, 0.5),
-    ("grey", 0, 1),
-    ("pca", 0, 1),
-    ("erase", 0, 1),
-    ("trivial", 0, 1),
-    ("mixup", 0, 1),
-    ("cutmix", 0, 1),
-)
+@dataclass(frozen=True)
+class SplitSettings(SettingsGroup):
+    """How pictures are divided where the folders do not say it; shares of each class."""
 
-_CHOICES = {"border": ("grey", "reflect"), "balance": ("none", "weights", "oversample")}
+    valid: float = _setting(0.2, "share of each class put aside for validation", 0.01, 0.9)
+    test: float = _setting(0.0, "share of each class put aside for testing", 0, 0.9)
+    train_dev: float = _setting(0.0, "share kept from training and judged beside validation (Ng 2018)", 0, 0.9)
+
+
+@dataclass(frozen=True)
+class ProbeSettings(SettingsGroup):
+    """The linear probe on embeddings."""
+
+    folds: int = _setting(5, "folds of its cross-validation (Kohavi 1995: 5 to 10)", 2, 100)
+
+
+@dataclass(frozen=True)
+class OptimSettings(SettingsGroup):
+    """Gradient descent."""
+
+    epochs: int = _setting(5, "passes over the training pictures; 0: the probe alone", 0, 10_000)
+    batch_size: int = _setting(32, "examples a step", 1, 65_536)
+    micro_batch_size: int = _setting(
+        0, "pictures a forward pass on a CPU: speed, not results; 0: by the network's size", 0, 65_536
+    )
+    head_lr: float = _setting(1e-3, "largest learning rate of the head (measured: docs/decisions.md)", 1e-9, 10)
+    body_lr: float = _setting(3e-4, "largest learning rate of the body's last third (docs/decisions.md)", 1e-9, 10)
+    layer_decay: float = _setting(
+        0.385, "learning rates are multiplied by this from third to third (Howard and Ruder 2018: 1 / 2.6)", 0.01, 1
+    )
+    weight_decay: float = _setting(0.01, "decoupled (Loshchilov and Hutter 2019); not on biases and norms", 0, 10)
+    warmup: float = _setting(0.25, "share of all steps in which the rate rises (Smith 2018; fastai's pct_start)", 0, 1)
+    gradual_unfreezing: float = _setting(
+        0.0, "share of the run after which all layers learn, from the head downwards; 0: at once", 0, 1
+    )
+    max_grad_norm: float = _setting(1.0, "largest norm of the gradient; 0: any", 0, 1e9)
+    patience: int = _setting(0, "epochs without a better one until training stops; 0: never (Prechelt 1998)", 0, 10_000)
+    ema_decay: float = _setting(
+        0.98, "share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average", 0, 0.99999
+    )
+    label_smoothing: float = _setting(0.1, "share of each target spread over all classes (Szegedy 2016)", 0, 0.9)
+    class_weights: bool = _setting(False, "whether rare classes count more in the loss")
+    oversample: bool = _setting(False, "whether pictures of rare classes are shown more often")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.class_weights and self.oversample:
+            fix = "one of class_weights=true and oversample=true"
+            raise TrainingError("rare classes would count twice", found="class_weights and oversample", fix=fix)
+
+
+@dataclass(frozen=True)
+class AugmentSettings(SettingsGroup):
+    """What is done to pictures before a network sees them. Probabilities, shares of a side, degrees."""
+
+    hflip: float = _setting(0.5, "probability of mirroring left and right; 0 where it matters, as for digits", 0, 1)
+    vflip: float = _setting(0.0, "probability of mirroring up and down", 0, 1)
+    min_scale: float = _setting(0.75, "least share of each side that a random crop keeps; 1: the whole", 0.05, 1)
+    aspect_ratio: float = _setting(
+        4 / 3, "the shares of a crop's two sides differ at most by this factor (Szegedy et al. 2015)", 1, 20
+    )
+    rotate: float = _setting(0.0, "largest rotation either way, degrees (fastai: 10)", 0, 180)
+    rotate90: float = _setting(0.0, "probability of a rotation by 90, 180 or 270 degrees", 0, 1)
+    perspective: float = _setting(
+        0.0, "largest tilt of the camera: how far corners move, share of half a side (fastai: 0.2)", 0, 0.5
+    )
+    translate: float = _setting(0.0, "largest shift either way, share of a side", 0, 1)
+    padding_mode: str = _setting(
+        "constant", "beyond the picture: constant (gray) or reflect (its mirror image)", choices=("constant", "reflect")
+    )
+    brightness: float = _setting(0.0, "changes by at most this share (fastai, torchvision: 0.2 to 0.4)", 0, 1)
+    contrast: float = _setting(0.0, "likewise, about the view's mean brightness", 0, 1)
+    saturation: float = _setting(0.0, "likewise", 0, 1)
+    hue: float = _setting(0.0, "largest change of hue, share of the whole circle", 0, 0.5)
+    grayscale: float = _setting(0.0, "probability of taking all color away", 0, 1)
+    pca: float = _setting(
+        0.0, "deviation of a shift along ImageNet's directions of color (Krizhevsky et al. 2012: 0.1)", 0, 1
+    )
+    random_erasing: float = _setting(0.0, "probability of a gray rectangle (Zhong et al. 2020: 0.5)", 0, 1)
+    trivial_augment: float = _setting(
+        0.0, "probability of one change of TrivialAugment (Müller and Hutter 2021: 1)", 0, 1
+    )
+    mixup: float = _setting(0.0, "probability that a batch is blended in pairs (Zhang et al. 2018)", 0, 1)
+    cutmix: float = _setting(0.0, "probability that a batch gets rectangles of other pictures (Yun et al. 2019)", 0, 1)
+    progressive_resizing: float = _setting(
+        0.0, "share of the epochs, the first ones, that see pictures at two thirds of their size (Howard 2018)", 0, 1
+    )
+    tta: int = _setting(1, "views that a prediction averages over: 2 adds the mirror image, at twice the time", 1, 2)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of `ursa train`."""
+
+    seed: int = 0
+    split: SplitSettings = SplitSettings()
+    probe: ProbeSettings = ProbeSettings()
+    optim: OptimSettings = OptimSettings()
+    augment: AugmentSettings = AugmentSettings()
+
+    @classmethod
+    def of(cls, **settings: Any) -> "Recipe":
+        """The usual settings but for these, by their short names. Raises TrainingError as `with_settings`."""
+        return cls().with_settings(settings)
+
+    def with_settings(self, settings: Iterable[str] | Mapping[str, Any]) -> Self:
+        """A recipe with other settings: ["epochs=5"], {"epochs": 5} or {"optim.epochs": 5}.
+
+        Raises TrainingError for a setting that there is not, naming the one that was meant, and for a wrong value.
+        """
+        pairs = settings.items() if isinstance(settings, Mapping) else [_pair(text) for text in settings]
+        changes: dict[str, dict[str, Any]] = {}
+        for asked, value in pairs:
+            group, name = _place(asked)
+            changes.setdefault(group, {})[name] = _value(group, name, value)
+        alone = changes.pop("", {})
+        groups = {group: dataclasses.replace(getattr(self, group), **some) for group, some in changes.items()}
+        return dataclasses.replace(self, **alone, **groups)
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings, by group."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Recipe":
+        """What `to_json` gave. Raises TrainingError for anything else."""
+        flat: dict[str, Any] = {}
+        for name, value in document.items():
+            inside = (
+                {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, Mapping) else {name: value}
+            )
+            flat |= inside
+        return cls().with_settings(flat)
+
+    def flat(self) -> dict[str, Any]:
+        """All settings by their whole names, as in "optim.epochs"."""
+        return {
+            name: getattr(getattr(self, group), key) if group else getattr(self, key)
+            for name, (group, key) in PLACES.items()
+        }
+
+    def refuse(self, names: Iterable[str], why: str, fix: str, usual: "Recipe | None" = None) -> None:
+        """Raises TrainingError where one of these settings, by whole names, was changed: here it has no meaning.
+
+        usual: the recipe that counts as unchanged.
+        """
+        mine, theirs = self.flat(), (usual or Recipe()).flat()
+        for name in names:
+            if mine[name] != theirs[name]:
+                found = f"{name}={mine[name]}"
+                raise TrainingError(f"the setting {name.rpartition('.')[2]} has no meaning {why}", found=found, fix=fix)
+
+
+GROUPS: dict[str, type[SettingsGroup]] = {
+    "split": SplitSettings,
+    "probe": ProbeSettings,
+    "optim": OptimSettings,
+    "augment": AugmentSettings,
+}
+# By whole name -> group ("" for the seed) and name.
+PLACES = {"seed": ("", "seed")} | {
+    f"{group}.{each.name}": (group, each.name) for group, kind in GROUPS.items() for each in dataclasses.fields(kind)
+}
+
+# What others, and Ursa 0.1, call them.
+OTHER_NAMES = {
+    "lr": "head_lr",
+    "lr_max": "head_lr",
+    "max_lr": "head_lr",
+    "base_lr": "head_lr",
+    "learning_rate": "head_lr",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "wd": "weight_decay",
+    "grad_clip": "max_grad_norm",
+    "clip_grad": "max_grad_norm",
+    "gradient_clip_val": "max_grad_norm",
+    "clip": "max_grad_norm",
+    "micro_batch": "micro_batch_size",
+    "head_rate": "head_lr",
+    "body_rate": "body_lr",
+    "warm_up": "warmup",
+    "warmup_ratio": "warmup",
+    "pct_start": "warmup",
+    "gradual": "gradual_unfreezing",
+    "ema": "ema_decay",
+    "smoothing": "label_smoothing",
+    "small": "progressive_resizing",
+    "balance": "class_weights=true or oversample=true",
+    "flip": "hflip",
+    "horizontal_flip": "hflip",
+    "flip_vertical": "vflip",
+    "vertical_flip": "vflip",
+    "zoom": "min_scale",
+    "scale": "min_scale",
+    "ratio": "aspect_ratio",
+    "quarter": "rotate90",
+    "turn": "rotate",
+    "rotation": "rotate",
+    "degrees": "rotate",
+    "max_rotate": "rotate",
+    "warp": "perspective",
+    "max_warp": "perspective",
+    "shift": "translate",
+    "border": "padding_mode",
+    "pad_mode": "padding_mode",
+    "light": "brightness",
+    "max_lighting": "brightness and contrast",
+    "colour": "saturation",
+    "color": "saturation",
+    "color_jitter": "brightness, contrast, saturation and hue",
+    "grey": "grayscale",
+    "gray": "grayscale",
+    "erase": "random_erasing",
+    "reprob": "random_erasing",
+    "trivial": "trivial_augment",
+    "auto_augment": "trivial_augment",
+    "dropout": "nothing here: it is the network's",
+    "cbs": "nothing here: observers=[...] of Learner.fit",
+    "callbacks": "nothing here: observers=[...] of Learner.fit",
+}
+
+
+def _place(name: str) -> tuple[str, str]:
+    """A whole or a short name -> group and name."""
+    if name in PLACES:
+        return PLACES[name]
+    found = [place for place in PLACES.values() if place[1] == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise TrainingError(
+            f"several settings are called {name!r}", fix=" or ".join(".".join(place) for place in found)
+        )
+    short = name.rpartition(".")[2]
+    if short in OTHER_NAMES:
+        raise TrainingError(f"a recipe has no setting {name!r}", fix=f"here it is called {OTHER_NAMES[short]}")
+    raise TrainingError(
+        f"a recipe has no setting {name!r}", fix=did_you_mean(short, [key for _, key in PLACES.values()])
+    )
+
+
+def _value(group: str, name: str, value: Any) -> Any:
+    """The value in the kind that the setting has."""
+    default = 0 if not group else next(each.default for each in dataclasses.fields(GROUPS[group]) if each.name == name)
+    kind: Any = type(default)
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[kind]
+    wrong = TrainingError(f"the setting {name} has to be {words}", found=repr(value))
+    if kind is bool:
+        truth = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if str(value).lower() not in truth:
+            raise wrong
+        return truth[str(value).lower()]
+    if isinstance(value, bool) or (kind is int and isinstance(value, float) and not value.is_integer()):
+        raise wrong
+    try:
+        return kind(value)
+    except (ValueError, TypeError, OverflowError):
+        raise wrong from None
+
+
+def _check(each: "dataclasses.Field[Any]", value: Any) -> None:
+    choices, low, high = each.metadata["choices"], each.metadata["low"], each.metadata["high"]
+    if choices and value not in choices:
+        fix = f"one of {', '.join(choices)}"
+        raise TrainingError(f"the setting {each.name} has no such choice", found=repr(value), fix=fix)
+    if choices or isinstance(value, bool):
+        return
+    if not low <= value <= high:  # false for NaN too
+        hint = "; it multiplies: 2.6 of Ursa 0.1 is 1 / 2.6 = 0.385 now" if each.name == "layer_decay" else ""
+        fix = f"a number from {low:g} to {high:g}{hint}"
+        raise TrainingError(f"the setting {each.name} is out of range", found=value, fix=fix)
 
 
 def _pair(text: str) -> tuple[str, str]:

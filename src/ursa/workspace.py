@@ -109,9 +109,9 @@ class Workspace:
         return self.root / "splits.parquet"
 
     @property
-    def looks(self) -> Path:
+    def test_set_log(self) -> Path:
         """Who looked at which test pictures."""
-        return self.root / "looks.jsonl"
+        return self.root / "test_set_log.jsonl"
 
     def embeddings(self, fingerprint: str) -> Path:
         """Folder of the embeddings by one backbone, preparation and precision."""

@@ -3,11 +3,11 @@
 import pytest
 
 from ursa.clean.broken import OTHER, REASONS, broken
-from ursa.cli import show
+from ursa.cli import results_text
 from ursa.core.prepare import Preparation
 from ursa.data import scan
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.diagnose import report
 
 
@@ -40,7 +40,7 @@ def test_the_first_words_of_a_reason_are_its_kind(problem, kind):
 
 def test_every_kind_has_its_words_on_the_terminal_and_in_the_report():
     kinds = {kind for kind, _ in REASONS.values()} | {OTHER[0]}
-    assert kinds <= show.KINDS.keys() and kinds <= report.KINDS.keys()
+    assert kinds <= results_text.KINDS.keys() and kinds <= report.KINDS.keys()
     assert kinds <= set(report.UNPICTURED)  # there is no picture to show
 
 
@@ -59,8 +59,8 @@ def test_what_the_reading_of_files_says_is_understood(tmp_path, encode, photo):
     for name, data in files.items():
         (tmp_path / "a" / name).write_bytes(data)
     catalog = from_folder(tmp_path)
-    facts = [scan.look(file, Preparation(size=32))[0] for file in catalog.files()]
-    kinds = {finding.where[0]: finding.kind for finding in broken(scan.filled(catalog, facts))}
+    facts = [scan.read_file(file, Preparation(size=32))[0] for file in catalog.files()]
+    kinds = {finding.where[0]: finding.kind for finding in broken(scan.with_facts(catalog, facts))}
     assert kinds == {
         "a/text": "not-a-picture",
         "a/cut": "truncated",

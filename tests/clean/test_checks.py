@@ -14,12 +14,12 @@ from ursa.clean.leaks import near_duplicates
 from ursa.core.finding import Finding
 from ursa.core.prepare import Preparation
 from ursa.data import scan
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 
 
 def scanned(folder):
     catalog = from_folder(folder)
-    return scan.filled(catalog, [scan.look(file, Preparation(size=32))[0] for file in catalog.files()])
+    return scan.with_facts(catalog, [scan.read_file(file, Preparation(size=32))[0] for file in catalog.files()])
 
 
 @pytest.fixture

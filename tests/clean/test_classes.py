@@ -6,7 +6,7 @@ import pytest
 
 from ursa.clean.audit import CHECKS
 from ursa.clean.classes import FEW, imbalance, missing_classes, similar_classes, small_classes
-from ursa.cli.show import KINDS, WHOLE
+from ursa.cli.results_text import KINDS, WHOLE
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 
@@ -27,7 +27,7 @@ def test_the_checks_are_run_and_have_words_for_their_kinds():
 
 
 @pytest.mark.parametrize("labels", [[1.0, 2.0] * 20, [[1.0, 2.0]] * 40, [], [None] * 40, ["a", "b"] * 20])
-def test_nothing_is_said_of_numbers_unlabelled_pictures_and_sound_classes(labels):
+def test_nothing_is_said_of_numbers_unlabeled_pictures_and_sound_classes(labels):
     assert [finding for check in ALL for finding in check(catalog(labels))] == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ursa.clean.quality import HUGE, ODD, SINGLY, TINY, quality
-from ursa.cli import show
+from ursa.cli import results_text
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 
@@ -91,4 +91,4 @@ def test_files_that_cannot_be_used_are_not_judged():
 def test_every_kind_has_its_words_on_the_terminal_and_in_the_report():
     found = {kind for kind, _ in kinds((8, 8, 1), (1000, 100, 1), (9000, 9000, 1), (64, 64, 2))}
     assert found == {"animated", "tiny", "odd-shape", "huge"}
-    assert found <= show.KINDS.keys() and found <= report.KINDS.keys()
+    assert found <= results_text.KINDS.keys() and found <= report.KINDS.keys()

@@ -129,7 +129,7 @@ def test_ctrl_c_while_the_command_is_being_loaded_leaves_no_traceback():
 import builtins, os, signal, sys
 real = builtins.__import__
 def slow(name, *rest, **more):
-    if name == "ursa.cli.app":
+    if name == "ursa.cli.commands":
         os.kill(os.getpid(), signal.SIGINT)
     return real(name, *rest, **more)
 builtins.__import__ = slow

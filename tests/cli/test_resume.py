@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ARGUMENTS = ["--backbone", "pixels", "--precision", "fp32", "--set", "batch=4"]
+ARGUMENTS = ["--backbone", "pixels", "--precision", "fp32", "--set", "batch_size=4"]
 EPOCHS = ["--set", "epochs=30"]
 
 

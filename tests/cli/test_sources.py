@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 
 PIXELS = ("--backbone", "pixels", "--precision", "fp32")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ursa.core import bundle
-from ursa.core.bundle import FORMAT, MANIFEST, PARTS
+from ursa.core.bundles import bundle
+from ursa.core.bundles.bundle import FORMAT, MANIFEST, PARTS
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.errors import BundleError

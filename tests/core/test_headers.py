@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ursa.core import headers, image
+from ursa.core.decoding import headers, image
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.errors import DataError
 
 KINDS = {
@@ -78,7 +78,7 @@ def test_a_cut_off_file_is_refused_or_is_the_whole_picture_and_nothing_between(s
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("JPEG")])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_jpeg_in_which_a_part_is_missing_is_not_filled_up_with_grey(encode, photo, kind, mode):
+def test_a_jpeg_in_which_a_part_is_missing_is_not_filled_up_with_gray(encode, photo, kind, mode):
     """libjpeg goes on behind the gap and only warns; Pillow says nothing at all."""
     bands = [Image.fromarray(photo(seed, 320, 240)[..., 0]) for seed in range(len(mode))]
     data = encode(Image.merge(mode, bands), "JPEG", **KINDS[kind])

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.core.prepare import Preparation
 from ursa.errors import DataError
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 
 
-def flat(mode: str, colour, size=(8, 6)) -> Image.Image:
-    return Image.new(mode, size, colour)
+def flat(mode: str, color, size=(8, 6)) -> Image.Image:
+    return Image.new(mode, size, color)
 
 
 def middle(data: bytes) -> list[int]:
@@ -152,8 +152,8 @@ def test_broken_exif_does_not_make_a_picture_unreadable(encode, photo):
         ("I;16", 32768, "PNG", [128, 128, 128]),  # cut off instead of scaled, it would be white
     ],
 )
-def test_every_colour_mode_becomes_rgb(encode, mode, colour, format, expected):
-    picture = flat(mode, colour, (48, 32))
+def test_every_color_mode_becomes_rgb(encode, mode, color, format, expected):
+    picture = flat(mode, color, (48, 32))
     assert difference(np.array(middle(encode(picture, format))), np.array(expected)) <= 2
 
 
@@ -165,14 +165,14 @@ def test_a_palette_is_looked_up(encode):
 
 
 @pytest.mark.parametrize(("mode", "colour", "clear"), [("P", 1, 1), ("L", 9, 9), ("RGB", (9, 8, 7), (9, 8, 7))])
-def test_a_colour_that_is_declared_transparent_becomes_white(encode, mode, colour, clear):
-    picture = flat(mode, colour)
+def test_a_color_that_is_declared_transparent_becomes_white(encode, mode, color, clear):
+    picture = flat(mode, color)
     if mode == "P":
         picture.putpalette([10, 20, 30, 200, 100, 50])
     assert middle(encode(picture, "PNG", transparency=clear)) == [255, 255, 255]
 
 
-def test_a_palette_with_an_alpha_for_each_colour_is_laid_on_white(encode):
+def test_a_palette_with_an_alpha_for_each_color_is_laid_on_white(encode):
     picture = flat("P", 1)
     picture.putpalette([10, 20, 30, 0, 0, 0])
     assert middle(encode(picture, "PNG", transparency=bytes([255, 51]))) == [204, 204, 204]
@@ -439,10 +439,10 @@ def test_many_threads_read_odd_files_in_silence_and_leave_the_filters_alone(enco
 
 
 def test_the_name_of_a_file_plays_no_part(tmp_path: Path, encode, photo):
-    from ursa.data.scan import look
+    from ursa.data.scan import read_file
 
     data = encode(photo(1, 40, 30), "WEBP")
     for name in ("a.jpg", "b", "c.txt", "d.jpg?w=1024"):
         (tmp_path / name).write_bytes(data)
-        facts, _ = look(tmp_path / name, Preparation(32))
+        facts, _ = read_file(tmp_path / name, Preparation(32))
         assert (facts.format, facts.width, facts.height, facts.problem) == ("WEBP", 40, 30, None)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ursa.core import image, jpeg, markers
+from ursa.core.decoding import image, jpeg, markers
 from ursa.errors import DataError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ursa.core import image
-from ursa.core.kinds import DECODERS, FOREIGN, sniff
+from ursa.core.decoding import image
+from ursa.core.decoding.kinds import DECODERS, FOREIGN, sniff
 from ursa.errors import DataError
 
 

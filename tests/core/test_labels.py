@@ -30,7 +30,7 @@ def test_nothing_encodes_to_nothing():
     assert Labels.of(["a"]).encode([]).shape == (0,)
 
 
-def test_an_unknown_class_is_named_with_its_nearest_neighbour():
+def test_an_unknown_class_is_named_with_its_nearest_neighbor():
     with pytest.raises(DataError, match="does not know") as error:
         Labels.of(["grizzly", "teddy"]).encode(["grizzly", "teddys"])
     assert error.value.found == "teddys"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ursa.core import image, netpbm
-from ursa.core.colour import to_rgb
+from ursa.core.decoding import image, netpbm
+from ursa.core.decoding.color import to_rgb
 from ursa.errors import DataError
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ursa.core.onnx_file import BYTES_OF, graph
-from ursa.core.onnx_rules import OPERATORS, require_plain
-from ursa.core.protobuf import Budget, Field, WireError, message
+from ursa.core.bundles.onnx_file import BYTES_OF, graph
+from ursa.core.bundles.onnx_rules import OPERATORS, require_plain
+from ursa.core.bundles.protobuf import Budget, Field, WireError, message
 from ursa.errors import BundleError
 
 spec = importlib.util.spec_from_file_location("hostile_bundles", Path(__file__).parents[1] / "hostile_bundles.py")

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.core.prepare import FILL, FITS, Preparation, resize
 from ursa.errors import DataError
 
 
-def plain(height: int, width: int, colour=(200, 100, 50)) -> np.ndarray:
-    return np.full((height, width, 3), colour, np.uint8)
+def plain(height: int, width: int, color=(200, 100, 50)) -> np.ndarray:
+    return np.full((height, width, 3), color, np.uint8)
 
 
 @given(
@@ -114,9 +114,9 @@ def test_from_an_array_a_file_and_its_bytes_comes_the_same_view(tmp_path, photo,
     preparation = Preparation(48)
     from_array = preparation.view(pixels)
     pytest.importorskip("polars", reason="scanning takes the extra `learn`")
-    from ursa.data.scan import look
+    from ursa.data.scan import read_file
 
-    assert np.array_equal(look(tmp_path / "a.png", preparation)[1], from_array)
+    assert np.array_equal(read_file(tmp_path / "a.png", preparation)[1], from_array)
     assert np.array_equal(preparation.view(image.read(encode(pixels), 48).pixels), from_array)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.core.prepare import Preparation, resize
 from ursa.errors import DataError
 
@@ -29,7 +29,7 @@ def torture(shared) -> Path:
     return shared / "data" / "torture"
 
 
-def miniature(file: Path, at_least: int | None = None, side: int = 16) -> np.ndarray:
+def thumbnail(file: Path, at_least: int | None = None, side: int = 16) -> np.ndarray:
     """The upright picture as a few grey values."""
     return resize(image.read(file.read_bytes(), at_least).pixels, side, side).mean(2)
 
@@ -86,7 +86,7 @@ def test_turned_twins_look_like_each_other_when_upright(torture, pattern, count,
     """Mean distance of grey values, of 255; pictures that are turned differently are 20 and more apart."""
     files = sorted((torture / "exif_rotated").glob(pattern))
     assert len(files) == count
-    small = [miniature(file, at_least) for file in files]
+    small = [thumbnail(file, at_least) for file in files]
     assert max(np.abs(one - small[0]).mean() for one in small) < most
     turned = (small[0][::-1], small[0][:, ::-1], small[0][::-1, ::-1], small[0].T)
     assert min(np.abs(small[0] - other).mean() for other in turned) > 20
@@ -106,8 +106,8 @@ def test_turned_twins_look_like_each_other_when_upright(torture, pattern, count,
         ("sixteen_bit_float/pillow__16bit.MM.deflate.tif", "sixteen_bit_float/pillow__16bit.cropped.tif", 0),
     ],
 )
-def test_the_same_picture_in_other_formats_colours_and_depths_looks_the_same(torture, one, other, most):
+def test_the_same_picture_in_other_formats_colors_and_depths_looks_the_same(torture, one, other, most):
     if one.endswith(".heif") and not HEIC:
         pytest.skip("the extra `heic` (pi-heif) is not installed")
-    colours = [resize(image.read((torture / name).read_bytes()).pixels, 16, 16).astype(int) for name in (one, other)]
-    assert np.abs(colours[0] - colours[1]).mean() <= most
+    colors = [resize(image.read((torture / name).read_bytes()).pixels, 16, 16).astype(int) for name in (one, other)]
+    assert np.abs(colors[0] - colors[1]).mean() <= most

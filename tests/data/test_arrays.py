@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from ursa.core.image import read
-from ursa.data.arrays import from_arrays
+from ursa.core.decoding.image import read
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources.arrays import from_arrays
+from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError
 
 X = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3)).astype(np.uint8)
-GREY = X[..., 0]
+GRAY = X[..., 0]
 
 
 def pixels(catalog: Catalog, split: str = "train") -> np.ndarray:
@@ -42,10 +42,10 @@ def test_single_classes_become_an_ordinary_picture_folder(tmp_path):
 
 
 def test_three_parts_and_text_for_classes(tmp_path):
-    catalog = from_arrays((GREY, ["b", "a", None, "a"]), (GREY, None), test=(GREY, list("abab")), to=tmp_path)
+    catalog = from_arrays((GRAY, ["b", "a", None, "a"]), (GRAY, None), test=(GRAY, list("abab")), to=tmp_path)
     assert labels(catalog) == ["b", "a", None, "a"] and labels(catalog, "valid") == [None] * 4
     assert labels(catalog, "test") == list("abab")
-    assert np.array_equal(pixels(catalog, "test"), np.repeat(GREY[..., None], 3, 3))
+    assert np.array_equal(pixels(catalog, "test"), np.repeat(GRAY[..., None], 3, 3))
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_every_layout_is_the_same_picture(tmp_path):
     both = torch.tensor(X[:, :, :3]).permute(0, 3, 1, 2)  # [4, 3, 6, 3]: for a tensor the first are the colours
     assert np.array_equal(pixels(from_arrays((both, None), to=tmp_path / "both")), X[:, :, :3])
     assert pixels(from_arrays((both.numpy(), None), to=tmp_path / "other")).shape == (4, 3, 6, 3)
-    grey = {"flat": GREY, "one last": GREY[..., None], "one first": torch.tensor(GREY)[:, None], "bool": GREY > 99}
-    for name, x in grey.items():
-        wanted = (GREY > 99) * np.uint8(255) if name == "bool" else GREY
+    gray = {"flat": GRAY, "one last": GRAY[..., None], "one first": torch.tensor(GRAY)[:, None], "bool": GRAY > 99}
+    for name, x in gray.items():
+        wanted = (GRAY > 99) * np.uint8(255) if name == "bool" else GRAY
         assert np.array_equal(pixels(from_arrays((x, [0] * 4), to=tmp_path / name))[..., 1], wanted), name
 
 
@@ -212,7 +212,7 @@ def test_a_full_disk_is_one_readable_error(disk):
 def test_the_front_door_leads_here(tmp_path):
     assert Catalog.from_arrays((X, [0] * 4), to=tmp_path).ids == from_folder(tmp_path).ids
     buffer = io.BytesIO()
-    Catalog.from_folder(tmp_path).rows.drop("miniature", "phash").write_csv(buffer)
+    Catalog.from_folder(tmp_path).rows.drop("thumbnail", "phash").write_csv(buffer)
     (tmp_path / "t.csv").write_bytes(buffer.getvalue())
     assert Catalog.from_table(tmp_path / "t.csv", file="path", time="").ids == from_folder(tmp_path).ids
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ursa.core.image import ORIENTATION, read
-from ursa.data.datasets import from_dataset
+from ursa.core.decoding.image import ORIENTATION, read
+from ursa.data.sources.datasets import from_dataset
 from ursa.errors import DataError
 
 X = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3)).astype(np.uint8)

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ursa
-from ursa.data import addresses, download
-from ursa.data.addresses import Network
-from ursa.data.fetch import Limits, Refusal
-from ursa.data.lists import Address, address, read_lists
+from ursa.data.download import addresses, downloader
+from ursa.data.download.addresses import Network
+from ursa.data.download.fetch import Limits, Refusal
+from ursa.data.download.lists import Address, address, read_lists
 from ursa.errors import DataError
 
 QUICK = Limits(connect=2, read=0.5, total=1.5, max_bytes=100_000, backoff=0.01, pause=0, retries=0, host_failures=9999)
@@ -351,16 +351,16 @@ def test_a_picture_whose_decoder_is_missing_is_kept(monkeypatch):
     def read(_data, **_):
         raise DataError("needs a decoder: HEIC (python -m pip install 'ursa-learn[heic]')")
 
-    monkeypatch.setattr(download.sandbox, "read", read)
-    assert download.verified(b"heic") == b"heic"
+    monkeypatch.setattr(downloader.sandbox, "read", read)
+    assert downloader.verified(b"heic") == b"heic"
 
 
 def test_one_that_takes_too_long_is_tried_again_some_other_day(monkeypatch):
     def read(_data, **_):
         raise DataError("takes too long: 5 s")
 
-    monkeypatch.setattr(download.sandbox, "read", read)
-    assert download.verified(b"x") == Refusal("takes too long: 5 s", final=False)
+    monkeypatch.setattr(downloader.sandbox, "read", read)
+    assert downloader.verified(b"x") == Refusal("takes too long: 5 s", final=False)
 
 
 # --- lists ----------------------------------------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.data.samples import digits
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ursa.core import picture_file
 from ursa.core.prepare import Preparation
 from ursa.data import scan
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 
 VIEW = Preparation(32)
 
@@ -23,11 +23,12 @@ def scanned(root: Path, before: Catalog | None = None) -> Catalog:
     if before is not None:
         catalog = scan.remembered(catalog, before)
     todo = scan.unscanned(catalog).to_list()
-    known = [scan.Facts(*row) for row in catalog.rows.select(scan.FACTS).iter_rows()]
+    known = [scan.FileInfo(*row) for row in catalog.rows.select(scan.FACTS).iter_rows()]
     found = [
-        scan.look(file, VIEW)[0] if new else fact for file, new, fact in zip(catalog.files(), todo, known, strict=True)
+        scan.read_file(file, VIEW)[0] if new else fact
+        for file, new, fact in zip(catalog.files(), todo, known, strict=True)
     ]
-    return scan.filled(catalog, found)
+    return scan.with_facts(catalog, found)
 
 
 def bits(one: int, other: int) -> int:
@@ -37,7 +38,7 @@ def bits(one: int, other: int) -> int:
 def test_the_facts_of_a_picture(tmp_path, photo, encode):
     data = encode(photo(1, 90, 60), "JPEG")
     (tmp_path / "a.png").write_bytes(data)
-    facts, view = scan.look(tmp_path / "a.png", VIEW)
+    facts, view = scan.read_file(tmp_path / "a.png", VIEW)
     assert facts.sha256 == hashlib.sha256(data).hexdigest()
     assert (facts.format, facts.width, facts.height, facts.problem) == ("JPEG", 90, 60, None)
     assert 0 < facts.phash < 2**64
@@ -46,24 +47,24 @@ def test_the_facts_of_a_picture(tmp_path, photo, encode):
 
 def test_a_file_that_cannot_be_read_as_a_picture_has_a_problem_and_a_hash(tmp_path):
     (tmp_path / "page.jpg").write_bytes(b"<html>not found</html>")
-    facts, view = scan.look(tmp_path / "page.jpg", VIEW)
+    facts, view = scan.read_file(tmp_path / "page.jpg", VIEW)
     assert facts.problem == "not a picture: an HTML page" and view is None
     assert facts.sha256 == hashlib.sha256(b"<html>not found</html>").hexdigest()
     assert facts.format is facts.width is facts.height is facts.phash is None
 
 
 def test_a_file_that_has_vanished_or_is_a_folder_has_a_problem(tmp_path):
-    assert scan.look(tmp_path / "gone.jpg", VIEW)[0].problem == "cannot be opened: No such file or directory"
-    assert scan.look(tmp_path, VIEW)[0].problem == "cannot be opened: a folder"
+    assert scan.read_file(tmp_path / "gone.jpg", VIEW)[0].problem == "cannot be opened: No such file or directory"
+    assert scan.read_file(tmp_path, VIEW)[0].problem == "cannot be opened: a folder"
 
 
-def test_a_file_that_may_not_be_read_has_a_problem_and_its_neighbour_none(public_path, as_another_user, photo, encode):
+def test_a_file_that_may_not_be_read_has_a_problem_and_its_neighbor_none(public_path, as_another_user, photo, encode):
     for name, mode in (("open.png", 0o644), ("secret.png", 0)):
         (public_path / name).write_bytes(encode(photo(1, 40, 30)))
         (public_path / name).chmod(mode)
     with as_another_user():
-        assert scan.look(public_path / "open.png", VIEW)[0].problem is None
-        assert scan.look(public_path / "secret.png", VIEW)[0] == scan.Facts(
+        assert scan.read_file(public_path / "open.png", VIEW)[0].problem is None
+        assert scan.read_file(public_path / "secret.png", VIEW)[0] == scan.FileInfo(
             problem="cannot be opened: Permission denied"
         )
 
@@ -111,8 +112,8 @@ def test_a_film_beside_the_pictures_is_known_by_its_first_bytes(tmp_path, monkey
     read = []
     real = os.read
     monkeypatch.setattr(os, "read", lambda descriptor, count: read.append(count) or real(descriptor, count))
-    facts, view = scan.look(sparse(tmp_path / "film.jpg", head, size), VIEW)
-    assert facts == scan.Facts(problem=problem) and view is None
+    facts, view = scan.read_file(sparse(tmp_path / "film.jpg", head, size), VIEW)
+    assert facts == scan.FileInfo(problem=problem) and view is None
     assert sum(read) <= 512
 
 
@@ -120,10 +121,10 @@ def test_what_lies_under_the_limit_is_read_whole_and_in_one_piece(tmp_path, monk
     monkeypatch.setattr(picture_file, "LARGE", 1000)
     data = encode(photo(1, 90, 60))
     (tmp_path / "a.png").write_bytes(data)
-    facts, _ = scan.look(tmp_path / "a.png", VIEW)
+    facts, _ = scan.read_file(tmp_path / "a.png", VIEW)
     assert len(data) > 1000 and facts.problem is None and facts.sha256 == hashlib.sha256(data).hexdigest()
     monkeypatch.setattr(picture_file, "MAX_BYTES", len(data) - 1)
-    assert scan.look(tmp_path / "a.png", VIEW)[0].problem.startswith("too large: a file of")
+    assert scan.read_file(tmp_path / "a.png", VIEW)[0].problem.startswith("too large: a file of")
 
 
 def test_what_was_judged_by_its_head_is_not_looked_at_again_until_it_changes(tmp_path, picture_folder):
@@ -143,7 +144,7 @@ def test_a_pipe_put_in_place_after_listing_is_a_problem_and_not_waited_for(tmp_p
     catalog = from_folder(tmp_path)
     (tmp_path / "red" / "red_000.jpg").unlink()
     os.mkfifo(tmp_path / "red" / "red_000.jpg")
-    found = [scan.look(file, VIEW)[0].problem for file in catalog.files()]
+    found = [scan.read_file(file, VIEW)[0].problem for file in catalog.files()]
     assert found == ["cannot be opened: a named pipe", None, None]
 
 
@@ -157,7 +158,7 @@ def test_a_pipe_put_in_place_after_listing_is_a_problem_and_not_waited_for(tmp_p
     ],
 )
 def test_names_that_lead_to_no_file_are_problems(tmp_path, name, problem):
-    assert scan.look(tmp_path / name, VIEW)[0].problem == f"cannot be opened: {problem}"
+    assert scan.read_file(tmp_path / name, VIEW)[0].problem == f"cannot be opened: {problem}"
 
 
 # --- difference hash -----------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def test_names_that_lead_to_no_file_are_problems(tmp_path, name, problem):
 @pytest.mark.parametrize("scale", [0.25, 0.5, 0.8, 2.0])
 def test_resizing_and_encoding_again_change_few_bits(photo, encode, scale):
     """Measured on these: 5 at most; different pictures are 17 and more apart."""
-    from ursa.core import image
+    from ursa.core.decoding import image
 
     for seed in range(12):
         pixels = photo(seed, 320, 240)
@@ -222,8 +223,8 @@ def test_only_what_is_new_or_changed_is_scanned_again(tmp_path, picture_folder, 
 def test_remembered_facts_keep_the_new_label_and_split(tmp_path, picture_folder):
     picture_folder(tmp_path, {"red": 2, "green": 2})
     before = scanned(tmp_path)
-    relabelled = from_folder(tmp_path).with_columns(label=pl.lit("blue"), split=pl.lit("test"))
-    again = scan.remembered(relabelled, before)
+    relabeled = from_folder(tmp_path).with_columns(label=pl.lit("blue"), split=pl.lit("test"))
+    again = scan.remembered(relabeled, before)
     assert set(again.rows["label"]) == {"blue"} and set(again.rows["split"]) == {"test"}
     assert again.rows["sha256"].to_list() == before.rows["sha256"].to_list()
 

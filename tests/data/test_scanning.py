@@ -7,7 +7,7 @@ from ursa.core.prepare import Preparation
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.scanning import scanned
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def folder(tmp_path_factory, picture_folder):
 def test_the_facts_are_those_of_looking_at_each_file(folder):
     catalog = from_folder(folder)
     facts = [scan.look(file, Preparation())[0] for file in catalog.files()]
-    assert scanned(catalog).rows.equals(scan.filled(catalog, facts).rows)
+    assert scanned(catalog).rows.equals(scan.with_facts(catalog, facts).rows)
 
 
 def test_only_what_is_not_known_is_looked_at_and_the_order_stays(folder, monkeypatch):

@@ -206,9 +206,9 @@ def test_every_usable_picture_is_in_one_part_and_the_others_are_left_alone(given
 @given(unplaced_catalogs, st.lists(st.integers(0, 12), min_size=60, max_size=60), st.integers(0, 3))
 def test_no_tie_straddles_in_chains_either(given_one, numbers, seed):
     """Ties of copies, of groups and of the numbers that are passed, all together."""
-    ties = np.array([n if n < 6 else 100 + row for row, n in enumerate(numbers)])[: len(given_one)]
-    found = parts(tried(given_one, seed=seed, valid=0.2, test=0.2, ties=ties))
-    rows = given_one.rows.with_columns(tie=pl.Series(ties), part=pl.Series(list(found.values())))
+    groups = np.array([n if n < 6 else 100 + row for row, n in enumerate(numbers)])[: len(given_one)]
+    found = parts(tried(given_one, seed=seed, valid=0.2, test=0.2, groups=groups))
+    rows = given_one.rows.with_columns(tie=pl.Series(groups), part=pl.Series(list(found.values())))
     for key in ("sha256", "group", "tie"):
         assert rows.drop_nulls(key).group_by(key).agg(pl.col("part").n_unique())["part"].max() == 1
 
@@ -252,8 +252,8 @@ def test_a_near_copy_of_an_old_picture_joins_its_part():
     before = by_bytes(first)
     for old, part in before.items():
         grown = catalog([("a", old, None, None) for old in before] + [("a", "new", None, None)])
-        ties = np.array([7 if key in (old, "new") else 100 + i for i, key in enumerate(grown.rows["sha256"])])
-        assert by_bytes(split(grown, valid=0.2, test=0.2, before=before, ties=ties))["new"] == part
+        groups = np.array([7 if key in (old, "new") else 100 + i for i, key in enumerate(grown.rows["sha256"])])
+        assert by_bytes(split(grown, valid=0.2, test=0.2, before=before, groups=groups))["new"] == part
 
 
 def test_a_test_part_asked_for_later_is_drawn_from_training_and_stays_when_no_longer_asked_for():

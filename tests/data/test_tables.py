@@ -18,10 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ursa.core.prepare import Preparation
-from ursa.data import frames, parquet, scan
+from ursa.data import scan
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
-from ursa.data.tables import ADDRESS, MISSING, from_table
+from ursa.data.sources import frames, parquet
+from ursa.data.sources.folder_source import from_folder
+from ursa.data.sources.tables import ADDRESS, MISSING, from_table
 from ursa.errors import DataError
 
 FILES = ("a.jpg", "b.jpg", "c.jpg", "sub/d.jpg", "ä ö.jpg")
@@ -59,7 +60,7 @@ def test_a_table_of_files_and_labels(csv, root):
 
 
 def test_the_table_of_a_folder_is_the_folder(root):
-    folder = from_folder(root, labelled=True)
+    folder = from_folder(root, labeled=True)
     table = from_table(folder.rows.select("path", "label"), root=root)
     assert table.rows.equals(folder.rows)
 
@@ -107,7 +108,7 @@ def test_what_does_not_fit_is_refused_with_the_way_out(csv, text, options, what,
     assert what in error.value.what and fix in error.value.fix
 
 
-def test_a_column_of_files_alone_is_a_pile_of_unlabelled_pictures(csv):
+def test_a_column_of_files_alone_is_a_pile_of_unlabeled_pictures(csv):
     assert labels(csv("file\na.jpg\nb.jpg\n")) == [None, None]
     assert labels(csv("file,kind\na.jpg,cat\n", label="")) == [None]
 
@@ -495,7 +496,7 @@ def test_a_panic_of_polars_is_a_refusal(root, monkeypatch):
     def panic(*_, **__):
         raise pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
 
-    monkeypatch.setattr("ursa.data.tables.targets", panic)
+    monkeypatch.setattr("ursa.data.sources.tables.targets", panic)
     with pytest.raises(DataError, match="cannot be used") as error:
         from_table(pl.DataFrame({"file": ["a.jpg"], "label": ["x"]}), root=root)
     assert "Option::unwrap" in error.value.found
@@ -603,9 +604,9 @@ def test_the_order_of_the_rows_changes_neither_classes_nor_counts(root, rows, ra
 @LAWS
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_columns_of_0_and_1_come_back_as_the_matrix(root, matrix):
-    hot = np.array(matrix, np.float32)
-    frame = pl.DataFrame({"file": FILES[: len(hot)], **{name: hot[:, i] for i, name in enumerate("xyz")}})
+    one_hot = np.array(matrix, np.float32)
+    frame = pl.DataFrame({"file": FILES[: len(one_hot)], **{name: one_hot[:, i] for i, name in enumerate("xyz")}})
     catalog = from_table(frame, root=root, label=["x", "y", "z"])
-    present = [name for name, any_ in zip("xyz", hot.any(0), strict=True) if any_]
+    present = [name for name, any_ in zip("xyz", one_hot.any(0), strict=True) if any_]
     assert catalog.labels.names == tuple(present)
-    assert np.array_equal(catalog.hot(), hot[:, hot.any(0)])
+    assert np.array_equal(catalog.one_hot(), one_hot[:, one_hot.any(0)])

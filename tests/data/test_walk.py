@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ursa.data import walk
-from ursa.data.sources import from_folder
+from ursa.data.sources import walk
+from ursa.data.sources.folder_source import from_folder
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

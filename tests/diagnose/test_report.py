@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from ursa.core import metrics
+from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.diagnose import charts, report
 from ursa.diagnose.judged import Judged
 
@@ -27,7 +27,7 @@ def judged(catalog, after):
 def test_a_check_page_is_self_contained_and_says_what_was_found(catalog):
     finding = Finding("exact-duplicate", ("cat/cat_000.jpg", "cat/cat_002.jpg"), 0.5, "Twice there.", "Keep one.")
     counts = np.array([[3, 0], [1, 1]])
-    page = report.check_page(catalog, catalog.labels, [finding], metrics.proportion(4, 5, "probe"), counts)
+    page = report.check_page(catalog, catalog.labels, [finding], statistics.proportion(4, 5, "probe"), counts)
     assert not re.search(r"(src|href)=(?!\"data:)", page)
     assert "url(" not in page
     assert "80.0 %" in page
@@ -38,7 +38,7 @@ def test_a_check_page_is_self_contained_and_says_what_was_found(catalog):
 def test_names_are_escaped_everywhere(catalog):
     finding = Finding(NASTY, (NASTY,), 0.5, NASTY, NASTY)
     labels = Labels((NASTY, "dog"))
-    page = report.check_page(catalog, labels, [finding], metrics.proportion(1, 2, NASTY), np.array([[1, 2], [3, 4]]))
+    page = report.check_page(catalog, labels, [finding], statistics.proportion(1, 2, NASTY), np.array([[1, 2], [3, 4]]))
     assert "<script" not in page
     assert "alert(1)" in page
 
@@ -47,7 +47,7 @@ def test_what_is_invisible_or_turns_a_line_around_is_seen_as_its_code(catalog):
     name = "a\x1b[2J\x9b\u202e\ud800\n"
     finding = Finding(name, (name,), 0.5, name, name)
     counts = np.array([[1, 2], [0, 1]])
-    accuracy = metrics.proportion(2, 4, name)
+    accuracy = statistics.proportion(2, 4, name)
     page = report.check_page(catalog, Labels((name, "dog")), [finding], accuracy, counts)
     page.encode()  # a lone surrogate could not be written
     assert not {"\x1b", "\x9b", "\u202e"} & set(page)
@@ -76,5 +76,5 @@ def test_curves_need_two_points_and_survive_flat_lines():
 def test_a_picture_that_has_gone_does_not_break_the_page(catalog):
     (catalog.root / "cat/cat_000.jpg").unlink()
     finding = Finding("exact-duplicate", ("cat/cat_000.jpg",), 0.5, "Twice.", "Keep one.")
-    page = report.check_page(catalog, catalog.labels, [finding], metrics.proportion(1, 2, ""), np.eye(2, dtype=int))
+    page = report.check_page(catalog, catalog.labels, [finding], statistics.proportion(1, 2, ""), np.eye(2, dtype=int))
     assert "not readable any more" in page

@@ -44,7 +44,7 @@ def run(program: str, *arguments: object, **environment: str) -> list[str]:
 # --- pixels --------------------------------------------------------------------------------------------------------
 
 
-def test_pixels_needs_no_weights_and_gives_directions_and_colours_of_8_by_8_cells(photo):
+def test_pixels_needs_no_weights_and_gives_directions_and_colors_of_8_by_8_cells(photo):
     extractor = Backbone("pixels").load()
     views = np.stack([Preparation(64).view(photo(seed, 80, 60)) for seed in range(3)])
     features = extractor(torch.from_numpy(views))
@@ -54,7 +54,7 @@ def test_pixels_needs_no_weights_and_gives_directions_and_colours_of_8_by_8_cell
     assert torch.equal(features, Backbone("pixels").load()(torch.from_numpy(views)))
 
 
-def test_pixels_see_direction_and_colour():
+def test_pixels_see_direction_and_color():
     extractor = Backbone("pixels").load()
     across = np.zeros((64, 64, 3), np.uint8)
     across[(np.arange(64) // 4) % 2 == 0] = 255
@@ -95,7 +95,7 @@ def test_pixels_refuse_weights(tmp_path):
     ],
 )
 @pytest.mark.parametrize("with_file", [False, True])
-def test_an_unknown_name_gets_its_nearest_neighbour(tmp_path, name, near, with_file):
+def test_an_unknown_name_gets_its_nearest_neighbor(tmp_path, name, near, with_file):
     (tmp_path / "w.pth").touch()
     with pytest.raises(TrainingError, match="called") as error:
         Backbone(name, tmp_path / "w.pth" if with_file else None).load()

@@ -43,7 +43,7 @@ def settled(model: nn.Module, size: int) -> nn.Module:
         norm.momentum = 1.0
         norm.train()
     with torch.no_grad():
-        model(normalised(pictures(size)))
+        model(normalized(pictures(size)))
     for norm in norms:
         norm.eval()
     return model
@@ -84,11 +84,9 @@ def pictures(size: int) -> torch.Tensor:
     return (noise * torch.tensor([[60, 90, 150], [255, 180, 140]])[:, None, None]).to(torch.uint8)
 
 
-def normalised(views: torch.Tensor, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)) -> torch.Tensor:
+def normalized(views: torch.Tensor, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)) -> torch.Tensor:
     """What the library's own recipe feeds the network."""
-    return ((views.permute(0, 3, 1, 2) / 255) - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(deviation).view(
-        3, 1, 1
-    )
+    return ((views.permute(0, 3, 1, 2) / 255) - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
 def close(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -111,7 +109,7 @@ def test_the_head_of_a_torchvision_network_on_our_features_gives_the_networks_ow
     extractor = Backbone(f"torchvision:{name}", saved(model, tmp_path / "w.safetensors")).load()
     views = pictures(extractor.size)
     with torch.inference_mode():
-        features, own = extractor(views), model(normalised(views))
+        features, own = extractor(views), model(normalized(views))
         head = getattr(model, {**TORCHVISION, **TORCHVISION_SLOW}[name])
         first = next(part for part in head.modules() if isinstance(part, nn.Linear))
         pooled = features[:, : first.in_features]
@@ -126,7 +124,7 @@ def test_the_features_of_squeezenet_are_mean_and_maximum_of_its_own_map(tmp_path
     extractor = Backbone("torchvision:squeezenet1_0", saved(model, tmp_path / "w.pth")).load()
     views = pictures(extractor.size)
     with torch.inference_mode():
-        maps = model.features(normalised(views))
+        maps = model.features(normalized(views))
         assert close(extractor(views), torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
 
 
@@ -136,7 +134,7 @@ def test_the_head_of_a_timm_network_on_our_features_gives_the_networks_own_answe
     extractor = Backbone(name, saved(model, tmp_path / "w.pth")).load()
     views, config = pictures(extractor.size), model.pretrained_cfg
     with torch.inference_mode():
-        features, own = extractor(views), model(normalised(views, config["mean"], config["std"]))
+        features, own = extractor(views), model(normalized(views, config["mean"], config["std"]))
         if extractor.body.has_map:
             logits = model.forward_head(features[:, : model.num_features, None, None])
         else:
@@ -210,8 +208,8 @@ def test_the_weights_of_another_network_are_refused_naming_keys_and_shapes(tmp_p
     assert "missing: layer1.2.conv1.weight" in wider.found and "not in the network" not in wider.found
     state = resnet[0].state_dict()
     torch.save({**state, "conv1.weight": torch.zeros(64, 1, 7, 7)}, tmp_path / "grey.pth")
-    grey = refused("torchvision:resnet18", tmp_path / "grey.pth")
-    assert grey.found == "shapes: conv1.weight [64, 1, 7, 7] instead of [64, 3, 7, 7]"
+    gray = refused("torchvision:resnet18", tmp_path / "grey.pth")
+    assert gray.found == "shapes: conv1.weight [64, 1, 7, 7] instead of [64, 3, 7, 7]"
 
 
 @pytest.mark.parametrize("part", ["conv1.weight", "running_var", "layer1.", "layer2.0.downsample", "layer4.1.bn2.bias"])

@@ -7,11 +7,12 @@ import threading
 import numpy as np
 import pytest
 
-from ursa.core import image, prepare
+from ursa.core import prepare
+from ursa.core.decoding import image
 from ursa.core.prepare import Preparation
 from ursa.core.threads import chunks, cores
 from ursa.data import scan
-from ursa.data.scan import look
+from ursa.data.scan import read_file
 from ursa.embed import pipeline
 from ursa.embed.resize import by_torch
 
@@ -43,7 +44,7 @@ def ahead(files, known=nothing, forward=forward, batch=4):
 @pytest.mark.parametrize("way", [on_cores, ahead])
 @pytest.mark.parametrize(("count", "batch"), [(0, 4), (1, 4), (7, 3), (158, 4), (158, 1), (158, 500)])
 def test_every_file_comes_out_once_in_order_with_its_own_vector(files, way, count, batch):
-    expected = [look(file, PREPARATION, by_torch) for file in files[:count]]
+    expected = [read_file(file, PREPARATION, by_torch) for file in files[:count]]
     seen = [*way(files[:count], batch=batch)]
     assert [facts for chunk in seen for facts in chunk.facts] == [facts for facts, _ in expected]
     vectors = {key: vector for chunk in seen for key, vector in chunk.vectors.items()}
@@ -56,7 +57,7 @@ def test_every_file_comes_out_once_in_order_with_its_own_vector(files, way, coun
 def test_what_is_known_or_broken_does_not_go_forward(files, tmp_path, way):
     (tmp_path / "page.jpg").write_text("<html>")
     some = [files[0], tmp_path / "page.jpg", tmp_path / "gone.jpg", files[1], files[0]]
-    old = look(files[1], PREPARATION)[0].sha256
+    old = read_file(files[1], PREPARATION)[0].sha256
     passed = []
 
     def counted(views):

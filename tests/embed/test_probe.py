@@ -14,8 +14,8 @@ def blobs(seed=0, pictures=240, features=20, classes=3, apart=0.7) -> tuple[np.n
     """Features of very different scale and place, as backbones give them, and classes that overlap."""
     rng = np.random.default_rng(seed)
     targets = rng.permutation(np.arange(pictures) % classes)
-    centres = rng.normal(0, apart, (classes, features))
-    features_ = centres[targets] + rng.normal(size=(pictures, features))
+    centers = rng.normal(0, apart, (classes, features))
+    features_ = centers[targets] + rng.normal(size=(pictures, features))
     scaled = features_ * rng.uniform(0.1, 30, features) + rng.normal(0, 50, features)
     return scaled.astype(np.float32), targets
 
@@ -24,12 +24,12 @@ def by_sklearn(vectors, targets, learns, asked, strength) -> np.ndarray:
     """The probabilities of an independent, exact solution of the same problem."""
     from sklearn.linear_model import LogisticRegression
 
-    mean, deviation = vectors[learns].mean(0), vectors[learns].std(0)
+    mean, std = vectors[learns].mean(0), vectors[learns].std(0)
     if targets.max() == 1:  # sklearn has one vector of weights for two classes, w - (-w): its square counts double
         strength = strength / 2
     model = LogisticRegression(C=1 / (strength * learns.sum()), tol=1e-8, max_iter=5000)
-    model.fit((vectors[learns] - mean) / deviation, targets[learns])
-    return model.predict_proba((vectors[asked] - mean) / deviation)
+    model.fit((vectors[learns] - mean) / std, targets[learns])
+    return model.predict_proba((vectors[asked] - mean) / std)
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from ursa.core.prepare import Preparation
 from ursa.embed.backbone import Backbone
 from ursa.embed.extractor import Extractor
 from ursa.errors import BundleError, DataError
-from ursa.export.bundle import export, write
 from ursa.export.card import plain
 from ursa.export.parity import LIMIT, parity
+from ursa.export.write_bundle import export, write
 from ursa.serve.predictor import Predictor
-from ursa.training.models import Classifier
-from ursa.training.transfer import predict
+from ursa.training.classifier import Classifier
+from ursa.training.fine_tuning import predict
 
 PREPARATION = Preparation(size=64)
 LABELS = Labels(("a", "b", "c"))

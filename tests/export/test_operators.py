@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from ursa.core.onnx_rules import require_plain
+from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.prepare import Preparation
 from ursa.embed.backbone import Backbone
 from ursa.embed.extractor import Extractor
 from ursa.errors import BundleError
 from ursa.export.onnx import to_onnx
 from ursa.serve.session import Session
-from ursa.training.models import Classifier
+from ursa.training.classifier import Classifier
 
 SIZE = 32
 MEAN = (0.5,) * 3

@@ -12,9 +12,9 @@ from torch import nn
 
 from ursa import models
 from ursa.errors import TrainingError
-from ursa.models.drawing import READABLE
-from ursa.models.flow import collapsed, flow
-from ursa.models.layout import layout
+from ursa.models.graph.drawing import READABLE
+from ursa.models.graph.flow import collapsed, flow
+from ursa.models.graph.layout import layout
 
 
 def edges(net: nn.Module, *inputs: torch.Tensor, depth: int = 3) -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ursa import models
 from ursa.errors import TrainingError
 from ursa.models.dense import ACTIVATIONS
-from ursa.models.initial import RECTIFIERS, SATURATING
+from ursa.models.init import RECTIFIERS, SATURATING
 
 SIZES = st.integers(1, 9)
 
@@ -85,21 +85,21 @@ def spread(layer) -> float:
 
 def test_rectifiers_are_preceded_by_he_and_everything_else_by_xavier():
     """He et al. 2015, equation 10; Glorot and Bengio 2010, equation 16."""
-    net = models.initialise(nn.Sequential(nn.Linear(300, 500), nn.ReLU(), nn.Linear(500, 400)))
+    net = models.initialize(nn.Sequential(nn.Linear(300, 500), nn.ReLU(), nn.Linear(500, 400)))
     assert spread(net[0]) == pytest.approx(math.sqrt(2 / 300), rel=0.01)
     bound = math.sqrt(6 / 900)
     assert 0.99 * bound < float(net[2].weight.detach().abs().max()) <= bound
     assert not net[0].bias.any() and not net[2].bias.any()
-    convolution = models.initialise(nn.Conv2d(20, 50, 5, groups=2), "he")
+    convolution = models.initialize(nn.Conv2d(20, 50, 5, groups=2), "he")
     assert spread(convolution) == pytest.approx(math.sqrt(1 / (10 * 25)), rel=0.03)
-    transposed = models.initialise(nn.ConvTranspose2d(200, 10, 3), "he")
+    transposed = models.initialize(nn.ConvTranspose2d(200, 10, 3), "he")
     assert spread(transposed) == pytest.approx(math.sqrt(1 / (200 * 9)), rel=0.03)
 
 
 def test_weights_are_not_the_numbers_that_a_user_draws_with_the_same_seed():
     draw = torch.Generator().manual_seed(0)
     drawn = torch.randn(50, 50, generator=draw)
-    weights = models.initialise(nn.Linear(50, 50), "he", seed=0).weight.detach()
+    weights = models.initialize(nn.Linear(50, 50), "he", seed=0).weight.detach()
     assert abs(float(torch.corrcoef(torch.stack([drawn.flatten(), weights.flatten()]))[0, 1])) < 0.1
 
 
@@ -151,7 +151,7 @@ def test_the_pooled_head_takes_maps_and_their_pooled_features_alike():
         (lambda: models.mlp(4, 3, hidden=[8, -1]), "hidden"),
         (lambda: models.mlp(4, 3, dropout=1.0), "dropout"),
         (lambda: models.mlp(4, 3, activation="relo"), "did you mean 'relu'"),
-        (lambda: models.mlp(4, 3, initialise="hee"), "did you mean 'he'"),
+        (lambda: models.mlp(4, 3, initialize="hee"), "did you mean 'he'"),
         (lambda: models.mlp(4, None, hidden=()), "hidden layer"),
         (lambda: models.small_cnn(3, 2.5), "classes"),
         (lambda: models.siamese("body"), "body"),

@@ -46,5 +46,5 @@ def test_the_one_call_is_there():
 def test_nobody_imports_the_reading_function_by_name():
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "ursa.core.image":
+            if isinstance(node, ast.ImportFrom) and node.module == "ursa.core.decoding.image":
                 assert "read" not in {alias.name for alias in node.names}, path

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from ursa import sandbox
-from ursa.core import image, picture_file
-from ursa.core.image import Picture
+from ursa.core import picture_file
+from ursa.core.decoding import image
+from ursa.core.decoding.image import Picture
 from ursa.core.prepare import Preparation
 from ursa.errors import DataError, UrsaError
-from ursa.sandbox.memory import Budget
 from ursa.sandbox.pool import Limits, Pool
 from ursa.sandbox.protocol import Request
+from ursa.sandbox.shared_memory import Budget
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="faults are planted by what POSIX offers")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ursa.core.kinds import DECODERS
+from ursa.core.decoding.kinds import DECODERS
 from ursa.core.prepare import FITS
 from ursa.sandbox import protocol
 from ursa.sandbox.protocol import Decoded, Request

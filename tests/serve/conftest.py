@@ -15,16 +15,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from ursa.core import bundle
+from ursa.core.bundles import bundle
 from ursa.serve import run
 from ursa.serve.limits import Limits
 from ursa.serve.predictor import Predictor
 
 SIZE = 16
-COLOURS = ("blue", "green", "red")
+COLORS = ("blue", "green", "red")
 
 
-def colour_model(classes: int = 3) -> bytes:
+def color_model(classes: int = 3) -> bytes:
     """pictures [N, S, S, 3] uint8 -> logits [N, K]: 12 times the mean of blue, green, red; further classes get less."""
     weights = np.zeros((3, classes), np.float32)
     for k in range(classes):
@@ -47,7 +47,7 @@ def colour_model(classes: int = 3) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def bundle_files(classes: Sequence[str] = COLOURS, logits: int | None = None, **changes: Any) -> dict[str, bytes]:
+def bundle_files(classes: Sequence[str] = COLORS, logits: int | None = None, **changes: Any) -> dict[str, bytes]:
     document = {
         "classes": list(classes),
         "preparation": {"size": SIZE, "fit": "pad"},
@@ -59,7 +59,7 @@ def bundle_files(classes: Sequence[str] = COLOURS, logits: int | None = None, **
     }
     empty = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
     parts = {
-        "model.onnx": colour_model(logits or len(classes) or 1),
+        "model.onnx": color_model(logits or len(classes) or 1),
         "weights.safetensors": empty,
         "card.md": b"# Colours\n",
     }
@@ -78,9 +78,9 @@ def pack(files: dict[str, bytes], path: Path) -> Path:
     return path
 
 
-def paint(colour: str = "red", size: tuple[int, int] = (64, 48), kind: str = "JPEG", **options: Any) -> bytes:
+def paint(color: str = "red", size: tuple[int, int] = (64, 48), kind: str = "JPEG", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, kind, **options)
+    Image.new("RGB", size, color).save(buffer, kind, **options)
     return buffer.getvalue()
 
 

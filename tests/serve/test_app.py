@@ -122,8 +122,8 @@ def test_several_broken_pictures_are_still_a_list(client):
 
 
 def test_the_answer_is_the_predictors(client, predictor, paint):
-    for colour in ("red", "#804020", "white"):
-        data = paint(colour)
+    for color in ("red", "#804020", "white"):
+        data = paint(color)
         assert client.post("/predict", files={"picture": ("a", data)}).json() == {
             "picture": "a",
             **predictor(data).to_json(),
@@ -278,7 +278,7 @@ def test_nothing_is_written_to_disk(client, paint, monkeypatch):
 
 def test_twenty_at_once_are_all_answered_rightly(predictor, serving, paint):
     url = serving(predictor)
-    data = {name: paint(colour) for name, colour in (("red", "red"), ("green", "lime"), ("blue", "blue"))}
+    data = {name: paint(color) for name, color in (("red", "red"), ("green", "lime"), ("blue", "blue"))}
     names = [list(data)[i % 3] for i in range(20)]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda name: ask(url, data[name]), names))

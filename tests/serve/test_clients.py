@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from ursa.serve.clients import REMEMBERED, Offenders, Shares, client_of
+from ursa.serve.http.clients import REMEMBERED, Offenders, Shares, client_of
 
 
 class Clock:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from ursa.errors import DataError
-from ursa.serve.acceptor import Acceptor
+from ursa.serve.http.acceptor import Acceptor
+from ursa.serve.http.http_protocol import CHUNKS, PIECE, Connections
 from ursa.serve.predictor import Predictor
-from ursa.serve.protocol import CHUNKS, PIECE, Connections
 
 POST = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/jpeg\r\n"
 GET = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from ursa.serve import fair_queue
-from ursa.serve.fair_queue import FairQueue
-from ursa.serve.refusals import RefusedError
+from ursa.serve.http import fair_queue
+from ursa.serve.http.fair_queue import FairQueue
+from ursa.serve.http.refusals import RefusedError
 
 
 class Requests:

@@ -155,8 +155,8 @@ def test_several_pasted_files_keep_their_names(visit, predictor, paint):
 
 def test_several_pictures_are_counted_and_the_broken_one_does_not_stop_them(visit, predictor, paint):
     page = visit(predictor)
-    colours = ["red", "lime", "blue", "red", "red", "blue"]
-    files = [file(f"{i}.jpg", paint(colour)) for i, colour in enumerate(colours)]
+    colors = ["red", "lime", "blue", "red", "red", "blue"]
+    files = [file(f"{i}.jpg", paint(color)) for i, color in enumerate(colors)]
     choose(page, *files[:3], file("notes.txt", b"just words", "text/plain"), *files[3:])
     expect(page.get_by_role("status")).to_have_text("7 pictures: 3 × red, 2 × blue, 1 × green, 1 not read")
     assert tops(page) == ["red", "green", "blue", "Not a picture: a text file.", "red", "red", "blue"]

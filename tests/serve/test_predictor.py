@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ursa import seals
-from ursa.core import bundle
+from ursa.core.bundles import bundle
 from ursa.errors import BundleError, DataError
 from ursa.serve import trial
 from ursa.serve.predictor import Predictor
@@ -34,13 +34,13 @@ def test_a_folder_and_a_file_predict_the_same(name, files, pack, paint, tmp_path
 
 
 @pytest.mark.parametrize("colour", ["red", "green", "blue"])
-def test_path_bytes_and_pixels_are_one_picture(predictor, paint, tmp_path, colour):
-    data = paint("lime" if colour == "green" else colour, kind="PNG")
+def test_path_bytes_and_pixels_are_one_picture(predictor, paint, tmp_path, color):
+    data = paint("lime" if color == "green" else color, kind="PNG")
     file = tmp_path / "picture.bin"  # the name says nothing, on purpose
     file.write_bytes(data)
     pixels = np.asarray(Image.open(io.BytesIO(data)))
     answers = [predictor(each) for each in (file, str(file), data, pixels)]
-    assert {answer.label for answer in answers} == {colour}
+    assert {answer.label for answer in answers} == {color}
     assert all(answer == answers[0] for answer in answers)
 
 
@@ -65,8 +65,8 @@ def test_temperature_divides_the_logits(bundle_files, pack, paint, tmp_path):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=3 * BATCH), st.randoms())
-def test_neither_order_nor_company_changes_a_prediction(predictor, colours, random):
-    views = [np.full((16, 16, 3), colour, np.uint8) for colour in colours]
+def test_neither_order_nor_company_changes_a_prediction(predictor, colors, random):
+    views = [np.full((16, 16, 3), color, np.uint8) for color in colors]
     together = predictor.probabilities(views)
     np.testing.assert_allclose(together.sum(1), 1, rtol=1e-5)
     order = list(range(len(views)))
@@ -115,7 +115,7 @@ def test_what_is_no_picture_is_named(predictor, broken, reason):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_truncated_picture_is_refused_and_not_filled_with_grey(predictor, kind):
+def test_a_truncated_picture_is_refused_and_not_filled_with_gray(predictor, kind):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, kind)

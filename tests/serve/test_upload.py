@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 
 from ursa.errors import BundleError, DataError
 from ursa.serve.app import app
-from ursa.serve.form import Form
+from ursa.serve.http.form import Form
+from ursa.serve.http.refusals import RefusedError
+from ursa.serve.http.upload import Memory, uploads
 from ursa.serve.limits import Limits
 from ursa.serve.predictor import Predictor
-from ursa.serve.refusals import RefusedError
-from ursa.serve.upload import Memory, uploads
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}
 PART = b'--b\r\ncontent-disposition: form-data; name="picture"; filename="%b"\r\n\r\n%b\r\n'
@@ -250,7 +250,7 @@ def test_what_is_sent_at_once_has_one_limit_and_is_given_back(predictor, serving
 
 
 def test_a_body_that_stalls_gives_its_memory_to_the_others(predictor, serving, paint, monkeypatch):
-    monkeypatch.setattr("ursa.serve.upload.STALLED", 0.1)
+    monkeypatch.setattr("ursa.serve.http.upload.STALLED", 0.1)
     url = serving(predictor, max_memory=1_000_000, max_bytes=900_000)
     netloc = urlsplit(url).netloc
     with socket.create_connection(netloc.split(":"), timeout=20) as stalling:

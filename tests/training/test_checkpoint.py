@@ -18,13 +18,13 @@ from torch import nn
 
 from ursa.errors import DataError, TrainingError
 from ursa.recipe import Recipe
-from ursa.training import checkpoint
-from ursa.training.array_batches import ArrayBatches
-from ursa.training.average import Average
-from ursa.training.checkpoints import Checkpoints
+from ursa.training.batches.array_batches import ArrayBatches
+from ursa.training.checkpoints import checkpoint
+from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.history import Best, History
 from ursa.training.loop import State, train
-from ursa.training.optimizers import NAMES, Group, make
+from ursa.training.optim.ema import EMA
+from ursa.training.optim.optimizers import NAMES, Group, make
 
 OPTIMIZERS = {
     **{name: lambda model, name=name: make(name, [Group([model], 1e-3)], model=model) for name in NAMES},
@@ -44,7 +44,7 @@ OPTIMIZERS = {
     "amsgrad": lambda model: torch.optim.AdamW(model.parameters(), amsgrad=True),
     "momentum without a buffer": lambda model: torch.optim.SGD(model.parameters(), lr=1e-2),
 }
-RECIPE = Recipe(epochs=4, batch=4, clip=0.0)
+RECIPE = Recipe.of(epochs=4, batch_size=4, max_grad_norm=0.0)
 
 
 def network(hidden=6, seed=0):
@@ -60,8 +60,8 @@ def state_of(optimizer="adamw", *, average=False, hidden=6, seed=0):
     model = network(hidden, seed)
     made = OPTIMIZERS[optimizer](model)
     for group in made.param_groups:
-        group.setdefault("peak", group["lr"])
-    return State(model, made, average=Average(model, 0.9) if average else None)
+        group.setdefault("max_lr", group["lr"])
+    return State(model, made, average=EMA(model, 0.9) if average else None)
 
 
 def batches(seed=0):
@@ -86,7 +86,7 @@ def best_of(state, epoch=0):
 
 
 def history_of(steps):
-    return History([{"step": i + 1, "epoch": i // 6, "loss": 1 / (i + 3), "rate": 0.1 / (i + 1)} for i in range(steps)])
+    return History([{"step": i + 1, "epoch": i // 6, "loss": 1 / (i + 3), "lr": 0.1 / (i + 1)} for i in range(steps)])
 
 
 def everything(state):
@@ -206,7 +206,7 @@ def test_a_checkpoint_of_another_model_is_refused_with_what_differs_and_changes_
 
 
 @pytest.mark.parametrize("here", [{"optimizer": "sgd"}, {"average": True}])
-def test_another_optimiser_or_an_average_that_was_not_there_is_refused(tmp_path, here):
+def test_another_optimizer_or_an_average_that_was_not_there_is_refused(tmp_path, here):
     state, path = state_of(), tmp_path / "one.safetensors"
     checkpoint.save(path, state, RECIPE, History(), best_of(state))
     with pytest.raises(TrainingError):
@@ -289,7 +289,7 @@ def test_weights_alone_are_no_checkpoint(tmp_path):
 
 
 def test_a_checkpoint_of_a_newer_ursa_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("ursa.training.tensor_file.FORMAT", 2)
+    monkeypatch.setattr("ursa.training.checkpoints.tensor_file.FORMAT", 2)
     state = state_of()
     checkpoint.save(tmp_path / "one", state, RECIPE, History(), best_of(state))
     monkeypatch.undo()
@@ -360,7 +360,7 @@ def test_other_data_and_another_recipe_are_refused_with_what_differs(tmp_path):
         Checkpoints(tmp_path, data="481 bears").resume(state_of(), RECIPE)
     assert problem.value.found == "480 bears; now 481 bears"
     with pytest.raises(TrainingError, match="another recipe") as problem:
-        Checkpoints(tmp_path, data="480 bears").resume(state_of(), Recipe(epochs=5, batch=4, clip=0.0))
+        Checkpoints(tmp_path, data="480 bears").resume(state_of(), Recipe.of(epochs=5, batch_size=4, max_grad_norm=0.0))
     assert problem.value.found == "epochs 4, now 5"
 
 
@@ -382,7 +382,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, wrong):
 
 def test_by_the_clock_or_by_steps(tmp_path, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("ursa.training.checkpoints.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ursa.training.checkpoints.checkpoint_folder.time.monotonic", lambda: now[0])
     by_clock, by_steps = Checkpoints(tmp_path, every_seconds=60), Checkpoints(tmp_path, every_steps=5)
     assert [by_steps.due(step) for step in (4, 5, 6, 10)] == [False, True, False, True]
     assert not by_clock.due(1)
@@ -438,7 +438,7 @@ while True:
     [{"step": -1}, {"step": "many"}, {"epochs": [{"loss": "low"}]}, {"epochs": [7]}, {"best": [0, []]}, {"best": None}],
 )
 def test_a_document_that_says_no_sense_is_damage(tmp_path, change):
-    from ursa.training import tensor_file
+    from ursa.training.checkpoints import tensor_file
 
     document = {"step": 0, "recipe": {}, "data": "", "epochs": [], "stopped": None, "best": [0, {}], "seconds": 0.0}
     document |= {"optimizer": {"dict": []}, "average": None, "scaler": None}

@@ -10,24 +10,24 @@ from torch import nn
 
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.array_batches import ArrayBatches
-from ursa.training.average import Average
-from ursa.training.checkpoints import Checkpoints
-from ursa.training.fit import Goal, Observer, fit, interruptible
+from ursa.training.batches.array_batches import ArrayBatches
+from ursa.training.checkpoints.checkpoint_folder import Checkpoints
+from ursa.training.fit import Monitor, Observer, fit, interruptible
 from ursa.training.history import History
 from ursa.training.loop import State
-from ursa.training.losses import cross_entropy
-from ursa.training.optimizers import Group, make
+from ursa.training.optim.ema import EMA
+from ursa.training.optim.optimizers import Group, make
+from ursa.training.tasks.losses import cross_entropy
 
-RECIPE = Recipe(epochs=5, batch=8, clip=0.0)
+RECIPE = Recipe.of(epochs=5, batch_size=8, max_grad_norm=0.0)
 
 
-def state(rate=1e-2, model=None, optimizer="sgd"):
+def state(lr=1e-2, model=None, optimizer="sgd"):
     if model is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
-    return State(model, make(optimizer, [Group([model], rate)], model=model))
+    return State(model, make(optimizer, [Group([model], lr)], model=model))
 
 
 def batches(change=None, count=40):
@@ -94,16 +94,16 @@ def test_a_goal_can_be_higher_and_has_to_be_measured():
         batches(),
         RECIPE,
         measuring([0.1, 0.2, 0.9, 0.3, 0.4, 0.5]),
-        goal=Goal("valid_loss", higher=True),
+        monitor=Monitor("valid_loss", higher=True),
     )
     assert best.epoch == 2
     with pytest.raises(TrainingError, match="nothing measures 'accuracy'"):
-        fit(state(), batches(), RECIPE, measuring([1.0]), goal=Goal("accuracy"))
+        fit(state(), batches(), RECIPE, measuring([1.0]), monitor=Monitor("accuracy"))
 
 
 def test_with_an_average_it_is_what_is_measured_and_kept():
     one, seen = state(), []
-    one.average = Average(one.model, 0.5)
+    one.average = EMA(one.model, 0.5)
 
     def evaluate(model):
         seen.append(weights(model))
@@ -138,7 +138,7 @@ def test_history_and_observers_know_every_step_and_epoch():
     [(0, 5), (1, 2), (2, 5)],
 )
 def test_it_stops_when_there_was_no_better_epoch_for_so_long(patience, epochs):
-    recipe = Recipe(epochs=5, batch=8, patience=patience)
+    recipe = Recipe.of(epochs=5, batch_size=8, patience=patience)
     history, best = fit(state(), batches(), recipe, measuring([5, 4, 4.5, 3, 3.5, 3.6]))
     assert len(history.epochs) - 1 == epochs
     assert best.epoch == (1 if patience == 1 else 3)
@@ -210,14 +210,14 @@ def failing(*, recipe=RECIPE, one=None, **settings):
 
 
 def test_a_rate_that_is_too_high_is_said_with_where_the_loss_began_to_rise():
-    recipe = Recipe(epochs=60, batch=8, clip=0.0, warm_up=1.0)
+    recipe = Recipe.of(epochs=60, batch_size=8, max_grad_norm=0.0, warmup=1.0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(4, 32), nn.Linear(32, 32), nn.Linear(32, 3))
     problem = failing(
         recipe=recipe, one=state(1e4, model), loss=lambda said, wanted: (said.pow(4) - wanted[:, None]).mean()
     )
-    assert "rate" in problem.found and "weights from before the first step are kept" in problem.found
+    assert "lr" in problem.found and "weights from before the first step are kept" in problem.found
     assert "head_rate" in problem.fix
 
 

@@ -9,19 +9,19 @@ import torch
 from torch import nn
 
 from ursa.core.prepare import Preparation
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.recipe import Recipe
-from ursa.training.layer_rates import adamw
-from ursa.training.loop import State, in_parts, train
-from ursa.training.losses import smoothed
-from ursa.training.models import Classifier
-from ursa.training.picture_batches import PictureBatches as Batches
-from ursa.training.picture_batches import Views
+from ursa.training.batches.picture_batches import PictureBatches as Batches
+from ursa.training.batches.picture_batches import Views
+from ursa.training.classifier import Classifier
+from ursa.training.loop import State, accumulated, train
+from ursa.training.optim.layer_lrs import adamw
+from ursa.training.tasks.losses import smoothed
 
 PREPARATION = Preparation(size=64)
-RECIPE = Recipe(epochs=3, batch=8, micro_batch=8)
+RECIPE = Recipe.of(epochs=3, batch_size=8, micro_batch_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def batches(catalog, recipe=RECIPE):
 
 def state(recipe=RECIPE):
     torch.manual_seed(0)
-    body, mean, deviation, size = of_pixels()
+    body, mean, std, size = of_pixels()
     body = nn.Sequential(body, nn.Dropout(0.2))
-    model = Classifier(Extractor(body, mean, deviation, size), features=960, classes=2)
+    model = Classifier(Extractor(body, mean, std, size), features=960, classes=2)
     return State(model, adamw(model, recipe))
 
 
@@ -73,7 +73,7 @@ def test_an_epoch_can_begin_in_its_middle(catalog):
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(catalog):
     runs = []
     for seed in (1, 1, 2):
-        recipe = Recipe(epochs=1, batch=8, seed=seed)
+        recipe = Recipe.of(epochs=1, batch_size=8, seed=seed)
         one = state(recipe)
         for _ in train(one, batches(catalog, recipe), recipe):
             pass
@@ -107,7 +107,7 @@ def test_accumulation_is_invisible(catalog):
     def gradient(micro):
         one = state()
         one.model.extractor.body[1].p = 0.0
-        step = next(train(one, batches(catalog), Recipe(epochs=1, batch=8), gradient=in_parts(micro)))
+        step = next(train(one, batches(catalog), Recipe.of(epochs=1, batch_size=8), gradient=accumulated(micro)))
         return step.loss, torch.cat([p.grad.flatten() for p in one.model.parameters()])
 
     (loss, whole), (loss_of_parts, parts) = gradient(8), gradient(3)
@@ -129,7 +129,7 @@ def test_the_users_random_stream_is_left_alone(catalog):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    for _ in train(state_kept_stream(), batches(catalog), Recipe(epochs=1, batch=8)):
+    for _ in train(state_kept_stream(), batches(catalog), Recipe.of(epochs=1, batch_size=8)):
         pass
     assert torch.equal(torch.rand(1), expected)
 
@@ -148,12 +148,12 @@ def test_batch_norm_keeps_its_statistics():
 
 def test_training_learns(catalog):
     one = state()
-    losses = [float(step.loss) for step in train(one, batches(catalog), Recipe(epochs=6, batch=8))]
+    losses = [float(step.loss) for step in train(one, batches(catalog), Recipe.of(epochs=6, batch_size=8))]
     assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
 
 
 def test_views_are_what_the_preparation_makes_of_the_files(catalog):
-    from ursa.core import image
+    from ursa.core.decoding import image
 
     views = [*Views(catalog, PREPARATION)]
     assert len(views) == len(catalog)
@@ -161,7 +161,7 @@ def test_views_are_what_the_preparation_makes_of_the_files(catalog):
 
 
 def test_a_run_that_nobody_finishes_puts_no_old_state_back(catalog):
-    unfinished = train(state_kept_stream(), batches(catalog), Recipe(epochs=1, batch=8))
+    unfinished = train(state_kept_stream(), batches(catalog), Recipe.of(epochs=1, batch_size=8))
     torch.manual_seed(3)
     next(unfinished)
     expected = torch.rand(2)

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training import losses
-from ursa.training.loss_check import check
+from ursa.training.tasks import losses
+from ursa.training.tasks.loss_check import check
 
 CLASSES = 4
 
@@ -170,9 +170,9 @@ def test_several_tasks_add_up_with_their_weights():
 
 
 def test_a_task_has_its_loss():
-    assert losses.for_task("single-label", Recipe(smoothing=0)) is losses.cross_entropy
+    assert losses.for_task("single-label", Recipe.of(label_smoothing=0)) is losses.cross_entropy
     outputs, targets = logits(5), classes(5)
-    value = losses.for_task("single-label", Recipe(smoothing=0.3))(outputs, targets)
+    value = losses.for_task("single-label", Recipe.of(label_smoothing=0.3))(outputs, targets)
     assert torch.equal(value, F.cross_entropy(outputs, targets, label_smoothing=0.3))
     assert losses.for_task("multi-label", Recipe()) is losses.binary_cross_entropy
     assert losses.for_task("regression", Recipe()) is losses.mse

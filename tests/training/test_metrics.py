@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from ursa.core import metrics as core
+from ursa.core import statistics as core
 from ursa.errors import TrainingError
-from ursa.training import metrics
-from ursa.training.metrics import Measure, for_task, interval, measures, named, of_part
+from ursa.training.tasks import metrics
+from ursa.training.tasks.metrics import Metric, create, for_task, interval, measures, of_part
 
 
 def single(seed, count, classes):
@@ -36,7 +36,7 @@ MACRO = {"average": "macro", "zero_division": 0}
 SINGLE = {
     "accuracy": lambda o, t: sk.accuracy_score(t, o.argmax(1)),
     "error_rate": lambda o, t: sk.zero_one_loss(t, o.argmax(1)),
-    "exact_match": lambda o, t: sk.accuracy_score(t, o.argmax(1)),
+    "subset_accuracy": lambda o, t: sk.accuracy_score(t, o.argmax(1)),
     "precision": lambda o, t: sk.precision_score(t, o.argmax(1), **MACRO),
     "recall": lambda o, t: sk.recall_score(t, o.argmax(1), **MACRO),
     "f1": lambda o, t: sk.f1_score(t, o.argmax(1), **MACRO),
@@ -44,7 +44,7 @@ SINGLE = {
 }
 SEVERAL = {
     "accuracy": lambda o, t: 1 - sk.hamming_loss(t, o > 0),
-    "exact_match": lambda o, t: sk.accuracy_score(t, o > 0),
+    "subset_accuracy": lambda o, t: sk.accuracy_score(t, o > 0),
     "precision": lambda o, t: sk.precision_score(t, o > 0, **MACRO),
     "recall": lambda o, t: sk.recall_score(t, o > 0, **MACRO),
     "f1": lambda o, t: sk.f1_score(t, o > 0, **MACRO),
@@ -59,7 +59,7 @@ seeds = st.integers(0, 10**6)
 
 
 def value_of(name, outputs, targets):
-    return named(name)(torch.from_numpy(outputs), torch.from_numpy(targets))
+    return create(name)(torch.from_numpy(outputs), torch.from_numpy(targets))
 
 
 @settings(max_examples=25, deadline=None)
@@ -130,7 +130,7 @@ def test_golden_values():
     outputs = torch.tensor([[2.0, 1, 0], [0, 2, 1], [2, 0, 1], [1, 2, 0]])  # says 0, 1, 0, 1
     targets = torch.tensor([0, 1, 1, 2])
     assert metrics.accuracy(outputs, targets) == 0.5
-    assert metrics.top_k(outputs, targets, 2) == 0.5
+    assert metrics.top_k_accuracy(outputs, targets, 2) == 0.5
     assert metrics.precision(outputs, targets) == pytest.approx((1 / 2 + 1 / 2 + 0) / 3)
     assert metrics.recall(outputs, targets) == pytest.approx((1 + 1 / 2 + 0) / 3)
     assert metrics.f1_per_label(outputs, targets).tolist() == pytest.approx([2 / 3, 1 / 2, 0])
@@ -156,7 +156,7 @@ def test_a_function_of_ones_own_is_a_metric():
     def share_of_first(outputs, targets):
         return float((targets == 0).float().mean())
 
-    named_, own, other = measures(["accuracy", share_of_first, Measure("cost", lambda o, t: len(o) - len(t), False)])
+    named_, own, other = measures(["accuracy", share_of_first, Metric("cost", lambda o, t: len(o) - len(t), False)])
     assert (named_.name, own.name, other.name) == ("accuracy", "share_of_first", "cost")
     assert own.higher_is_better and not other.higher_is_better
     assert own(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1])) == 0.75
@@ -180,12 +180,12 @@ def test_tasks_have_usual_metrics():
 
 def test_shares_of_examples_have_wilsons_interval_and_others_are_resampled():
     outputs, targets = map(torch.from_numpy, single(0, 50, 3))
-    found = interval(named("error_rate"), outputs, targets)
+    found = interval(create("error_rate"), outputs, targets)
     assert found == core.proportion(round(50 * found.value), 50, "error_rate")
-    found = interval(named("f1"), outputs, targets)
+    found = interval(create("f1"), outputs, targets)
     assert found.low < found.value < found.high and "bootstrap" in found.method
-    assert found == interval(named("f1"), outputs, targets) != interval(named("f1"), outputs, targets, seed=1)
-    several_ = interval(named("accuracy"), *map(torch.from_numpy, several(0, 50, 3)))
+    assert found == interval(create("f1"), outputs, targets) != interval(create("f1"), outputs, targets, seed=1)
+    several_ = interval(create("accuracy"), *map(torch.from_numpy, several(0, 50, 3)))
     assert "bootstrap" in several_.method  # labels of one picture are not independent
 
 
@@ -206,13 +206,13 @@ def test_a_metric_without_a_value_has_a_document():
 @pytest.mark.parametrize(
     ("attempt", "said"),
     [
-        (lambda: named("acuracy"), "did you mean 'accuracy'"),
-        (lambda: named("top_0"), "unknown metric 'top_0'"),
+        (lambda: create("acuracy"), "did you mean 'accuracy'"),
+        (lambda: create("top_0"), "unknown metric 'top_0'"),
         (lambda: measures(["f1", "f1"]), "same name"),
         (lambda: for_task("regresion"), "did you mean 'regression'"),
         (lambda: metrics.accuracy(torch.zeros(3, 2), torch.zeros(3, 1, dtype=torch.int64)), "targets [3, 1]"),
         (lambda: metrics.f1(torch.zeros(3, 2), torch.tensor([0, 1, 2])), "0 to 2 with 2 outputs"),
-        (lambda: metrics.top_k(torch.zeros(3, 2), torch.zeros(3, 2)), "whole classes"),
+        (lambda: metrics.top_k_accuracy(torch.zeros(3, 2), torch.zeros(3, 2)), "whole classes"),
         (lambda: metrics.rmse(torch.zeros(3, 1), torch.zeros(3)), "outputs [3, 1], targets [3]"),
     ],
 )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ursa.errors import TrainingError
-from ursa.training import optimizers
-from ursa.training.optimizers import Group, make, set_momentum
+from ursa.training.optim import optimizers
+from ursa.training.optim.optimizers import Group, make, set_momentum
 
 REFERENCE = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, foreach=False, fused=False),
@@ -78,7 +78,7 @@ def test_decoupled_decay_shrinks_weights_by_rate_times_decay_where_the_gradient_
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad"])
-def test_a_copied_optimiser_goes_on_as_the_original_does(name):
+def test_a_copied_optimizer_goes_on_as_the_original_does(name):
     model = net()
     optimizer = make(name, [Group([model], 0.05)], weight_decay=0.1)
     descend(model, optimizer, 2)
@@ -87,7 +87,7 @@ def test_a_copied_optimiser_goes_on_as_the_original_does(name):
 
 
 @pytest.mark.parametrize("name", optimizers.NAMES)
-def test_a_saved_optimiser_goes_on_as_if_it_had_not_stopped(name):
+def test_a_saved_optimizer_goes_on_as_if_it_had_not_stopped(name):
     model = net()
     optimizer = make(name, [Group([model], 0.05)], weight_decay=0.1)
     descend(model, optimizer, 2)
@@ -121,11 +121,11 @@ def test_every_trainable_parameter_is_in_exactly_one_group_in_order_and_norms_an
     assert sorted(map(id, grouped)) == sorted(id(p) for p in model.parameters() if p.requires_grad)
     norms = {id(p) for m in model.modules() if isinstance(m, optimizers.NORMS) for p in m.parameters()}
     for group in made:
-        assert group["lr"] == group["peak"]
+        assert group["lr"] == group["max_lr"]
         for parameter in group["params"]:
             assert (group["weight_decay"] > 0) == (parameter.ndim > 1 and id(parameter) not in norms)
-            assert any(parameter is p for p in groups[round(group["peak"] - 0.1)].members[0].parameters())
-    assert [group["peak"] for group in made] == sorted(group["peak"] for group in made)
+            assert any(parameter is p for p in groups[round(group["max_lr"] - 0.1)].members[0].parameters())
+    assert [group["max_lr"] for group in made] == sorted(group["max_lr"] for group in made)
     again = make("adamw", groups, model=model, weight_decay=0.1).param_groups
     assert [[id(p) for p in group["params"]] for group in again] == [[id(p) for p in g["params"]] for g in made]
 
@@ -199,7 +199,7 @@ def _left_out():
         (_left_out, "1.weight, 1.bias, 3.weight, 3.bias"),
     ],
 )
-def test_what_cannot_be_optimised_says_what_to_do(attempt, said):
+def test_what_cannot_be_optimized_says_what_to_do(attempt, said):
     with pytest.raises(TrainingError) as problem:
         attempt()
     assert said in str(problem.value)

@@ -10,8 +10,8 @@ from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.layer_rates import adamw
-from ursa.training.models import Classifier
+from ursa.training.classifier import Classifier
+from ursa.training.optim.layer_lrs import adamw
 
 
 def model_with(body):
@@ -29,24 +29,24 @@ def test_every_parameter_is_in_exactly_one_group(body):
 
 
 def test_biases_and_norms_do_not_decay_and_rates_fall_towards_the_input():
-    recipe = Recipe(body_rate=1e-4, head_rate=1e-3, layer_decay=2.0)
+    recipe = Recipe.of(body_lr=1e-4, head_lr=1e-3, layer_decay=2.0)
     groups = adamw(model_with(BODY), recipe).param_groups
     for group in groups:
         assert all((p.ndim >= 2) == (group["weight_decay"] > 0) for p in group["params"])
-    rates = sorted({group["peak"] for group in groups})
-    assert rates == pytest.approx([2.5e-5, 5e-5, 1e-4, 1e-3])
-    assert groups[0]["peak"] == rates[0]
+    lrs = sorted({group["max_lr"] for group in groups})
+    assert lrs == pytest.approx([2.5e-5, 5e-5, 1e-4, 1e-3])
+    assert groups[0]["max_lr"] == lrs[0]
 
 
 def test_a_recipe_is_frozen_and_changed_by_name():
-    recipe = Recipe().with_settings(["epochs=7", "flip=0"])
-    assert (recipe.epochs, recipe.flip, recipe.seed) == (7, 0.0, 0)
-    assert Recipe().with_settings({"epochs": 7, "flip": 0.0}) == recipe
-    assert Recipe(flip=0, zoom=1).with_settings(["flip=0.3", "border=reflect"]) == Recipe(
-        flip=0.3, zoom=1.0, border="reflect"
+    recipe = Recipe().with_settings(["epochs=7", "hflip=0"])
+    assert (recipe.optim.epochs, recipe.augment.hflip, recipe.seed) == (7, 0.0, 0)
+    assert Recipe().with_settings({"epochs": 7, "hflip": 0.0}) == recipe
+    assert Recipe.of(hflip=0, min_scale=1).with_settings(["hflip=0.3", "padding_mode=reflect"]) == Recipe.of(
+        hflip=0.3, min_scale=1.0, padding_mode="reflect"
     )
     with pytest.raises(dataclasses.FrozenInstanceError):
-        recipe.epochs = 3
+        recipe.optim.epochs = 3
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_a_recipe_is_frozen_and_changed_by_name():
         (["epochs=many"], "whole number"),
         (["epochs"], "NAME=VALUE"),
         (["epochs=-1"], "out of range"),
-        ([f"head_rate={math.nan}"], "out of range"),
-        (["flip=1.5"], "out of range"),
-        (["border=mirror"], "one of grey, reflect"),
-        (["warp=0.9"], "a number from 0 to 0.5"),
+        ([f"head_lr={math.nan}"], "out of range"),
+        (["hflip=1.5"], "out of range"),
+        (["padding_mode=mirror"], "one of grey, reflect"),
+        (["perspective=0.9"], "a number from 0 to 0.5"),
     ],
 )
 def test_a_wrong_setting_says_what_to_do(settings, said):

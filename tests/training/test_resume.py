@@ -19,14 +19,14 @@ from torch import nn
 
 from ursa.errors import DataError, TrainingError
 from ursa.recipe import Recipe
-from ursa.training.array_batches import ArrayBatches
-from ursa.training.average import Average
-from ursa.training.checkpoints import Checkpoints
+from ursa.training.batches.array_batches import ArrayBatches
+from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Observer, fit
 from ursa.training.loop import State
-from ursa.training.optimizers import Group, make
+from ursa.training.optim.ema import EMA
+from ursa.training.optim.optimizers import Group, make
 
-RECIPE = Recipe(epochs=4, batch=8, clip=1.0)  # 6 steps an epoch, the last one of 4 examples
+RECIPE = Recipe.of(epochs=4, batch_size=8, max_grad_norm=1.0)  # 6 steps an epoch, the last one of 4 examples
 STEPS = 24
 
 
@@ -43,7 +43,7 @@ def state(*, average=True, optimizer="adamw"):
         model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.Flatten())
         model.append(nn.Linear(64, 2))
     made = make(optimizer, [Group([model], 1e-2)], model=model)
-    return State(model, made, average=Average(model, 0.8) if average else None)
+    return State(model, made, average=EMA(model, 0.8) if average else None)
 
 
 def evaluate(model):
@@ -76,7 +76,7 @@ class crashing:  # noqa: N801 (reads as a word)
 def run(checkpoints=None, *, at=None, one=None, recipe=RECIPE, resume=True, evaluate=evaluate, **settings):
     """-> the history, the best epoch, a hash of the weights; with `at` it crashes before step at + 1."""
     one, x = one or state(), data()
-    batches = ArrayBatches((x[0],), x[1], batch=recipe.batch, seed=recipe.seed)
+    batches = ArrayBatches((x[0],), x[1], batch=recipe.optim.batch_size, seed=recipe.seed)
     history, best = fit(
         one,
         batches if at is None else crashing(batches, at),
@@ -102,7 +102,7 @@ def straight():
 
 def test_the_same_seed_gives_the_same_history_and_another_seed_another(straight):
     assert run() == straight
-    assert run(recipe=Recipe(epochs=4, batch=8, clip=1.0, seed=1)) != straight
+    assert run(recipe=Recipe.of(epochs=4, batch_size=8, max_grad_norm=1.0, seed=1)) != straight
 
 
 def test_checkpoints_change_nothing(straight, tmp_path):
@@ -155,12 +155,12 @@ def test_a_folder_with_a_run_is_not_overwritten_without_being_asked(tmp_path):
 def test_resuming_with_other_settings_says_which(tmp_path):
     run(Checkpoints(tmp_path))
     with pytest.raises(TrainingError, match="another recipe") as problem:
-        run(Checkpoints(tmp_path), recipe=Recipe(epochs=9, batch=4, clip=1.0))
+        run(Checkpoints(tmp_path), recipe=Recipe.of(epochs=9, batch_size=4, max_grad_norm=1.0))
     assert problem.value.found == "epochs 4, now 9; batch 8, now 4"
 
 
 def test_early_stopping_stays_stopped_and_counts_over_a_crash(tmp_path):
-    recipe = Recipe(epochs=4, batch=8, clip=1.0, patience=1)
+    recipe = Recipe.of(epochs=4, batch_size=8, max_grad_norm=1.0, patience=1)
     values = iter([3.0, 2.0, 2.5, 1.0, 0.5])
 
     def measured(model):
@@ -197,7 +197,7 @@ CHILD = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 import test_resume as t
-from ursa.training.checkpoints import Checkpoints
+from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 class Slow(t.Observer):
     def step(self, step):
         time.sleep(0.01)

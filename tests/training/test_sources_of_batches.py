@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
 from ursa.errors import DataError
-from ursa.training import array_batches
-from ursa.training.array_batches import ArrayBatches
-from ursa.training.batches import Batch, tensors
-from ursa.training.dataset_batches import DatasetBatches
+from ursa.training.batches import array_batches
+from ursa.training.batches.array_batches import ArrayBatches
+from ursa.training.batches.batch import Batch, tensors
+from ursa.training.batches.dataset_batches import DatasetBatches
 
 
 class Numbers(Dataset):

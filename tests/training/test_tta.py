@@ -7,7 +7,7 @@ from ursa.core.prepare import Preparation
 from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
 from ursa.export.onnx import to_onnx
-from ursa.training.models import Classifier
+from ursa.training.classifier import Classifier
 
 
 def classifier(views):

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError, TrainingError
 from ursa.workflow.check import check
 from ursa.workflow.setup import Options

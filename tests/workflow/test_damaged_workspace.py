@@ -20,9 +20,9 @@ from safetensors.numpy import load, save
 
 from ursa import workspace
 from ursa.core.finding import Finding
-from ursa.data import looks
+from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
-from ursa.data.ledger import Ledger, Outcome
+from ursa.data.download.ledger import Ledger, Outcome
 from ursa.data.saved_splits import remember
 from ursa.embed.store import Store
 from ursa.errors import DataError
@@ -42,7 +42,7 @@ def whole(tmp_path_factory, picture_folder, pixels):
     )
     space = Workspace.open(folder)
     remember(space.splits, drawn, 0)
-    looks.look(space.looks, "train", "model", drawn.rows["sha256"])
+    test_set_log.record_use(space.looks, "train", "model", drawn.rows["sha256"])
     with Ledger(space) as ledger:
         ledger.add(Outcome("http://pictures.example/1.jpg", "red", "red/red_000.jpg"))
     said = check(folder, pixels)
@@ -414,7 +414,7 @@ def test_a_zip_with_a_forged_workspace_is_not_believed_on_the_command_line(whole
 
 
 def add_look(space: Workspace) -> None:
-    looks.look(space.looks, "train", "another model", ["0" * 64])
+    test_set_log.record_use(space.looks, "train", "another model", ["0" * 64])
 
 
 def add_download(space: Workspace) -> None:
@@ -459,8 +459,8 @@ def test_a_look_that_is_none_of_ours_is_passed_over(copied, change):
     path = copied / ".ursa" / "looks.jsonl"
     (line,) = path.read_text().splitlines()
     path.write_text(f"{line}\n{json.dumps({**json.loads(line), **change})}\n")
-    assert len(looks.looks(path)) == 1
-    assert looks.look(path, "train", "third", ["1" * 64]) == 1
+    assert len(test_set_log.looks(path)) == 1
+    assert test_set_log.record_use(path, "train", "third", ["1" * 64]) == 1
 
 
 def test_a_list_of_parts_with_more_rows_than_bytes_is_not_unfolded(tmp_path):

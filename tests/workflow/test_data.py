@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from ursa.core.finding import Finding
-from ursa.data.arrays import from_arrays
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources.arrays import from_arrays
+from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
@@ -25,7 +25,7 @@ from ursa.workflow.setup import Options
 from ursa.workflow.train import train
 
 PARTS = {"train/red": 10, "train/green": 10, "valid/red": 4, "valid/green": 4}
-RECIPE = Recipe(epochs=1, batch=8)
+RECIPE = Recipe.of(epochs=1, batch_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_they_cannot_be_trained_on_which_is_said_before_anything_is_computed(pil
     assert not (tmp_path / "model.ursa").exists()
 
 
-def test_a_pile_beside_labelled_pictures_does_not_disturb_them(folder, pixels, tmp_path):
+def test_a_pile_beside_labeled_pictures_does_not_disturb_them(folder, pixels, tmp_path):
     place = shutil.copytree(folder / "train", tmp_path / "pictures")
     expected = check(place, dataclasses.replace(pixels, workspace=tmp_path / "before")).accuracy
     for number, file in enumerate(sorted((folder / "valid").rglob("*_*"))):
@@ -253,7 +253,7 @@ def large(tmp_path_factory, photo):
 
 
 def test_large_pictures_are_decoded_once_and_nothing_else_changes(large, pixels, tmp_path):
-    recipe = Recipe(epochs=2, batch=4)
+    recipe = Recipe.of(epochs=2, batch_size=4)
     runs = {}
     for gigabytes in (2.0, 0.0):
         options = dataclasses.replace(pixels, workspace=tmp_path / str(gigabytes), cache_gb=gigabytes)
@@ -274,7 +274,7 @@ def test_large_pictures_are_decoded_once_and_nothing_else_changes(large, pixels,
 
 def test_small_pictures_are_decoded_again_on_a_cpu(folder, pixels, tmp_path):
     options = dataclasses.replace(pixels, workspace=tmp_path / "space")
-    train(folder, options, Recipe(epochs=2, batch=8), out=tmp_path / "model.ursa")
+    train(folder, options, Recipe.of(epochs=2, batch_size=8), out=tmp_path / "model.ursa")
     assert not (tmp_path / "space" / "pixels").exists()
 
 
@@ -293,7 +293,7 @@ def test_when_decoded_pictures_are_kept(tmp_path, side, device, epochs, gigabyte
     columns = {"id": ["a", "b"], "label": ["x", "y"], "width": [side, side], "height": [side, side]}
     ready = _Ready(Catalog.of(tmp_path, columns), _Space(tmp_path))
     options = Options(device=device, cache_gb=gigabytes)
-    assert workflow._room_for_pixels(ready, Recipe(epochs=epochs), options) == room
+    assert workflow._room_for_pixels(ready, Recipe.of(epochs=epochs), options) == room
 
 
 def test_no_more_than_a_quarter_of_the_free_disk_is_taken(tmp_path, monkeypatch):
@@ -318,7 +318,7 @@ class _Ready:
 
 # --- augmentations that harm -----------------------------------------------------------------------------------------
 
-HARM = Finding("augmentation-harms", ("train/red/red_000.jpg",), 0.9, "Mirrored, red is green.", "--set flip=0", {})
+HARM = Finding("augmentation-harms", ("train/red/red_000.jpg",), 0.9, "Mirrored, red is green.", "--set hflip=0", {})
 
 
 def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(folder, pixels, tmp_path, monkeypatch):
@@ -326,10 +326,10 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
 
     from rich.console import Console
 
-    from ursa.cli.show import KINDS, trained
-    from ursa.training import harm
+    from ursa.cli.results_text import KINDS, trained
+    from ursa.training.augment import label_safety
 
-    monkeypatch.setattr(harm, "harmed", lambda *_: [HARM])
+    monkeypatch.setattr(label_safety, "harmed", lambda *_: [HARM])
     options = dataclasses.replace(pixels, workspace=tmp_path / "space")
     result = train(folder, options, RECIPE, out=tmp_path / "model.ursa")
     (finding,) = json.loads(json.dumps(result.to_json()))["findings"]
@@ -343,8 +343,8 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
 
 
 def test_a_run_without_fine_tuning_asks_nothing_of_augmentations(folder, pixels, tmp_path, monkeypatch):
-    from ursa.training import harm
+    from ursa.training.augment import label_safety
 
-    monkeypatch.setattr(harm, "harmed", lambda *_: [HARM])
+    monkeypatch.setattr(label_safety, "harmed", lambda *_: [HARM])
     options = dataclasses.replace(pixels, workspace=tmp_path / "space")
-    assert train(folder, options, Recipe(epochs=0), out=tmp_path / "model.ursa").findings == []
+    assert train(folder, options, Recipe.of(epochs=0), out=tmp_path / "model.ursa").findings == []

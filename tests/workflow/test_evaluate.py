@@ -48,7 +48,7 @@ def test_a_test_part_that_was_drawn_is_found_in_a_workspace_elsewhere(picture_fo
 
     folder, space = picture_folder(tmp_path / "p", {"red": 20, "green": 20}), tmp_path / "space"
     options = replace(pixels, workspace=space)
-    model = ursa.train(folder, options, ursa.Recipe(epochs=0, test=0.2), out=tmp_path / "m.ursa")
+    model = ursa.train(folder, options, ursa.Recipe.of(epochs=0, test=0.2), out=tmp_path / "m.ursa")
     assert ursa.evaluate(model.bundle, folder, workspace=space).pictures == model.pictures["test"]
     assert ursa.evaluate(model.bundle, folder).pictures == 40  # without it nobody knows of the part
 
@@ -126,7 +126,7 @@ def test_a_bundle_in_the_second_place_is_told_where_it_belongs(trained, tested):
         ("https://127.0.0.1/pets", "not from an address", "ursa download"),
     ],
 )
-def test_what_is_no_folder_of_pictures_is_recognised(tmp_path, tested, name, what, fix):
+def test_what_is_no_folder_of_pictures_is_recognized(tmp_path, tested, name, what, fix):
     place = name
     if not name.startswith("http"):
         place = tmp_path / name

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from rich.console import Console
 from torch import nn
 
-from ursa.cli import show
+from ursa.cli import results_text
 from ursa.embed import relatives
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.array_batches import ArrayBatches
+from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.fit import fit
 from ursa.training.history import History
 from ursa.training.loop import State
-from ursa.training.pace import MOST, Pace
-from ursa.training.schedules import one_cycle
+from ursa.training.optim.deadline import MOST, Deadline
+from ursa.training.optim.schedules import one_cycle
 from ursa.workflow.minutes import WIDE, Weighed, Work, after, before, chosen, weigh
 from ursa.workflow.setup import Options
 from ursa.workflow.speeds import Speed, between
@@ -116,13 +116,13 @@ def test_the_schedule_ends_at_the_deadline_however_slow_the_machine_becomes(
 ) -> None:
     """Steps are planned to take `step` seconds, and take so many times as long in each part of the run."""
     now, planned = 1000.0, steps * step + reserve
-    pace = Pace(planned, reserve, step, clock=lambda: now)
-    shares = pace.schedule(lambda done: done)
+    deadline = Deadline(planned, reserve, step, clock=lambda: now)
+    shares = deadline.schedule(lambda done: done)
     told = []
     for number in range(steps):
         told.append(shares(number / steps))
         now += step * slower[number * len(slower) // steps]
-        if pace.over():
+        if deadline.over():
             break
     assert told == sorted(told)
     finished = len(told) == steps
@@ -134,12 +134,12 @@ def test_the_schedule_ends_at_the_deadline_however_slow_the_machine_becomes(
 
 def test_a_machine_that_is_twice_as_slow_gets_half_the_steps_and_the_whole_schedule() -> None:
     now = 0.0
-    pace = Pace(110.0, 5.0, 1.0, clock=lambda: now)
-    schedule, rates = pace.schedule(one_cycle()), []
+    deadline = Deadline(110.0, 5.0, 1.0, clock=lambda: now)
+    schedule, rates = deadline.schedule(one_cycle()), []
     for number in range(100):
         rates.append(schedule(number / 100))
         now += 2.0
-        if pace.over():
+        if deadline.over():
             break
     assert len(rates) == 50  # 110 seconds less twice the 5 put aside
     assert max(rates) == pytest.approx(1, abs=0.01)
@@ -148,12 +148,12 @@ def test_a_machine_that_is_twice_as_slow_gets_half_the_steps_and_the_whole_sched
 
 def test_a_machine_that_keeps_its_pace_follows_the_steps() -> None:
     now = 0.0
-    pace = Pace(105.5, 5.0, 1.0, clock=lambda: now)
-    schedule = pace.schedule(lambda done: done)
+    deadline = Deadline(105.5, 5.0, 1.0, clock=lambda: now)
+    schedule = deadline.schedule(lambda done: done)
     for number in range(100):
         assert schedule(number / 100) == pytest.approx(number / 100, abs=0.01)  # a step
         now += 1.0
-        assert pace.over() is (number == 99)
+        assert deadline.over() is (number == 99)
 
 
 def test_a_fit_that_runs_out_of_time_ends_there_and_is_judged_there() -> None:
@@ -164,7 +164,7 @@ def test_a_fit_that_runs_out_of_time_ends_there_and_is_judged_there() -> None:
     fit(
         State(model, optimizer),
         ArrayBatches((inputs,), targets, batch=2),
-        Recipe(epochs=3),
+        Recipe.of(epochs=3),
         lambda _: judged.append(1) or {"valid_loss": -len(judged)},
         stop=lambda: next(asked) == 13,
         history=(history := History()),
@@ -175,12 +175,12 @@ def test_a_fit_that_runs_out_of_time_ends_there_and_is_judged_there() -> None:
 
 def test_a_run_within_minutes_says_what_it_weighed(picture_folder, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "tints", {"red": 12, "green": 12})
-    result = train(folder, Options("pixels"), Recipe(epochs=2), out=tmp_path / "tints.ursa", minutes=5)
+    result = train(folder, Options("pixels"), Recipe.of(epochs=2), out=tmp_path / "tints.ursa", minutes=5)
     weighed = json.loads(json.dumps(result.to_json()))["weighed"]
     assert [(way["size"], way["epochs"], way["chosen"]) for way in weighed] == [(64, 2 * WIDE, True)]
     assert 0 < weighed[0]["ends"] < 300
     assert result.bundle.is_file()
-    show.trained(result, Console(file=(page := io.StringIO()), width=100))
+    results_text.trained(result, Console(file=(page := io.StringIO()), width=100))
     assert next(line.split() for line in page.getvalue().splitlines() if "chosen" in line)[0] == "64"
 
 

@@ -72,7 +72,10 @@ def test_predictions_come_in_the_order_of_the_files_with_problems_in_their_place
 def test_the_same_seed_gives_the_same_bundle_weights(trained, pixels, tmp_path):
     folder, result = trained
     again = train(
-        folder, dataclasses.replace(pixels, workspace=tmp_path / "new"), Recipe(epochs=1, batch=16), out=tmp_path / "b"
+        folder,
+        dataclasses.replace(pixels, workspace=tmp_path / "new"),
+        Recipe.of(epochs=1, batch_size=16),
+        out=tmp_path / "b",
     )
     assert again.accuracy == result.accuracy
     first, second = (Predictor(path).bundle.parts["weights.safetensors"] for path in (result.bundle, again.bundle))
@@ -82,7 +85,7 @@ def test_the_same_seed_gives_the_same_bundle_weights(trained, pixels, tmp_path):
 def test_a_given_test_part_is_what_accuracy_is_measured_on(tmp_path, picture_folder, pixels):
     parts = {"train/red": 12, "train/green": 12, "test/red": 5, "test/green": 4}
     folder = picture_folder(tmp_path / "pictures", parts)
-    result = train(folder, pixels, Recipe(epochs=1), out=tmp_path / "model.ursa")
+    result = train(folder, pixels, Recipe.of(epochs=1), out=tmp_path / "model.ursa")
     assert result.pictures["test"] == 9
     assert result.accuracy.method.startswith("held-out test pictures")
     assert sum(result.pictures.values()) == 33
@@ -91,13 +94,13 @@ def test_a_given_test_part_is_what_accuracy_is_measured_on(tmp_path, picture_fol
 def test_broken_files_are_left_out_and_the_rest_trains(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path / "pictures", {"red": 10, "green": 10})
     (folder / "red" / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
-    result = train(folder, pixels, Recipe(epochs=1), out=tmp_path / "model.ursa")
+    result = train(folder, pixels, Recipe.of(epochs=1), out=tmp_path / "model.ursa")
     assert sum(result.pictures.values()) == 20
 
 
 def test_a_class_with_one_picture_trains(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path / "pictures", {"red": 10, "green": 10, "blue": 1})
-    result = train(folder, pixels, Recipe(epochs=1), out=tmp_path / "model.ursa")
+    result = train(folder, pixels, Recipe.of(epochs=1), out=tmp_path / "model.ursa")
     assert Predictor(result.bundle).labels.names == ("blue", "green", "red")
 
 
@@ -145,7 +148,7 @@ def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_p
     from ursa.workflow.check import check
 
     folder = picture_folder(tmp_path / "pictures", {"red": 20, "green": 20})
-    recipe = Recipe(epochs=0, test=0.2, train_dev=0.1)
+    recipe = Recipe.of(epochs=0, test=0.2, train_dev=0.1)
     first = train(folder, pixels, recipe, out=tmp_path / "first.ursa")
     assert first.pictures == {"train": 20, "train-dev": 4, "valid": 8, "test": 8}
     assert set(first.parts) == {"train-dev", "valid", "test"}
@@ -173,7 +176,7 @@ def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_pat
     for file in sorted((folder / "red").iterdir()):
         with Image.open(file) as picture:
             picture.resize((40, 40)).save(folder / "red" / f"small_{file.stem}.png")
-    train(folder, pixels, Recipe(epochs=0), out=tmp_path / "model.ursa")
+    train(folder, pixels, Recipe.of(epochs=0), out=tmp_path / "model.ursa")
     catalog = check(folder, pixels).catalog
     parts = remembered(folder / ".ursa" / "splits.parquet", 0)
     of = {id: parts[key] for id, key in zip(catalog.ids, catalog.rows["sha256"], strict=True)}

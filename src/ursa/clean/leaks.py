@@ -5,13 +5,13 @@ import polars as pl
 from ursa.clean.duplicates import different
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
-from ursa.embed.neighbours import near_copies
+from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.store import Embeddings
 
 
 def near_duplicates(catalog: Catalog, embeddings: Embeddings | None = None) -> list[Finding]:
     """One finding a group: under two classes first, then across splits that were given, then the rest."""
-    copies = near_copies(catalog, embeddings)
+    copies = near_duplicate_groups(catalog, embeddings)
     best: dict[int, float] = {}
     for group, score in zip(copies.groups[copies.pairs[:, 0]].tolist(), copies.scores.tolist(), strict=True):
         best[group] = min(score, best.get(group, 1.0))

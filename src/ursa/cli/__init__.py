@@ -9,7 +9,7 @@ def main() -> None:
         from ursa.cli.interrupts import a_second_ends
 
         a_second_ends()
-        from ursa.cli.app import run
+        from ursa.cli.commands import run
 
         run()
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ursa.cli.options import Debug, Json, Seed, WorkspaceOption
+from ursa.cli.command_options import Debug, Json, Seed, WorkspaceOption
 from ursa.cli.output import print_json, say
 
 
@@ -37,23 +37,23 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Pictures, counts and sizes, drawn here or into a file. Exits 1 for a broken picture."""
-    from ursa.cli import look, progress
+    from ursa.cli import progress_bar, terminal_tiles
     from ursa.cli.console import Console
     from ursa.recipe import Recipe
     from ursa.workflow.show import show as run
 
     console = Console()
-    how = look.way(terminal, console)
-    with progress.shown() as bar:
+    how = terminal_tiles.way(terminal, console)
+    with progress_bar.shown() as bar:
         result = run(
             path,
             what,
-            patch=look.corner(patch),
+            patch=terminal_tiles.corner(patch),
             as_model=as_model,
             count=count,
             seed=seed,
             workspace=workspace,
-            recipe=Recipe(seed=seed).with_settings(settings) if settings else None,
+            recipe=Recipe.of(seed=seed).with_settings(settings) if settings else None,
             progress=bar,
         )
     if out is None and how == "none" and not json_ and result.problem is None:
@@ -62,9 +62,9 @@ def show(
     if json_:
         print_json({**result.to_json(), "file": None if file is None else str(file)})
     elif file is not None:
-        look.told(result, console)
+        terminal_tiles.told(result, console)
         say(f"Written: {file}")
     else:
-        look.shown(result, how, console if how != "blocks" else look.coloured(console))
+        terminal_tiles.shown(result, how, console if how != "blocks" else terminal_tiles.colored(console))
     if result.problem is not None:
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.console import Console
 
-    from ursa.core.image import Pixels
+    from ursa.core.decoding.image import Pixels
 
 WAYS = ("kitty", "iterm2", "sixel", "blocks", "none")
 

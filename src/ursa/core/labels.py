@@ -28,7 +28,7 @@ class Labels:
         index = self._index(labels)
         return np.array([index[label] for label in labels], dtype=np.int64)
 
-    def hot(self, labels: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
+    def one_hot(self, labels: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
         """labels [N] lists of classes -> [N, K], 1 for each class that a picture has. Raises DataError as `encode`."""
         index = self._index([label for several in labels for label in several])
         out = np.zeros((len(labels), len(self.names)), np.float32)

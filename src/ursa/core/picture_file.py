@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ursa.core import files
-from ursa.core.kinds import DECODERS, FOREIGN, HEAD, sniff
+from ursa.core.decoding.kinds import DECODERS, FOREIGN, HEAD, sniff
 from ursa.errors import DataError
 
 MAX_BYTES = 512_000_000  # of a file: 80 megapixels of 16-bit RGB, uncompressed, are 480 MB

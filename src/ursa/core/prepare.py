@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.threads import batched
 from ursa.errors import DataError
 

@@ -29,7 +29,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "height": pl.Int64,
     "frames": pl.Int64,  # 1 unless it is an animation or has several pages; the first is what is seen
     "phash": pl.UInt64,  # difference hash (see data/scan.py)
-    "miniature": pl.Binary,  # 32 x 32 grey levels, row by row: what near copies are told by (see data/copies.py)
+    "thumbnail": pl.Binary,  # 32 x 32 grey levels, row by row: what near copies are told by (see data/copies.py)
     "problem": pl.String,  # why the picture cannot be used; null when it can
 }
 SCHEMA = pl.Schema(_COLUMNS)
@@ -64,29 +64,29 @@ class Catalog:
 
     @classmethod
     def from_folder(cls, folder: str | Path, **options: Any) -> "Catalog":
-        """The pictures of a folder: see `ursa.data.sources.from_folder`."""
-        from ursa.data.sources import from_folder
+        """The pictures of a folder: see `ursa.data.sources.folder_source.from_folder`."""
+        from ursa.data.sources.folder_source import from_folder
 
         return from_folder(folder, **options)
 
     @classmethod
     def from_table(cls, table: Any, **options: Any) -> "Catalog":
-        """The pictures that a table names: see `ursa.data.tables.from_table`."""
-        from ursa.data.tables import from_table
+        """The pictures that a table names: see `ursa.data.sources.tables.from_table`."""
+        from ursa.data.sources.tables import from_table
 
         return from_table(table, **options)
 
     @classmethod
     def from_arrays(cls, train: Any, valid: Any = None, **options: Any) -> "Catalog":
-        """Pictures in memory, written to a folder: see `ursa.data.arrays.from_arrays`."""
-        from ursa.data.arrays import from_arrays
+        """Pictures in memory, written to a folder: see `ursa.data.sources.arrays.from_arrays`."""
+        from ursa.data.sources.arrays import from_arrays
 
         return from_arrays(train, valid, **options)
 
     @classmethod
     def from_dataset(cls, dataset: Any, **options: Any) -> "Catalog":
-        """The items of a torch or Hugging Face data set, written to a folder: see `ursa.data.datasets.from_dataset`."""
-        from ursa.data.datasets import from_dataset
+        """The items of a torch or Hugging Face data set, written to a folder: see `ursa.data.sources.datasets`."""
+        from ursa.data.sources.datasets import from_dataset
 
         return from_dataset(dataset, **options)
 
@@ -126,9 +126,9 @@ class Catalog:
             )
         return (labels or self.labels).encode(self.rows["label"].to_list())
 
-    def hot(self, labels: Labels | None = None) -> npt.NDArray[np.float32]:
+    def one_hot(self, labels: Labels | None = None) -> npt.NDArray[np.float32]:
         """[N, K] 1 where a picture has a class, 0 where not, for one label a picture or several."""
-        return (labels or self.labels).hot(
+        return (labels or self.labels).one_hot(
             [[label] if isinstance(label, str) else label for label in self.rows["label"]]
         )
 
@@ -162,7 +162,7 @@ class Catalog:
         """The pictures that a scan could read, labelled or not."""
         return self.where(pl.col("problem").is_null())
 
-    def labelled(self) -> "Catalog":
+    def labeled(self) -> "Catalog":
         """The pictures that have a label."""
         return self.where(pl.col("label").is_not_null())
 

@@ -15,18 +15,18 @@ import polars as pl
 
 from ursa import sandbox, workspace
 from ursa.core import files, picture_file
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation, Resize, resize
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
-MINIATURE = 32  # pixels a side
+THUMBNAIL = 32  # pixels a side
 
-FACTS = ("sha256", "format", "width", "height", "frames", "phash", "miniature", "problem")
+FACTS = ("sha256", "format", "width", "height", "frames", "phash", "thumbnail", "problem")
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileInfo:
     """What a scan knows of one file."""
 
     sha256: str | None = None
@@ -35,87 +35,87 @@ class Facts:
     height: int | None = None
     frames: int | None = None
     phash: int | None = None
-    miniature: bytes | None = None
+    thumbnail: bytes | None = None
     problem: str | None = None
 
 
-def look(file: Path, preparation: Preparation, by: Resize = resize) -> tuple[Facts, Pixels | None]:
+def read_file(file: Path, preparation: Preparation, by: Resize = resize) -> tuple[FileInfo, Pixels | None]:
     """file -> facts and view [size, size, 3], the view None where there is a problem. Never raises for a bad file."""
-    seen, views = glances([file], preparation, by)
+    seen, views = read_files([file], preparation, by)
     (facts,) = compared(seen, views, preparation, by)
     return facts, views[0] if facts.problem is None else None
 
 
-def glances(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[Facts], Pixels]:
+def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[FileInfo], Pixels]:
     """N files -> their facts but for hash and miniature, and views [N, S, S, 3], blank where there is a problem.
 
     by: see `Preparation.view`. What can wait is left to `compared`: each small call here has the threads wait for each
     other.
     """
-    views, facts, datas = preparation.blank(len(files)), [Facts()] * len(files), {}
+    views, facts, datas = preparation.blank(len(files)), [FileInfo()] * len(files), {}
     for row, file in enumerate(files):
         try:
             datas[row] = picture_file.read(file)
         except DataError as problem:
-            facts[row] = Facts(problem=problem.what)
+            facts[row] = FileInfo(problem=problem.what)
     pictures = sandbox.reading(datas.values(), preparation.size, preparation.side)
     for (row, data), found in zip(datas.items(), pictures, strict=True):
         digest = hashlib.sha256(data).hexdigest()
         if isinstance(found, DataError):
-            facts[row] = Facts(sha256=digest, problem=found.what)
+            facts[row] = FileInfo(sha256=digest, problem=found.what)
         else:
             preparation.view(found.pixels, views[row], by)
-            facts[row] = Facts(digest, found.format, found.width, found.height, found.frames)
+            facts[row] = FileInfo(digest, found.format, found.width, found.height, found.frames)
     return facts, views
 
 
-def compared(facts: Sequence[Facts], views: Pixels, preparation: Preparation, by: Resize) -> list[Facts]:
+def compared(facts: Sequence[FileInfo], views: Pixels, preparation: Preparation, by: Resize) -> list[FileInfo]:
     """Facts of N files and their views [N, S, S, 3] -> the facts with hash and miniature."""
-    small = np.zeros((len(facts), MINIATURE, MINIATURE, 3), np.uint8)
+    small = np.zeros((len(facts), THUMBNAIL, THUMBNAIL, 3), np.uint8)
     for fact, view, place in zip(facts, views, small, strict=True):
         if fact.width is not None and fact.height is not None:
-            place[:] = by(preparation.shown(view, fact.width, fact.height), MINIATURE, MINIATURE)
-    greys = grey(small)
-    found = zip(facts, hashes(greys).tolist(), greys, strict=True)
+            place[:] = by(preparation.shown(view, fact.width, fact.height), THUMBNAIL, THUMBNAIL)
+    grays = gray(small)
+    found = zip(facts, hashes(grays).tolist(), grays, strict=True)
     return [
-        fact if fact.problem is not None else replace(fact, phash=phash, miniature=miniature.tobytes())
-        for fact, phash, miniature in found
+        fact if fact.problem is not None else replace(fact, phash=phash, thumbnail=thumbnail.tobytes())
+        for fact, phash, thumbnail in found
     ]
 
 
-def grey(small: Pixels) -> Pixels:
+def gray(small: Pixels) -> Pixels:
     """[..., 3] -> [...] grey levels (ITU-R BT.601)."""
     return np.asarray((small @ np.array([299, 587, 114], np.int32) + 500) // 1000).astype(np.uint8)
 
 
-def hashes(greys: Pixels) -> npt.NDArray[np.uint64]:
+def hashes(grays: Pixels) -> npt.NDArray[np.uint64]:
     """greys [N, 32, 32] -> [N] difference hashes of 64 bits.
 
     A bit says whether a cell of a 9 x 8 miniature is darker than its right neighbour (Krawetz 2013, "Kind of like
     that"). It survives resizing and re-encoding; near copies differ in few bits.
     """
-    rows = greys.reshape(-1, 8, MINIATURE // 8, MINIATURE).sum(2, dtype=np.int32)
+    rows = grays.reshape(-1, 8, THUMBNAIL // 8, THUMBNAIL).sum(2, dtype=np.int32)
     cells = rows @ _COLUMNS  # whole numbers, so that equal cells are equal
     bits = (cells[:, :, :-1] < cells[:, :, 1:]).reshape(-1, 64)
     return np.packbits(bits, axis=1).view(">u8").reshape(-1).astype(np.uint64)
 
 
 # How many ninths of each of 32 columns lie in each of 9 cells, [32, 9].
-_EDGES = 9 * np.arange(MINIATURE)[:, None], MINIATURE * np.arange(9)
-_COLUMNS = np.clip(np.minimum(_EDGES[0] + 9, _EDGES[1] + MINIATURE) - np.maximum(*_EDGES), 0, None).astype(np.int32)
+_EDGES = 9 * np.arange(THUMBNAIL)[:, None], THUMBNAIL * np.arange(9)
+_COLUMNS = np.clip(np.minimum(_EDGES[0] + 9, _EDGES[1] + THUMBNAIL) - np.maximum(*_EDGES), 0, None).astype(np.int32)
 
 
 def difference_hash(pixels: Pixels) -> int:
     """pixels [h, w, 3] -> the difference hash of one picture."""
-    return int(hashes(grey(resize(pixels, MINIATURE, MINIATURE))[None])[0])
+    return int(hashes(gray(resize(pixels, THUMBNAIL, THUMBNAIL))[None])[0])
 
 
-def miniature(pixels: Pixels) -> bytes:
+def thumbnail(pixels: Pixels) -> bytes:
     """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: what near copies are told by (`data/copies.py`)."""
-    return grey(resize(pixels, MINIATURE, MINIATURE)).tobytes()
+    return gray(resize(pixels, THUMBNAIL, THUMBNAIL)).tobytes()
 
 
-def filled(catalog: Catalog, facts: Iterable[Facts]) -> Catalog:
+def with_facts(catalog: Catalog, facts: Iterable[FileInfo]) -> Catalog:
     """The catalog with these facts, one a row in order."""
     found = list(facts)
     kinds = catalog.rows.schema
@@ -143,7 +143,7 @@ def keep(catalog: Catalog, path: Path) -> None:
     workspace.write_sealed(path, catalog.to_parquet())
 
 
-def recalled(catalog: Catalog, path: Path) -> Catalog:
+def load_scan(catalog: Catalog, path: Path) -> Catalog:
     """The catalog with what this user's last scan found, as far as its file can be read: another scan makes it anew."""
     data = workspace.read_sealed(path)
     if data is None:  # there is none, it is another user's, or damaged

@@ -47,11 +47,11 @@ def scanned(
     return catalog.with_columns(**{name: table[name] for name in scan.FACTS})
 
 
-def _facts(files: list[Path], preparation: Preparation, by: Resize) -> list[scan.Facts]:
-    return scan.compared(*scan.glances(files, preparation, by), preparation, by)
+def _facts(files: list[Path], preparation: Preparation, by: Resize) -> list[scan.FileInfo]:
+    return scan.compared(*scan.read_files(files, preparation, by), preparation, by)
 
 
-def _frame(facts: Iterable[scan.Facts]) -> pl.DataFrame:
+def _frame(facts: Iterable[scan.FileInfo]) -> pl.DataFrame:
     """A tenth of what the same facts take as objects."""
     rows = [tuple(getattr(fact, name) for name in scan.FACTS) for fact in facts]
     return pl.DataFrame(rows, schema=_FACTS, orient="row")

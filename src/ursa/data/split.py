@@ -14,7 +14,7 @@ import polars as pl
 
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
-from ursa.data.copies import tied
+from ursa.data.near_duplicates import with_groups
 from ursa.data.saved_splits import PARTS, Remembered
 from ursa.errors import DataError, did_you_mean
 
@@ -34,7 +34,7 @@ def split(
     train_dev: float = 0.0,
     seed: int = 0,
     by: str = "label",
-    ties: I64 | None = None,
+    groups: I64 | None = None,
     before: Remembered | None = None,
 ) -> Catalog:
     """A catalog -> one whose usable rows are all "train", "train-dev", "valid" or "test"; other rows stay untouched.
@@ -57,7 +57,7 @@ def split(
     part = catalog.rows["split"].to_numpy().astype(object)
     given = {name for name in PARTS if (part[rows] == name).any()}
     missing = {name: share for name, share in shares.items() if name not in given}
-    groups = tied(catalog, ties)[rows]
+    groups = with_groups(catalog, groups)[rows]
     keys = catalog.rows["sha256"].gather(rows).to_list()
     drawn = ~np.isin(part[rows].astype(str), sorted(given))  # all but the parts that are given
     placed = _joined(_recalled(keys, part[rows], before or {}), groups)
@@ -82,14 +82,14 @@ def with_valid(catalog: Catalog, *, share: float = 0.2, seed: int = 0) -> Catalo
     return split(catalog, valid=share, seed=seed)
 
 
-def folds(catalog: Catalog, k: int = 5, *, seed: int = 0, ties: I64 | None = None) -> I64:
+def folds(catalog: Catalog, k: int = 5, *, seed: int = 0, groups: I64 | None = None) -> I64:
     """-> [N] the fold of 0..k-1 in which each usable row is held out, -1 for other rows.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011) of whole groups: rarest class first, each group to
     the fold that has the fewest of it. Raises DataError for fewer different pictures than folds.
     """
     rows = np.flatnonzero((catalog.rows["problem"].is_null() & catalog.rows["label"].is_not_null()).to_numpy())
-    groups = tied(catalog, ties)[rows]
+    groups = with_groups(catalog, groups)[rows]
     units = _Units(catalog, rows, groups, np.ones(len(rows), bool), seed)
     if k < 2 or len(units.size) < k:
         raise DataError(
@@ -122,14 +122,14 @@ def with_fold(catalog: Catalog, fold_of: I64, number: int) -> Catalog:
     return catalog.with_columns(split=pl.Series("split", parts, dtype=pl.String))
 
 
-def poor_split(catalog: Catalog, *, ties: I64 | None = None, **shares: float) -> list[Finding]:
+def poor_split(catalog: Catalog, *, groups: I64 | None = None, **shares: float) -> list[Finding]:
     """A split catalog -> findings where a part is far from what was asked for, with the numbers.
 
     shares: valid=0.2, test=..., as they were asked for. Reported are classes that a part lacks, and parts that hold a
     quarter more or less than asked for: groups cannot be divided, and pictures drawn before stay where they are.
     """
     rows, found = catalog.usable().rows, []
-    sizes = Counter(tied(catalog, ties)[catalog.rows["id"].is_in(rows["id"].to_list()).to_numpy()].tolist())
+    sizes = Counter(with_groups(catalog, groups)[catalog.rows["id"].is_in(rows["id"].to_list()).to_numpy()].tolist())
     largest = max(sizes.values(), default=0)
     for name, share in _shares(by="label", **shares).items():
         some = rows.filter(pl.col("split") == name)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import metrics
+from ursa.core import statistics
 from ursa.core.labels import Labels
-from ursa.core.metrics import Metric
+from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 
 F32 = npt.NDArray[np.float32]
@@ -29,19 +29,19 @@ class Judged:
         return self.catalog.targets(self.labels)
 
     @property
-    def probe(self) -> Metric:
+    def probe(self) -> Estimate:
         """Accuracy of the probe."""
-        return metrics.accuracy(self.before, self.targets, self.method)
+        return statistics.accuracy(self.before, self.targets, self.method)
 
     @property
-    def accuracy(self) -> Metric:
+    def accuracy(self) -> Estimate:
         """Accuracy of the kept model."""
-        return metrics.accuracy(self.after, self.targets, self.method)
+        return statistics.accuracy(self.after, self.targets, self.method)
 
     @property
     def confusion(self) -> npt.NDArray[np.int64]:
         """[K, K] of the kept model, rows the given class."""
-        return metrics.confusion(self.after.argmax(1), self.targets, len(self.labels))
+        return statistics.confusion(self.after.argmax(1), self.targets, len(self.labels))
 
     def top_losses(self, count: int) -> list[tuple[str, str, str, float]]:
         """The mistakes made with most conviction: (picture id, given, predicted, probability of the predicted)."""

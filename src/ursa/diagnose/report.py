@@ -12,11 +12,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from ursa import sandbox
-from ursa.core import metrics, picture_file
+from ursa.core import picture_file, statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
-from ursa.core.metrics import Metric
 from ursa.core.prepare import Preparation
+from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 from ursa.diagnose import charts
 from ursa.diagnose.charts import text
@@ -79,7 +79,7 @@ def check_page(
     catalog: Catalog,
     labels: Labels,
     findings: Sequence[Finding],
-    accuracy: Metric,
+    accuracy: Estimate,
     confusion: npt.NDArray[np.int64],
 ) -> str:
     """The report of `ursa check`."""
@@ -96,7 +96,7 @@ def check_page(
             if math.isnan(accuracy.value)
             else ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
         ),
-        _classes(catalog.counts(), metrics.per_class(confusion, labels.names)) if len(labels) else "",
+        _classes(catalog.counts(), statistics.per_class(confusion, labels.names)) if len(labels) else "",
         _confusions(confusion, labels) if confusion.any() else "",
         *(_findings(kind, [f for f in findings if f.kind == kind], catalog) for kind in _order(findings)),
     ]
@@ -142,7 +142,7 @@ def _name(catalog: Catalog) -> str:
     return catalog.root.resolve().name
 
 
-def _interval(metric: Metric) -> str:
+def _interval(metric: Estimate) -> str:
     low, high = f"{100 * metric.low:.1f}", f"{100 * metric.high:.1f}"
     return f"95 % interval {low} to {high} %; {metric.method.split(';')[0]}"
 
@@ -177,7 +177,7 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
 
 def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
     """The matrix for up to 20 classes, and the pairs most often mistaken for each other."""
-    worst = metrics.mixups(counts, labels.names, 5)
+    worst = statistics.most_confused(counts, labels.names, 5)
     items = "".join(f"<li><b>{text(a)}</b> taken for <b>{text(b)}</b>: {n}</li>" for a, b, n in worst)
     said = f"<ul>{items}</ul>" if worst else "<p>No picture was taken for another class.</p>"
     matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""

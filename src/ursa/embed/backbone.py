@@ -61,14 +61,12 @@ class Backbone:
             if self.name == "pixels":
                 if self.weights is not None:
                     raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
-                body, mean, deviation, size = bodies.of_pixels()
+                body, mean, std, size = bodies.of_pixels()
             elif self.name.startswith("torchvision:"):
-                body, mean, deviation, size = bodies.of_torchvision(
-                    self.name.removeprefix("torchvision:"), self.weights
-                )
+                body, mean, std, size = bodies.of_torchvision(self.name.removeprefix("torchvision:"), self.weights)
             else:
-                body, mean, deviation, size = bodies.of_timm(self.name, self.weights)
-        return Extractor(body, mean, deviation, size).eval().requires_grad_(False)
+                body, mean, std, size = bodies.of_timm(self.name, self.weights)
+        return Extractor(body, mean, std, size).eval().requires_grad_(False)
 
     def _examine(self, source: str, extractor: "Extractor") -> dict[str, Any]:
         if source == "hub":

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from ursa.embed.extractor import OrientedGradients
 from ursa.errors import TrainingError, did_you_mean
 
-Colour = tuple[float, ...]
-Body = tuple[nn.Module, Colour, Colour, int]  # body, mean, deviation, picture size
+Color = tuple[float, ...]
+Body = tuple[nn.Module, Color, Color, int]  # body, mean, deviation, picture size
 
-HALF: Colour = (0.5, 0.5, 0.5)
-IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION: Colour = (0.229, 0.224, 0.225)
+HALF: Color = (0.5, 0.5, 0.5)
+IMAGENET_MEAN: Color = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION: Color = (0.229, 0.224, 0.225)
 
 HEADS = ("classifier", "fc", "head", "heads", "last_linear")  # what timm and torchvision call the part we replace
 AUXILIARY = ("aux1", "aux2", "AuxLogits")  # further heads that only training had a use for

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.threads import chunks
 from ursa.embed import pipeline
 from ursa.embed.backbone import Backbone, Description

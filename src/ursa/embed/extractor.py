@@ -20,13 +20,13 @@ class Extractor(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, body: nn.Module, mean: Sequence[float], deviation: Sequence[float], size: int) -> None:
+    def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float], size: int) -> None:
         """mean, deviation: of each colour, of pixels in [0, 1]; size: of the pictures the body was made for, pixels."""
         super().__init__()
         self.body = body
         self.size = size
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
-        self.register_buffer("scale", 1 / (torch.tensor(deviation).view(1, 3, 1, 1) * 255))
+        self.register_buffer("scale", 1 / (torch.tensor(std).view(1, 3, 1, 1) * 255))
         self.precision = torch.float32
 
     def in_precision(self, precision: torch.dtype) -> "Extractor":
@@ -38,12 +38,12 @@ class Extractor(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures [N, S, S, 3] uint8 -> [N, D] float32."""
-        maps = self.body(self.normalised(pictures).to(self.precision))
+        maps = self.body(self.normalized(pictures).to(self.precision))
         if maps.ndim == 4:
             maps = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
         return maps.float()  # type: ignore[no-any-return]
 
-    def normalised(self, pictures: Tensor) -> Tensor:
+    def normalized(self, pictures: Tensor) -> Tensor:
         """pictures [N, H, W, 3], 0 to 255 -> [N, 3, H, W] float32, as the body knows them.
 
         Picture by picture in memory, whole rows of W x 3 numbers are normalised at a time: 4 times as fast on a CPU as
@@ -70,8 +70,8 @@ class OrientedGradients(nn.Module):
         angle = torch.arange(directions) * (2 * torch.pi / directions)
         across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # Sobel's derivative
         edges = angle.cos().view(-1, 1, 1) * across + angle.sin().view(-1, 1, 1) * across.T
-        grey = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
-        self.edges = nn.Parameter(edges[:, None] * grey.view(1, 3, 1, 1))  # [directions, 3, 3, 3]
+        gray = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+        self.edges = nn.Parameter(edges[:, None] * gray.view(1, 3, 1, 1))  # [directions, 3, 3, 3]
         self.sharpness = directions / 4
         self.cell = cell
 
@@ -83,5 +83,5 @@ class OrientedGradients(nn.Module):
         strength = total * (strength / total).pow(self.sharpness)  # nearly all of it to the nearest directions
         cells = F.avg_pool2d(strength, self.cell)
         around = F.avg_pool2d(cells.pow(2).sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
-        colour = F.avg_pool2d(pictures, self.cell)
-        return torch.cat([(cells / (around + 1e-3).sqrt()).flatten(1), colour.flatten(1)], dim=1)
+        color = F.avg_pool2d(pictures, self.cell)
+        return torch.cat([(cells / (around + 1e-3).sqrt()).flatten(1), color.flatten(1)], dim=1)

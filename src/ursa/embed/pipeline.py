@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import batched, chunks
-from ursa.data.scan import Facts, compared, glances
+from ursa.data.scan import FileInfo, compared, read_files
 from ursa.embed import resize
 from ursa.embed.store import F32
 
@@ -26,7 +26,7 @@ Known = Callable[[str], bool]  # sha256 -> whether its vector is there already
 class Chunk:
     """Some files, looked at and embedded."""
 
-    facts: list[Facts]  # in the order of the files
+    facts: list[FileInfo]  # in the order of the files
     vectors: dict[str, F32]  # sha256 -> [D], of the pictures that were new
 
 
@@ -63,10 +63,10 @@ def ahead(
 
 @dataclass(frozen=True)
 class _Looked:
-    facts: list[Facts]
+    facts: list[FileInfo]
     views: Pixels  # [n, S, S, 3]; blank where there is a problem
 
-    def finished(self, preparation: Preparation) -> list[Facts]:
+    def finished(self, preparation: Preparation) -> list[FileInfo]:
         return compared(self.facts, self.views, preparation, resize.fastest())
 
     def forward(self, forward: Forward, known: Known) -> dict[str, F32]:
@@ -80,4 +80,4 @@ class _Looked:
 
 
 def _look(files: list[Path], preparation: Preparation) -> _Looked:
-    return _Looked(*glances(files, preparation, resize.fastest()))
+    return _Looked(*read_files(files, preparation, resize.fastest()))

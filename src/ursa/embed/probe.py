@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import metrics, seeds
-from ursa.core.metrics import softmax
+from ursa.core import seeds, statistics
+from ursa.core.statistics import softmax
 from ursa.errors import DataError
 
 F32 = npt.NDArray[np.float32]
@@ -49,10 +49,10 @@ class Probe:
     probabilities: F32  # [N, K], each row by a head fitted without that picture's fold
     folds: I64  # [N], the fold each picture was held out in
 
-    def accuracy(self, targets: I64) -> metrics.Metric:
+    def accuracy(self, targets: I64) -> statistics.Estimate:
         """targets [N] -> share of pictures that are right out of sample."""
         folds = int(self.folds.max()) + 1
-        return metrics.accuracy(self.probabilities, targets, f"{folds}-fold cross-validated linear probe")
+        return statistics.accuracy(self.probabilities, targets, f"{folds}-fold cross-validated linear probe")
 
 
 def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, seed: int = 0, folds: int = 5) -> Probe:
@@ -71,13 +71,13 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
         )
     fold = assign_folds(targets, groups if groups is not None else np.arange(len(targets)), folds, seed)
     folds = int(fold.max()) + 1
-    centre = vectors.mean(0)
-    centred = vectors - centre  # for precision: features of one sign would cancel badly in float32
+    center = vectors.mean(0)
+    centered = vectors - center  # for precision: features of one sign would cancel badly in float32
     held_out = fold[:, None] == np.arange(folds)
-    solve = _Problems(centred, targets, classes, ~held_out)
+    solve = _Problems(centered, targets, classes, ~held_out)
     losses, answers, weights = [], [], None
     for strength in STRENGTHS:
-        weights = solve.minimise(strength, weights, PATH_TOLERANCE)
+        weights = solve.minimize(strength, weights, PATH_TOLERANCE)
         probabilities = solve.probabilities(weights)[np.arange(len(fold)), fold]
         likelihood = np.clip(probabilities[np.arange(len(fold)), targets], 1e-12, None)
         losses.append([float(-np.log(likelihood[fold == f]).sum()) for f in range(folds)])
@@ -87,10 +87,10 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
     table = np.array(losses)  # [strengths tried, folds]
     others = (table.sum(1, keepdims=True) - table).argmin(0)  # for each fold, the best strength by the other folds
     best = int(table.sum(1).argmin())
-    whole = _Problems(centred, targets, classes, np.ones((len(fold), 1), bool))
-    (weights,) = whole.minimise(STRENGTHS[best], None)
+    whole = _Problems(centered, targets, classes, np.ones((len(fold), 1), bool))
+    (weights,) = whole.minimize(STRENGTHS[best], None)
     return Probe(
-        head=Head(weights[:-1], weights[-1], centre + whole.mean[0], whole.scale[0]),
+        head=Head(weights[:-1], weights[-1], center + whole.mean[0], whole.scale[0]),
         strength=STRENGTHS[best],
         probabilities=np.stack(answers)[others[fold], np.arange(len(fold))],
         folds=fold,
@@ -134,7 +134,7 @@ class _Problems:
             np.float32
         )  # constants say nothing
 
-    def minimise(self, strength: float, start: F32 | None, tolerance: float = 1e-4) -> F32:
+    def minimize(self, strength: float, start: F32 | None, tolerance: float = 1e-4) -> F32:
         """-> weights [P, D + 1, K] on standardised features, the last row the bias."""
         shape = (self.share.shape[1], self.features.shape[1] + 1, self.onehot.shape[1])
         start = np.zeros(shape, np.float32) if start is None else start

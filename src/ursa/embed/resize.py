@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ursa.core import prepare
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Resize
 
 if TYPE_CHECKING:

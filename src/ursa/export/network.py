@@ -12,7 +12,7 @@ from ursa import workspace
 from ursa.errors import BundleError
 from ursa.export.onnx import graph
 from ursa.export.parity import LIMIT
-from ursa.training.batches import tensors
+from ursa.training.batches.batch import tensors
 
 
 def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> float:

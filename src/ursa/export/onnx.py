@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from ursa.core.onnx_rules import require_plain
+from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.prepare import Preparation
 from ursa.errors import BundleError
-from ursa.training.models import Classifier
+from ursa.training.classifier import Classifier
 
 if TYPE_CHECKING:
     import onnx

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ursa.models.by_name import create as create
     from ursa.models.compose import Residual as Residual
     from ursa.models.compose import multi_output as multi_output
     from ursa.models.compose import siamese as siamese
@@ -18,44 +19,43 @@ if TYPE_CHECKING:
     from ursa.models.dense import linear as linear
     from ursa.models.dense import mlp as mlp
     from ursa.models.dense import perceptron as perceptron
-    from ursa.models.drawing import graph as graph
-    from ursa.models.explaining import explain as explain
-    from ursa.models.files import describe as describe
-    from ursa.models.files import load as load
-    from ursa.models.files import save as save
+    from ursa.models.graph.drawing import graph as graph
     from ursa.models.groups import freeze as freeze
     from ursa.models.groups import freeze_to as freeze_to
     from ursa.models.groups import layer_groups as layer_groups
     from ursa.models.groups import parameter_groups as parameter_groups
     from ursa.models.groups import unfreeze as unfreeze
     from ursa.models.heads import pooled_head as pooled_head
-    from ursa.models.initial import initialise as initialise
-    from ursa.models.library import named as named
-    from ursa.models.table import Summary as Summary
-    from ursa.models.table import summary as summary
+    from ursa.models.init import initialize as initialize
+    from ursa.models.saving import describe as describe
+    from ursa.models.saving import load as load
+    from ursa.models.saving import save as save
+    from ursa.models.shape_errors import explain as explain
+    from ursa.models.summary import Summary as Summary
+    from ursa.models.summary import summary as summary
 
 _HOME = {
     "Residual": "compose",
-    "Summary": "table",
-    "describe": "files",
-    "explain": "explaining",
+    "Summary": "summary",
+    "describe": "saving",
+    "explain": "shape_errors",
     "freeze": "groups",
     "freeze_to": "groups",
-    "graph": "drawing",
-    "initialise": "initial",
+    "graph": "graph.drawing",
+    "initialize": "init",
     "layer_groups": "groups",
     "linear": "dense",
-    "load": "files",
+    "load": "saving",
     "mlp": "dense",
     "multi_output": "compose",
-    "named": "library",
+    "create": "by_name",
     "parameter_groups": "groups",
     "perceptron": "dense",
     "pooled_head": "heads",
-    "save": "files",
+    "save": "saving",
     "siamese": "compose",
     "small_cnn": "convolution",
-    "summary": "table",
+    "summary": "summary",
     "unfreeze": "groups",
 }
 

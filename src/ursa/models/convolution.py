@@ -7,7 +7,7 @@ from torch import nn
 
 from ursa.models.built import count, counts, remembered, share
 from ursa.models.dense import blank_linear
-from ursa.models.initial import initialise as draw_weights
+from ursa.models.init import initialize as draw_weights
 
 
 def small_cnn(
@@ -16,7 +16,7 @@ def small_cnn(
     *,
     widths: int | Sequence[int] = (32, 64, 128),
     dropout: float = 0.0,
-    initialise: str | None = None,
+    initialize: str | None = None,
     seed: int = 0,
 ) -> nn.Sequential:
     """pictures [N, channels, H, W], scaled to about -1 to 1, 8 to 64 pixels a side -> logits [N, classes].
@@ -35,7 +35,7 @@ def small_cnn(
     layers += [nn.AdaptiveMaxPool2d(1), nn.Flatten(), *([nn.Dropout(dropout)] if dropout else [])]
     if classes is not None:
         layers.append(blank_linear((channels, *widths)[-1], classes))
-    model = draw_weights(nn.Sequential(*layers), initialise, seed=seed)
+    model = draw_weights(nn.Sequential(*layers), initialize, seed=seed)
     return remembered(
         model,
         "small_cnn",
@@ -43,7 +43,7 @@ def small_cnn(
         classes=classes,
         widths=widths,
         dropout=dropout,
-        initialise=initialise,
+        initialize=initialize,
         seed=seed,
     )
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from ursa.errors import TrainingError, did_you_mean
 from ursa.models.built import count, counts, remembered, share, switch
-from ursa.models.initial import initialise as draw_weights
+from ursa.models.init import initialize as draw_weights
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
@@ -29,7 +29,7 @@ def mlp(
     dropout: float = 0.0,
     activation: str = "relu",
     norm: bool = False,
-    initialise: str | None = None,
+    initialize: str | None = None,
     seed: int = 0,
 ) -> nn.Sequential:
     """A multilayer perceptron: inputs [N, ...] of `features` numbers each -> logits [N, classes].
@@ -56,7 +56,7 @@ def mlp(
         layers += [nn.Dropout(dropout)] if dropout else []
     if classes is not None:
         layers.append(blank_linear((features, *hidden)[-1], classes))
-    model = draw_weights(nn.Sequential(*layers), initialise, seed=seed)
+    model = draw_weights(nn.Sequential(*layers), initialize, seed=seed)
     return remembered(
         model,
         "mlp",
@@ -66,7 +66,7 @@ def mlp(
         dropout=dropout,
         activation=activation,
         norm=norm,
-        initialise=initialise,
+        initialize=initialize,
         seed=seed,
     )
 

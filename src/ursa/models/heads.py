@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ursa.models.built import count, remembered, share
 from ursa.models.dense import blank_linear
-from ursa.models.initial import initialise
+from ursa.models.init import initialize
 
 
 class ConcatPool(nn.Module):
@@ -39,7 +39,7 @@ def pooled_head(
         nn.Dropout(dropout),
         blank_linear(hidden, classes),
     )
-    initialise(head, seed=seed)
+    initialize(head, seed=seed)
     return remembered(
         head, "pooled_head", features=features, classes=classes, hidden=hidden, dropout=dropout, seed=seed
     )

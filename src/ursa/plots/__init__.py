@@ -11,18 +11,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ursa.plots.batch_grid import patch as patch
+    from ursa.plots.batch_grid import show as show
+    from ursa.plots.batch_grid import show_batch as show_batch
+    from ursa.plots.batch_grid import with_probabilities as with_probabilities
     from ursa.plots.curves import history as history
     from ursa.plots.curves import schedule as schedule
     from ursa.plots.figure import Figure as Figure
+    from ursa.plots.lr_curve import lr_find as lr_find
     from ursa.plots.means import statistics as statistics
     from ursa.plots.overview import class_counts as class_counts
     from ursa.plots.overview import mean_pictures as mean_pictures
     from ursa.plots.overview import sizes as sizes
-    from ursa.plots.pictures import patch as patch
-    from ursa.plots.pictures import show as show
-    from ursa.plots.pictures import show_batch as show_batch
-    from ursa.plots.pictures import with_probabilities as with_probabilities
-    from ursa.plots.rates import lr_find as lr_find
 
 _HOME = {
     "Figure": "figure",

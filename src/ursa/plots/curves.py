@@ -80,7 +80,7 @@ def history(history: History) -> Figure:
     if not history.steps and not history.epochs:
         raise DataError("there is nothing to draw", found="a history without steps", fix="train first")
     metrics = _metrics(history.epochs)
-    settings = [name for name in ("rate", "momentum") if any(name in step for step in history.steps)]
+    settings = [name for name in ("lr", "momentum") if any(name in step for step in history.steps)]
     panels = [("loss", 1.35), *((", ".join(names), 1.0) for names in metrics), *((name, 0.6) for name in settings)]
     top, heights = MARGIN + 0.62, [PANEL * share for _, share in panels]
     figure = Figure(WIDTH, top + sum(heights) + GAP * (len(panels) - 1) + FOOT)

@@ -26,7 +26,7 @@ POINTS = 72  # an inch
 INK, MUTED, RULE, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # Okabe and Ito 2008, "Color Universal Design": apart for every kind of colour vision.
 BLUE, SKY, GREEN, ORANGE, RED = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00"
-GREY = "#c4cad0"
+GRAY = "#c4cad0"
 
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.errors import DataError
 from ursa.plots.figure import DPI, INK, MUTED, POINTS, RULE, WIDTH, Figure, fit, lettering, place, width_of, write
 from ursa.plots.reading import Tile, shrunk

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.progress import Progress, silent
 from ursa.core.threads import chunks
@@ -66,7 +66,7 @@ def training_part(catalog: Catalog) -> Catalog:
 def _views(files: Sequence[Path], preparation: Preparation, progress: Progress) -> Iterator[tuple[int, Pixels]]:
     """(place of the file, its view) for each that can be read."""
     done = 0
-    for some in chunks(files, lambda file: scan.look(file, preparation)[1]):
+    for some in chunks(files, lambda file: scan.read_file(file, preparation)[1]):
         for view in some:
             if view is not None:
                 yield done, view

@@ -15,8 +15,8 @@ from ursa.errors import DataError
 from ursa.plots import means as average
 from ursa.plots.figure import (
     BLUE,
+    GRAY,
     GREEN,
-    GREY,
     INK,
     MUTED,
     ORANGE,
@@ -51,7 +51,7 @@ def class_counts(catalog: Catalog, *, progress: Progress = silent) -> Figure:
     catalog = _some(catalog, progress)
     table = counted(catalog)
     parts = [name for name in (*SPLITS, "") if any(name in row for row in table.values())]
-    colors = {**SPLITS, "": BLUE, UNUSABLE: GREY}
+    colors = {**SPLITS, "": BLUE, UNUSABLE: GRAY}
     kinds = [*parts, *([UNUSABLE] if any(UNUSABLE in row for row in table.values()) else [])]
     names, hidden = list(table)[:MOST], list(table)[MOST:]
     step, text = 0.25, 9.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from ursa import sandbox
 from ursa.core import picture_file, seeds
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation, fitted, resize
 from ursa.core.progress import Progress, silent
 from ursa.core.threads import chunks

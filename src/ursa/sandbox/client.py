@@ -5,12 +5,12 @@ ones are decoded, and nobody waits for the system to switch from one process to 
 """
 
 from ursa.core import picture_file
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.errors import DataError
 from ursa.sandbox import process, protocol
-from ursa.sandbox.memory import Budget
 from ursa.sandbox.process import Server, Started
 from ursa.sandbox.protocol import Decoded, Request
+from ursa.sandbox.shared_memory import Budget
 
 HEAVY = 512 << 20  # bytes that a picture may take until its worker is replaced, as its heap has grown
 

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ursa.core.image import Picture, Pixels
+from ursa.core.decoding.image import Picture, Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import cores
 from ursa.errors import DataError
 from ursa.sandbox.client import Client, EndedError, crashed
-from ursa.sandbox.memory import KEPT, Budget, default_budget
 from ursa.sandbox.process import ForkServer, Server, Started
 from ursa.sandbox.protocol import SLOTS, Request
+from ursa.sandbox.shared_memory import KEPT, Budget, default_budget
 
 WORKERS = 2  # a core, at most: a server keeps some for pictures that are quick while others are slow
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ursa.errors import UrsaError
-from ursa.sandbox.memory import SharedMemory
+from ursa.sandbox.shared_memory import SharedMemory
 
 _ORDER = struct.Struct("<cqd")  # what to do; process, or bytes of memory; seconds of patience
 START, WAIT = b"S", b"W"

@@ -8,8 +8,8 @@ import socket
 import struct
 from typing import Any, NamedTuple
 
-from ursa.core.image import MAX_PIXELS
-from ursa.core.kinds import DECODERS
+from ursa.core.decoding.image import MAX_PIXELS
+from ursa.core.decoding.kinds import DECODERS
 from ursa.core.prepare import FITS
 
 ROOM_IN, ROOM_OUT = 512 << 20, -(-3 * MAX_PIXELS >> 20) << 20  # bytes, in whole megabytes: the file, then the pixels

@@ -10,8 +10,8 @@ import threading
 import uuid
 
 from ursa.errors import UrsaError
-from ursa.sandbox.memory import SharedMemory
 from ursa.sandbox.process import PATIENCE, Started, python
+from ursa.sandbox.shared_memory import SharedMemory
 
 LONGEST = 1 << 16  # bytes of a socket that is handed over
 

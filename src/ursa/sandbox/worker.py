@@ -13,14 +13,14 @@ from typing import NoReturn
 import numpy as np
 from PIL import Image, ImageCms
 
-from ursa.core import image
-from ursa.core.image import Picture, Pixels
+from ursa.core.decoding import image
+from ursa.core.decoding.image import Picture, Pixels
 from ursa.core.prepare import Preparation
 from ursa.errors import DataError
 from ursa.sandbox import protocol
 from ursa.sandbox.lockdown import limit_time, lock_down
-from ursa.sandbox.memory import SharedMemory
 from ursa.sandbox.protocol import Decoded, Request
+from ursa.sandbox.shared_memory import SharedMemory
 
 ASKED_FROM = 64 << 20  # bytes of memory from which on decoding has to wait for the common budget
 

@@ -24,21 +24,21 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.text import escaped
 from ursa.core.threads import batched
 from ursa.errors import DataError, UrsaError
-from ursa.serve import refusals
-from ursa.serve.clients import Offenders, client_of
-from ursa.serve.fair_queue import FairQueue, Place
-from ursa.serve.form import Upload
-from ursa.serve.hosts import AllowedHosts, checked
+from ursa.serve.http import refusals
+from ursa.serve.http.clients import Offenders, client_of
+from ursa.serve.http.fair_queue import FairQueue, Place
+from ursa.serve.http.form import Upload
+from ursa.serve.http.hosts import AllowedHosts, checked
+from ursa.serve.http.refusals import RefusedError
+from ursa.serve.http.upload import Memory, uploads
 from ursa.serve.limits import Limits
 from ursa.serve.page import page, security_headers
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.serve.refusals import RefusedError
 from ursa.serve.session import BATCH
-from ursa.serve.upload import Memory, uploads
 
 logger = logging.getLogger("ursa.serve")
 Result = TypeVar("Result")

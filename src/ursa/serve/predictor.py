@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa import sandbox, seals
-from ursa.core import bundle, picture_file
-from ursa.core.bundle import Bundle
-from ursa.core.image import Pixels
-from ursa.core.metrics import softmax
-from ursa.core.onnx_rules import require_plain
+from ursa.core import picture_file
+from ursa.core.bundles import bundle
+from ursa.core.bundles.bundle import Bundle
+from ursa.core.bundles.onnx_rules import require_plain
+from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import stacks
+from ursa.core.statistics import softmax
 from ursa.errors import DataError
 from ursa.serve import trial
 from ursa.serve.session import Session

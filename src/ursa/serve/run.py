@@ -16,11 +16,11 @@ import uvicorn
 
 from ursa.errors import DataError
 from ursa.serve import logs
-from ursa.serve.acceptor import Acceptor
 from ursa.serve.app import app
+from ursa.serve.http.acceptor import Acceptor
+from ursa.serve.http.http_protocol import Connection, Connections
 from ursa.serve.limits import Limits, connections
 from ursa.serve.predictor import Predictor
-from ursa.serve.protocol import Connection, Connections
 
 SWITCH = 0.001  # s; at Python's 5 ms, a thread that decodes waits so long several times a picture beside a busy loop
 GRACE = 30  # seconds that requests in flight have to finish after Ctrl-C

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core.image import Pixels
+from ursa.core.decoding.image import Pixels
 from ursa.core.text import escaped
 from ursa.errors import BundleError
 

@@ -8,11 +8,11 @@ from torch import Tensor
 from ursa.core import seeds
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.batches import Batch, Batches, tensors
+from ursa.training.batches.batch import Batch, Batches, tensors
 from ursa.training.history import Best, History
 from ursa.training.loop import Gradient, State, Step
-from ursa.training.losses import Loss
 from ursa.training.randomness import drawing
+from ursa.training.tasks.losses import Loss
 
 SMOOTH = 0.9  # of the running mean of the losses in which the lowest point is looked for
 
@@ -111,14 +111,14 @@ def _of_rate(bad: Step, history: History) -> tuple[str, str]:
         mean = SMOOTH * mean + (1 - SMOOTH) * step["loss"]
         smooth.append(mean)
     lowest = steps[smooth.index(min(smooth))] if steps else None
-    if lowest is None or lowest["rate"] >= 0.9 * bad.rate:
-        reason, rate = f"the learning rate, {bad.rate:.2g}, is too high", bad.rate / 10
+    if lowest is None or lowest["lr"] >= 0.9 * bad.lr:
+        reason, lr = f"the learning rate, {bad.lr:.2g}, is too high", bad.lr / 10
     else:
         reason = (
             f"the loss rose from step {lowest['step']} on, where the learning rate was {lowest['rate']:.2g}; "
-            f"it is {bad.rate:.2g} now"
+            f"it is {bad.lr:.2g} now"
         )
-        rate = lowest["rate"] / 3
+        lr = lowest["lr"] / 3
     return reason, (
-        f"a peak rate of about {rate:.1g}: head_rate and body_rate of the recipe, or what the optimiser was made with"
+        f"a peak rate of about {lr:.1g}: head_rate and body_rate of the recipe, or what the optimiser was made with"
     )

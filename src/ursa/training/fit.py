@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from ursa.core.progress import Progress, silent
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
-from ursa.training.batches import Batches
-from ursa.training.checkpoints import Checkpoints
+from ursa.training.batches.batch import Batches
+from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.divergence import diverged, finite
 from ursa.training.history import Best, History
-from ursa.training.loop import Gradient, State, Step, in_parts, train
-from ursa.training.losses import Loss, cross_entropy
-from ursa.training.schedules import Schedule
+from ursa.training.loop import Gradient, State, Step, accumulated, train
+from ursa.training.optim.schedules import Schedule
+from ursa.training.tasks.losses import Loss, cross_entropy
 
 Evaluate = Callable[[nn.Module], dict[str, float]]  # after each epoch: {"valid_loss": ..., "accuracy": ...}
 
@@ -29,7 +29,7 @@ ENOUGH, LATE, INTERRUPTED = "no better", "time", "interrupted"  # why a run stop
 
 
 @dataclass(frozen=True)
-class Goal:
+class Monitor:
     """What makes an epoch the best one so far."""
 
     name: str = "valid_loss"  # of what `evaluate` measured
@@ -69,7 +69,7 @@ def fit(
     loss: Loss = cross_entropy,
     schedule: Schedule | None = None,
     gradient: Gradient | None = None,
-    goal: Goal | None = None,
+    monitor: Monitor | None = None,
     history: History | None = None,
     observers: Sequence[Observer] = (),
     checkpoints: Checkpoints | None = None,
@@ -88,8 +88,8 @@ def fit(
     so that no run is lost to another. Observers are told of the new steps only.
     stop: asked after each step whether time is up; the epoch then ends there, is evaluated, and counts like any other.
     """
-    goal, history, gradient = goal or Goal(), history or History(), gradient or in_parts()
-    best, spent = _begin(state, recipe, evaluate, goal, history, checkpoints, resume)
+    monitor, history, gradient = monitor or Monitor(), history or History(), gradient or accumulated()
+    best, spent = _begin(state, recipe, evaluate, monitor, history, checkpoints, resume)
     started = time.perf_counter() - spent
 
     def read() -> None:
@@ -109,7 +109,7 @@ def fit(
                 started = time.perf_counter()
                 for observer in observers:
                     observer.epoch(record)
-                if goal.better(record, best.record):
+                if monitor.better(record, best.record):
                     best = Best(step.epoch + 1, record, _weights(state))
             history.stopped = _why(step, recipe, best, asked(), late)
             over = history.stopped is not None or step.number == step.of
@@ -153,7 +153,7 @@ def _begin(
     state: State,
     recipe: Recipe,
     evaluate: Evaluate,
-    goal: Goal,
+    monitor: Monitor,
     history: History,
     checkpoints: Checkpoints | None,
     resume: bool,
@@ -170,16 +170,16 @@ def _begin(
         if history.stopped == INTERRUPTED:
             history.stopped = None
         return best, saved.seconds
-    best = _first(state, evaluate, goal, history)
+    best = _first(state, evaluate, monitor, history)
     if checkpoints is not None:
         checkpoints.save(state, recipe, history, best)  # so that a disk that is full or read-only is known now
     return best, 0.0
 
 
-def _first(state: State, evaluate: Evaluate, goal: Goal, history: History) -> Best:
+def _first(state: State, evaluate: Evaluate, monitor: Monitor, history: History) -> Best:
     record = {"epoch": 0, **evaluate(state.model)}
-    if goal.name not in record:
-        raise TrainingError(f"nothing measures {goal.name!r}", found=", ".join(record))
+    if monitor.name not in record:
+        raise TrainingError(f"nothing measures {monitor.name!r}", found=", ".join(record))
     history.epochs.append(record)
     return Best(0, record, _weights(state))
 
@@ -197,7 +197,7 @@ def _why(step: Step, recipe: Recipe, best: Best, asked: bool, late: bool) -> str
     """The reason to stop after this step, if there is one."""
     if step.number == step.of:
         return None
-    if step.ends_epoch and recipe.patience and step.epoch + 1 - best.epoch >= recipe.patience:
+    if step.ends_epoch and recipe.optim.patience and step.epoch + 1 - best.epoch >= recipe.optim.patience:
         return ENOUGH
     return LATE if late else INTERRUPTED if asked else None
 

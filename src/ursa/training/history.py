@@ -33,7 +33,7 @@ class History:
             return None
         losses = torch.stack([step.loss for step in steps]).tolist()
         known = zip(steps, losses, strict=True)
-        self.steps += [{"step": s.number, "epoch": s.epoch, "loss": loss, "rate": s.rate} for s, loss in known]
+        self.steps += [{"step": s.number, "epoch": s.epoch, "loss": loss, "lr": s.lr} for s, loss in known]
         return next((s for s, loss in zip(steps, losses, strict=True) if not abs(loss) < float("inf")), None)
 
     def train_loss(self, epoch: int) -> float:

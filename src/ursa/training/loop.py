@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from ursa.core import seeds
 from ursa.recipe import Recipe
-from ursa.training.average import Average
-from ursa.training.batches import Batch, Batches, mapped
-from ursa.training.losses import Loss, cross_entropy
-from ursa.training.optimizers import set_momentum
+from ursa.training.batches.batch import Batch, Batches, mapped
+from ursa.training.optim.ema import EMA
+from ursa.training.optim.optimizers import set_momentum
+from ursa.training.optim.schedules import Schedule, one_cycle
 from ursa.training.randomness import drawing, may_draw
-from ursa.training.schedules import Schedule, one_cycle
+from ursa.training.tasks.losses import Loss, cross_entropy
 
 
 @dataclass
@@ -31,7 +31,7 @@ class State:
     model: nn.Module
     optimizer: torch.optim.Optimizer  # each of its groups with a "peak", the learning rate that schedules scale
     step: int = 0  # steps done
-    average: Average | None = None  # of the weights, where one is kept
+    average: EMA | None = None  # of the weights, where one is kept
     scaler: torch.amp.GradScaler | None = None  # for float16, whose gradients would vanish
 
 
@@ -42,7 +42,7 @@ class Step(NamedTuple):
     epoch: int  # 0 for the first
     of: int  # steps in the whole run
     loss: Tensor  # scalar, detached; reading it waits for the device, so read many at once
-    rate: float  # learning rate of the last group, which holds the head
+    lr: float  # learning rate of the last group, which holds the head
     ends_epoch: bool
 
 
@@ -63,18 +63,18 @@ def train(
     schedule: of the learning rates, one-cycle where none is given; momentum: likewise, the optimiser's own.
     gradient: how loss and gradient of a batch are computed, `in_parts()` where none is given.
     """
-    schedule, gradient = schedule or one_cycle(recipe.warm_up), gradient or in_parts()
+    schedule, gradient = schedule or one_cycle(recipe.optim.warmup), gradient or accumulated()
     model, optimizer = state.model, state.optimizer
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     per_epoch = len(batches)
-    total = recipe.epochs * per_epoch
+    total = recipe.optim.epochs * per_epoch
     draws, before = may_draw(model, loss), None
     stream = seeds.number(recipe.seed, "steps")
     while state.step < total:
         epoch, first = divmod(state.step, per_epoch)
         for batch in batches.epoch(epoch, first):
             if (factor := schedule(state.step / total)) != before:
-                rate, before = set_rates(optimizer, factor), factor
+                lr, before = set_lrs(optimizer, factor), factor
             if momentum is not None:
                 set_momentum(optimizer, momentum(state.step / total))
             if not model.training:  # whoever reads the steps may have evaluated it meanwhile
@@ -85,12 +85,12 @@ def train(
                     value = gradient(state, batch, loss)
             else:
                 value = gradient(state, batch, loss)
-            _update(state, weights, recipe.clip)
+            _update(state, weights, recipe.optim.max_grad_norm)
             state.step += 1
-            yield Step(state.step, epoch, total, value, rate, state.step % per_epoch == 0)
+            yield Step(state.step, epoch, total, value, lr, state.step % per_epoch == 0)
 
 
-def in_parts(size: int = 0, precision: torch.dtype = torch.float32) -> Gradient:
+def accumulated(size: int = 0, precision: torch.dtype = torch.float32) -> Gradient:
     """Loss and gradient of a batch, `size` examples at a time (0: all at once), one after the other.
 
     Gradients add up, so the size changes memory and speed but not the result. precision: torch.float32, or what
@@ -120,11 +120,11 @@ def outputs(model: nn.Module, inputs: tuple[Tensor, ...], precision: torch.dtype
         return mapped(model(*inputs), Tensor.float)
 
 
-def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
+def set_lrs(optimizer: torch.optim.Optimizer, factor: float) -> float:
     """Learning rates become `factor` of each group's peak. Returns the last group's."""
     for group in optimizer.param_groups:
-        group["lr"] = rate = group["peak"] * factor
-    return float(rate)
+        group["lr"] = lr = group["max_lr"] * factor
+    return float(lr)
 
 
 def _whole(state: State, batch: Batch, loss: Loss) -> Tensor:
@@ -151,4 +151,4 @@ def _update(state: State, weights: list[Tensor], clip: float) -> None:
         state.scaler.step(state.optimizer)
         state.scaler.update()
     if state.average is not None:
-        state.average.follow()
+        state.average.update()

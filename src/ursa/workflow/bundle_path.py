@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ursa import workspace
-from ursa.core.bundle_document import require_names
+from ursa.core.bundles.bundle_document import require_names
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError

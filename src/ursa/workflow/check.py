@@ -12,15 +12,15 @@ import polars as pl
 
 from ursa import workspace
 from ursa.clean.audit import CHECKS, Check, audit
-from ursa.core import metrics
+from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
-from ursa.core.metrics import Metric
+from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 from ursa.data.saved_splits import remembered, with_drawn_test
 from ursa.diagnose import report
-from ursa.embed.neighbours import near_copies
-from ursa.embed.predictions import fitted_probe, select
+from ursa.embed.similar_embeddings import near_duplicate_groups
+from ursa.embed.stored_probe import fitted_probe, select
 from ursa.recipe import Recipe
 from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
 
@@ -38,7 +38,7 @@ class Checked:
     catalog: Catalog
     labels: Labels
     findings: list[Finding]
-    accuracy: Metric  # of a cross-validated linear probe; NaN where there was nothing to probe
+    accuracy: Estimate  # of a cross-validated linear probe; NaN where there was nothing to probe
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
     report: Path
     seconds: dict[str, float]
@@ -50,7 +50,7 @@ class Checked:
             "classes": self.catalog.counts(),
             "findings": [finding.to_json() for finding in self.findings],
             "accuracy": self.accuracy.to_json(),
-            "per_class": metrics.per_class(self.confusion, self.labels.names),
+            "per_class": statistics.per_class(self.confusion, self.labels.names),
             "confusion": self.confusion.tolist(),
             "report": str(self.report),
             "seconds": self.seconds,
@@ -78,17 +78,17 @@ def check(data: Data, options: Options | None = None, *, checks: Sequence[Check]
     return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds)
 
 
-def _probed(ready: Prepared, seed: int) -> tuple[Labels, Metric, npt.NDArray[np.int64]]:
+def _probed(ready: Prepared, seed: int) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
     """Classes, accuracy and confusion [K, K] of the cross-validated probe, on all but the test part."""
     parts = with_drawn_test(ready.catalog.usable(), remembered(ready.space.splits, seed))
     part = parts.where(pl.col("split").fill_null("train") != "test")
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]
-        return labels, Metric(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64)
-    ties = near_copies(ready.catalog, ready.embeddings).of(part)
+        return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64)
+    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
     vectors = select(part, ready.embeddings)
-    fitted = fitted_probe(part, labels, vectors, ready.space, seed=seed, folds=Recipe().folds, ties=ties)
+    fitted = fitted_probe(part, labels, vectors, ready.space, seed=seed, folds=Recipe().probe.folds, groups=groups)
     targets = part.targets(labels)
-    confusion = metrics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
+    confusion = statistics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
     return labels, fitted.accuracy(targets), confusion

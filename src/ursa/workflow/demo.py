@@ -20,7 +20,7 @@ from ursa.workflow.setup import Options
 from ursa.workflow.train import Trained, train
 
 # Mirrored digits are other signs, and they fill their pictures: no flips, hardly any crops.
-RECIPE = Recipe(epochs=6, flip=0.0, zoom=0.9, body_rate=1e-3)
+RECIPE = Recipe.of(epochs=6, hflip=0.0, min_scale=0.9, body_lr=1e-3)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ursa.core.progress import Progress, silent
-from ursa.data.addresses import Network
-from ursa.data.download import Failure, Settings
-from ursa.data.download import download as fetched
-from ursa.data.fetch import Limits
-from ursa.data.ledger import Ledger
-from ursa.data.lists import Lists, read_lists
+from ursa.data.download.addresses import Network
+from ursa.data.download.downloader import Failure, Settings
+from ursa.data.download.downloader import download as fetched
+from ursa.data.download.fetch import Limits
+from ursa.data.download.ledger import Ledger
+from ursa.data.download.lists import Lists, read_lists
 from ursa.errors import DataError
 from ursa.workspace import Workspace
 
@@ -70,7 +70,7 @@ def download(
     Files are named by the hash of their bytes. What an earlier run fetched, or found to fail for good, is not asked for
     again unless `again` is set. Only public addresses are connected to, unless `allow_private` is set; proxies of the
     environment are not used. workers: requests at a time over all hosts; 1 goes strictly in the order of the lists.
-    limits: see `ursa.data.fetch.Limits`. Raises DataError for lists or a folder that cannot be used; a URL that gives
+    limits: see `ursa.data.download.fetch`. Raises DataError for lists or a folder that cannot be used; a URL that gives
     no picture is a failure in the result.
     """
     start = time.perf_counter()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import metrics, picture_file
+from ursa.core import picture_file, statistics
+from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
-from ursa.core.image import Pixels
 from ursa.core.labels import Labels
-from ursa.core.metrics import Metric
 from ursa.core.progress import Progress, silent
+from ursa.core.statistics import Estimate
 from ursa.core.threads import chunks
-from ursa.data import looks
+from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workspace import Workspace
@@ -33,10 +33,10 @@ class Evaluated:
 
     pictures: int
     problems: dict[str, str]  # picture id -> why it could not be judged
-    accuracy: Metric
+    accuracy: Estimate
     labels: Labels
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
-    looks: int = 0  # at these test pictures so far; 0 where they are no test part, or no workspace counts them
+    test_set_uses: int = 0  # at these test pictures so far; 0 where they are no test part, or no workspace counts them
     findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -45,9 +45,9 @@ class Evaluated:
             "pictures": self.pictures,
             "problems": self.problems,
             "accuracy": self.accuracy.to_json(),
-            "per_class": metrics.per_class(self.confusion, self.labels.names),
+            "per_class": statistics.per_class(self.confusion, self.labels.names),
             "confusion": self.confusion.tolist(),
-            "looks": self.looks,
+            "test_set_uses": self.test_set_uses,
             "findings": [finding.to_json() for finding in self.findings],
         }
 
@@ -68,14 +68,14 @@ def evaluate(
     there, or `.ursa/` beside the pictures. pattern, table: as of `Options`. Raises DataError for classes that the model
     does not know and for pictures that cannot be used, BundleError for the bundle.
     """
-    from ursa.data.sources import needs_labels
+    from ursa.data.sources.folder_source import needs_labels
     from ursa.workflow.setup import Options, catalog_of
 
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
     catalog = needs_labels(catalog_of(data, Options(pattern=pattern, table=table or {})))
     at = None if workspace is None else Path(workspace)
     space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
-    catalog = _with_drawn_test(catalog.labelled(), space, predictor)
+    catalog = _with_drawn_test(catalog.labeled(), space, predictor)
     for split in ("test", "valid"):
         if (catalog.rows["split"] == split).any():
             catalog = catalog.of_split(split)
@@ -94,17 +94,17 @@ def evaluate(
             found=_commonest(problems),
         )
     predicted, given = np.array(rows).T
-    looked = 0
+    uses = 0
     if space.root.is_dir() and (catalog.rows["split"] == "test").all():
-        looked = _counted(space, predictor, catalog.without(problems))
+        uses = _counted(space, predictor, catalog.without(problems))
     return Evaluated(
         pictures=len(rows),
         problems=problems,
-        accuracy=metrics.proportion(int((predicted == given).sum()), len(rows), "pictures of this folder"),
+        accuracy=statistics.proportion(int((predicted == given).sum()), len(rows), "pictures of this folder"),
         labels=predictor.labels,
-        confusion=metrics.confusion(predicted, given, len(predictor.labels)),
-        looks=looked,
-        findings=tuple(looks.looked_at(looked, len(rows))),
+        confusion=statistics.confusion(predicted, given, len(predictor.labels)),
+        test_set_uses=uses,
+        findings=tuple(test_set_log.test_set_findings(uses, len(rows))),
     )
 
 
@@ -129,7 +129,7 @@ def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor)
 
     if (catalog.rows["split"] == "test").any() or not space.splits.exists():
         return catalog
-    known = scan.hashed(scan.recalled(catalog, space.catalog))
+    known = scan.hashed(scan.load_scan(catalog, space.catalog))
     seed = predictor.bundle.document.get("training", {}).get("recipe", {}).get("seed", 0)
     return with_drawn_test(known, remembered(space.splits, seed))
 
@@ -138,7 +138,7 @@ def _counted(space: Workspace, predictor: Predictor, catalog: "Catalog") -> int:
     """Writes the look down -> how many there have been."""
     keys = [hashlib.sha256(picture_file.read(file)).hexdigest() for file in catalog.files()]
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
-    return looks.look(space.looks, "evaluate", model, keys)
+    return test_set_log.record_use(space.test_set_log, "evaluate", model, keys)
 
 
 def predictions(

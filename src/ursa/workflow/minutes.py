@@ -21,7 +21,9 @@ from ursa.workflow.setup import Data, Options, listed
 from ursa.workflow.speeds import Speed, measured
 
 if TYPE_CHECKING:
-    from ursa.training.pace import Pace
+    from ursa.training.optim.deadline import Deadline
+
+    pass
 
 LEAST = 0.1  # minutes: importing PyTorch alone takes some seconds
 MARGIN = 1.3  # what comes after training is put aside with so much more than was measured
@@ -30,7 +32,7 @@ WIDE = 3  # times the recipe's epochs, at most, when there is time to spare
 PART = 0.25  # of an epoch: less is not worth beginning
 SPARE = 1.5  # times the epochs that fit are begun: a machine faster than measured does more, the deadline ends the rest
 MEASURING = 0.1  # share of the time after which no further backbone is measured
-HARM = 400  # pictures, at most, that augmentations are tried on: see `ursa.training.harm`
+HARM = 400  # pictures, at most, that augmentations are tried on: see `ursa.training.augment.label_safety`
 PROBE = 3e-7  # seconds of fitting the probe for a picture, a class and a feature (measured: 1.4e-7 to 2.7e-7)
 
 
@@ -98,7 +100,7 @@ class Plan:
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe with as many epochs as may be done; the schedule comes to its end at the deadline whatever is."""
-        return replace(recipe, epochs=min(WIDE * self.wanted, math.ceil(SPARE * self.epochs)))
+        return recipe.with_settings({"epochs": min(WIDE * self.wanted, math.ceil(SPARE * self.epochs))})
 
     def settled(self, learn: int, valid: int, others: int) -> "Plan":
         """The plan for the time that is left when training begins, for so many pictures in each part."""
@@ -111,12 +113,12 @@ class Plan:
         rows = tuple(replace(row, chosen=row == best) for row in fresh)
         return replace(self, epochs=best.epochs, size=best.size, weighed=(*others_weighed, *rows))
 
-    def pace(self, valid: int, others: int, batch: int) -> "Pace":
+    def deadline(self, valid: int, others: int, batch: int) -> "Deadline":
         """The deadline of training, from now on."""
-        from ursa.training.pace import Pace
-
         work = Work(0, 0, valid, after_training(valid, others), 0)
-        return Pace(self.limit.left(), after(self.speed, work), self.speed.steps[self.size] * batch)
+        from ursa.training.optim.deadline import Deadline
+
+        return Deadline(self.limit.left(), after(self.speed, work), self.speed.steps[self.size] * batch)
 
 
 def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
@@ -136,8 +138,8 @@ def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
         raise TrainingError("no picture of a sample can be used", fix="look at what `ursa check` says of the pictures")
     left = limit.left()
     pairs = zip(speeds, works, strict=True)
-    rows = [row for speed, work in pairs for row in weigh(speed, work, limit.seconds, left, recipe.epochs)]
-    best = chosen(rows, options.backbone, {speed.backbone: speed.own for speed in speeds}, recipe.epochs)
+    rows = [row for speed, work in pairs for row in weigh(speed, work, limit.seconds, left, recipe.optim.epochs)]
+    best = chosen(rows, options.backbone, {speed.backbone: speed.own for speed in speeds}, recipe.optim.epochs)
     if best is None:
         soonest = min(row.ends for row in rows)
         raise TrainingError(
@@ -148,7 +150,7 @@ def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
     speed = next(speed for speed in speeds if speed.backbone == best.backbone)
     weighed = tuple(replace(row, chosen=row == best) for row in rows)
     used = replace(options, backbone=best.backbone, fresh=False)  # it was made fresh just now
-    return Plan(limit, used, best.epochs, best.size, speed, weighed, recipe.epochs)
+    return Plan(limit, used, best.epochs, best.size, speed, weighed, recipe.optim.epochs)
 
 
 def weigh(speed: Speed, work: Work, seconds: float, left: float, wanted: int) -> list[Weighed]:
@@ -213,9 +215,9 @@ def _work(catalog: Catalog, engine: Engine, recipe: Recipe) -> Work:
     usable = catalog.rows.filter(catalog.rows["problem"].is_null() & catalog.rows["label"].is_not_null())
     given = {name: int((usable["split"] == name).sum()) for name in ("train", "train-dev", "valid", "test")}
     free = len(usable) - sum(given.values())
-    valid = given["valid"] or round(recipe.valid * len(usable))
-    test = given["test"] or round(recipe.test * len(usable))
-    dev = given["train-dev"] or round(recipe.train_dev * len(usable))
+    valid = given["valid"] or round(recipe.split.valid * len(usable))
+    test = given["test"] or round(recipe.split.test * len(usable))
+    dev = given["train-dev"] or round(recipe.split.train_dev * len(usable))
     learn = max(1, given["train"] + free - (valid + test + dev - given["valid"] - given["test"] - given["train-dev"]))
     with Store(engine.space.embeddings(engine.key)) as store:
         keys = catalog.rows["sha256"]
@@ -226,7 +228,7 @@ def _work(catalog: Catalog, engine: Engine, recipe: Recipe) -> Work:
         learn=learn,
         valid=valid,
         after=after_training(valid, test + dev),
-        changed=min(HARM, learn // 2) if recipe.epochs else 0,
+        changed=min(HARM, learn // 2) if recipe.optim.epochs else 0,
         fit=1.0 + PROBE * learn * classes * features,
     )
 

@@ -23,7 +23,7 @@ from ursa.workflow.setup import Prepared
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ursa.training.checkpoints import Checkpoints
+    from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 
 LARGEST = 1 << 53  # of a run's number: no run has it
 
@@ -118,7 +118,7 @@ def held(space: Workspace, run: Run) -> Iterator[Run]:
 
 def checkpoints(name: str, ready: Prepared, learn: Catalog, valid: Catalog, labels: Labels) -> "Checkpoints":
     """The checkpoints of a run, bound to its pictures, their classes and parts, and to the backbone."""
-    from ursa.training.checkpoints import Checkpoints
+    from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 
     backbone = f"{ready.engine.backbone.name} ({ready.embeddings.fingerprint[:8]})"
     parts = f"{_said(learn, labels)} to learn from, {_said(valid, labels)} to validate"

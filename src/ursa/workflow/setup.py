@@ -11,18 +11,18 @@ from pathlib import Path
 import polars as pl
 
 from ursa import seals
-from ursa.core.image import DECODERS, sniff
+from ursa.core.decoding.image import DECODERS, sniff
 from ursa.core.progress import Progress, silent
 from ursa.core.text import escaped
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.saved_splits import put_aside_elsewhere
-from ursa.data.sources import from_folder, needs_labels
-from ursa.data.tables import from_table
+from ursa.data.sources.folder_source import from_folder, needs_labels
+from ursa.data.sources.tables import from_table
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.device import available
 from ursa.embed.engine import Engine
-from ursa.embed.run import embed
+from ursa.embed.one_pass import embed
 from ursa.embed.store import Embeddings
 from ursa.errors import DataError, did_you_mean
 from ursa.workspace import Workspace
@@ -42,8 +42,10 @@ class Options:
     device: str = "cpu"  # or "cuda", "cuda:1", "mps"; "auto" becomes the fastest that is there
     seed: int = 0
     progress: Progress = silent
-    pattern: str | None = None  # labels from file names: see `ursa.data.sources.from_folder`
-    table: Mapping[str, str] = field(default_factory=dict)  # how to read a table: see `ursa.data.tables.from_table`
+    pattern: str | None = None  # labels from file names: see `ursa.data.sources.folder_source.from_folder`
+    table: Mapping[str, str] = field(
+        default_factory=dict
+    )  # how to read a table: see `ursa.data.sources.tables.from_table`
     fresh: bool = False  # compute again what the workspace knows; runs, splits, looks and downloads stay
     cache_gb: float = 2.0  # room for decoded pictures in the workspace, used where decoding is slow; 0: none
 
@@ -148,7 +150,7 @@ def listed(data: Data, options: Options, *, classes: bool = False) -> tuple[Cata
             f"{aside:,} pictures are put aside for testing by a list that was made or changed elsewhere: "
             f"{escaped(space.splits)}. Without that file they are drawn anew."
         )
-    return scan.recalled(catalog, space.catalog), space
+    return scan.load_scan(catalog, space.catalog), space
 
 
 def _made_elsewhere(space: Workspace) -> str:

@@ -11,7 +11,7 @@ from ursa.core.prepare import Preparation, resize
 from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import Catalog
-from ursa.data.sources import from_folder
+from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError, did_you_mean
 from ursa.plots.reading import Tile, opened, sample, scanned
 from ursa.recipe import Recipe
@@ -116,19 +116,19 @@ def _picture(file: Path, preparation: Preparation | None) -> Shown:
 
 
 def _patch(file: Path, top: int, left: int) -> Shown:
-    from ursa.plots import pictures
+    from ursa.plots import batch_grid
 
     found = opened(file)
     if found.pixels is None:
         return _picture(file, None)
     pixels = found.pixels
-    values = pictures.part_of(pixels, top, left, PATCH)
+    values = batch_grid.part_of(pixels, top, left, PATCH)
     facts = {"picture": str(file), "top": top, "left": left, "values": values.tolist(), "problem": None}
     return Shown(
         "patch",
         facts,
         (Tile(values, file.name, None, str(file)),),
-        lambda: pictures.patch(pixels, top, left, PATCH),
+        lambda: batch_grid.patch(pixels, top, left, PATCH),
         frozenset([file.resolve()]),
     )
 
@@ -164,10 +164,10 @@ def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -
     """The same pictures as a batch of training shows them in its first epoch."""
     import torch
 
-    from ursa.training.augment import augmented, draws
-    from ursa.training.mixing import mixed
-    from ursa.training.picture_batches import in_squares, side_for
-    from ursa.training.pictures import reduced
+    from ursa.training.augment.mixing import mixed
+    from ursa.training.augment.views import augmented, draws
+    from ursa.training.batches.picture_batches import in_squares, side_for
+    from ursa.training.batches.picture_reader import reduced
 
     sound = [(tile, tile.pixels) for tile in tiles if tile.pixels is not None]
     if not sound:
@@ -176,10 +176,10 @@ def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -
     small = [reduced(pixels, Preparation(side, preparation.fit), resize) for _, pixels in sound]
     squares, sizes = in_squares(small, side)
     views = augmented(
-        torch.from_numpy(squares), sizes, preparation, recipe, draws(recipe.seed, 0, np.arange(len(sound)))
+        torch.from_numpy(squares), sizes, preparation, recipe.augment, draws(recipe.seed, 0, np.arange(len(sound)))
     )
-    if recipe.mixup or recipe.cutmix:
-        views, _ = mixed(views, torch.zeros(len(views), dtype=torch.long), 1, recipe, 0, 0)
+    if recipe.augment.mixup or recipe.augment.cutmix:
+        views, _ = mixed(views, torch.zeros(len(views), dtype=torch.long), 1, recipe.augment, recipe.seed, 0, 0)
     shown = {tile.id: replace(tile, pixels=view) for (tile, _), view in zip(sound, views.byte().numpy(), strict=True)}
     return [shown.get(tile.id, tile) for tile in tiles]
 
@@ -231,4 +231,4 @@ def _spread(values: Any) -> dict[str, float]:
 
 def _known(catalog: Catalog, folder: Path, at: Path | None) -> Catalog:
     """The catalog with what the last `ursa check` found, where there was one."""
-    return scan.recalled(catalog, Workspace(at if at is not None else folder / NAME).catalog)
+    return scan.load_scan(catalog, Workspace(at if at is not None else folder / NAME).catalog)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from ursa.core import bundle
+from ursa.core.bundles import bundle
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
@@ -17,7 +17,7 @@ from ursa.embed.engine import Engine, dtype_of
 from ursa.recipe import Recipe
 
 if TYPE_CHECKING:
-    from ursa.training.models import Classifier
+    from ursa.training.classifier import Classifier
 
 SIZES = (128, 160, 192, 224)  # pixels of the pictures that may be learned from; each 1.2 to 1.6 times the work
 SAMPLE = 32  # pictures that are decoded and taken forward
@@ -46,9 +46,9 @@ def measured(catalog: Catalog, engine: Engine, recipe: Recipe, left: Callable[[]
     Trains a copy that is thrown away; nothing is stored. left: share of the time that is left, so that on a slow
     machine less is measured. Costs 3 to 6 seconds beside the imports, which a run needs anyway.
     """
-    from ursa.training.models import Classifier
-    from ursa.training.picture_batches import Views
-    from ursa.training.transfer import predict
+    from ursa.training.batches.picture_batches import Views
+    from ursa.training.classifier import Classifier
+    from ursa.training.fine_tuning import predict
 
     own, preparation = engine.about.size, engine.about.preparation
     sample = catalog.where(pl.col("label").is_not_null())
@@ -61,7 +61,9 @@ def measured(catalog: Catalog, engine: Engine, recipe: Recipe, left: Callable[[]
         return None
     labels = catalog.labels
     extractor = engine.backbone.load()
-    model = Classifier(extractor, engine(preparation.blank(1)).shape[1], len(labels), recipe.tta).to(engine.device)
+    model = Classifier(extractor, engine(preparation.blank(1)).shape[1], len(labels), recipe.augment.tta).to(
+        engine.device
+    )
     views = Views(sample, preparation)
     with _timed() as predicting:
         predict(model, views)
@@ -100,21 +102,23 @@ def _step(
     model: "Classifier", sample: Catalog, labels: Labels, engine: Engine, preparation: Preparation, recipe: Recipe
 ) -> float | None:
     """Seconds a picture of training. None where the network takes no pictures of this size."""
-    from ursa.training.cores import gradients
-    from ursa.training.layer_rates import adamw
+    from ursa.training.batches.picture_batches import PictureBatches
     from ursa.training.loop import State, train
-    from ursa.training.losses import smoothed
-    from ursa.training.picture_batches import PictureBatches
+    from ursa.training.optim.data_parallel import gradients
+    from ursa.training.optim.layer_lrs import adamw
+    from ursa.training.tasks.losses import smoothed
 
-    few = replace(recipe, epochs=STEPS, batch=min(recipe.batch, len(sample)), small=0)
+    few = recipe.with_settings(
+        {"epochs": STEPS, "batch_size": min(recipe.optim.batch_size, len(sample)), "progressive_resizing": 0}
+    )
     batches = PictureBatches(sample, sample.targets(labels), preparation, few, engine.device, classes=len(labels))
     model.requires_grad_(True)
     precision = dtype_of(engine.precision)
     seconds, last = [], time.perf_counter()
     try:
-        with gradients(engine.device, precision, few.micro_batch) as gradient:
+        with gradients(engine.device, precision, few.optim.micro_batch_size) as gradient:
             for step in train(
-                State(model, adamw(model, few)), batches, few, smoothed(few.smoothing), gradient=gradient
+                State(model, adamw(model, few)), batches, few, smoothed(few.optim.label_smoothing), gradient=gradient
             ):
                 float(step.loss)  # waits for the device
                 seconds.append(time.perf_counter() - last)
@@ -127,7 +131,7 @@ def _step(
         return None
     finally:
         model.requires_grad_(False).eval()
-    return min(seconds) / few.batch
+    return min(seconds) / few.optim.batch_size
 
 
 def _export(model: "Classifier", labels: Labels, preparation: Preparation, views: Any) -> tuple[float, float]:

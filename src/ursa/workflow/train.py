@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ursa import workspace
-from ursa.core import metrics
+from ursa.core import statistics
 from ursa.core.finding import Finding
-from ursa.core.metrics import Metric
+from ursa.core.statistics import Estimate
 from ursa.core.text import escaped
-from ursa.data import looks
+from ursa.data import test_set_log
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.engine import dtype_of
-from ursa.embed.predictions import select
 from ursa.embed.probe import Head
+from ursa.embed.stored_probe import select
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import bundle_path, runs
 from ursa.workflow.minutes import Limit, Plan, Weighed, planned
-from ursa.workflow.parts import Parts, parted, probed
 from ursa.workflow.setup import Clock, Data, Options, Prepared, embedded, listed, note
+from ursa.workflow.splitting import Parts, parted, probed
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ursa.training.checkpoints import Checkpoints
+    from ursa.training.checkpoints.checkpoint_folder import Checkpoints
+    from ursa.training.fine_tuning import Outcome
     from ursa.training.fit import Observer
-    from ursa.training.transfer import Outcome
 
 
 LARGE = 1_000_000  # pixels of a picture on average, from which on decoded ones are kept for the next epoch
@@ -43,13 +43,13 @@ CHOSE = "held-out validation pictures, which also chose the epoch"
 class Trained:
     """What `ursa train` came to."""
 
-    probe: Metric  # held-out accuracy of the probe
-    accuracy: Metric  # held-out accuracy of what was kept
+    probe: Estimate  # held-out accuracy of the probe
+    accuracy: Estimate  # held-out accuracy of what was kept
     kept: str  # "probe" or "fine-tuned"
     verdict: Finding
     pictures: dict[str, int]  # by part: train, train-dev, valid, test
-    parts: dict[str, Metric]  # accuracy of what was kept, by part that it did not learn from
-    looks: int  # at this test part so far, this one with them; 0 without a test part
+    parts: dict[str, Estimate]  # accuracy of what was kept, by part that it did not learn from
+    test_set_uses: int  # at this test part so far, this one with them; 0 without a test part
     findings: list[Finding]  # what is to be said of the parts
     history: Path
     report: Path
@@ -67,7 +67,7 @@ class Trained:
             "verdict": self.verdict.to_json(),
             "pictures": self.pictures,
             "parts": {name: {"accuracy": metric.to_json()} for name, metric in self.parts.items()},
-            "looks": self.looks,
+            "test_set_uses": self.test_set_uses,
             "findings": [finding.to_json() for finding in self.findings],
             "history": str(self.history),
             "report": str(self.report),
@@ -93,7 +93,7 @@ def train(
     data: a folder of pictures, a table that names them, or a catalog. Accuracy is measured on the test part if there is
     one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory. minutes: the
     whole run ends within them; backbone, size of the pictures and epochs are chosen so (see `ursa.workflow.minutes`).
-    track: trackers to log to, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.trackers`).
+    track: trackers to log to, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`).
     resume: go on with the run of this name, or where it is True with the one begun last, of those that were not
     finished and nobody is training; on the same pictures with the same recipe. Raises DataError, TrainingError or
     BundleError; after Ctrl-C in training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
@@ -126,7 +126,7 @@ def train(
         recipe = plan.recipe(recipe)
     with _held(ready, before) as run:
         folder, checkpoints = ready.space.run(run.name), None
-        if plan is None and recipe.epochs:
+        if plan is None and recipe.optim.epochs:
             checkpoints = runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
         with clock.phase("train"):
             observers = _observers(track, folder, ready, recipe)
@@ -136,8 +136,8 @@ def train(
             by_part = _by_part(outcome, judged, ready, parts)
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
-        looked = _looked(predictor, ready, parts)
-        findings = [*poor, *harm, *looks.looked_at(looked, len(parts.test))]
+        uses = _uses(predictor, ready, parts)
+        findings = [*poor, *harm, *test_set_log.test_set_findings(uses, len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:
@@ -149,7 +149,7 @@ def train(
         verdict=outcome.verdict,
         pictures=parts.counts(),
         parts=by_part,
-        looks=looked,
+        test_set_uses=uses,
         findings=findings,
         history=folder / "history.json",
         report=folder / "report.html",
@@ -190,23 +190,23 @@ def _held(ready: Prepared, before: runs.Run | None) -> contextlib.AbstractContex
 def _known(track: Sequence[str]) -> None:
     """Trackers are asked for now, not after an hour of training."""
     if track:
-        from ursa.training.trackers import known
+        from ursa.training.loggers import known
 
         for wanted in track:
             known(wanted)
 
 
 def _observers(track: Sequence[str], run: Path, ready: Prepared, recipe: Recipe) -> "list[Observer]":
-    from ursa.training.trackers import tracker
+    from ursa.training.loggers import create
 
-    return [tracker(wanted, run, ready.space.root, recipe.to_json()) for wanted in track]
+    return [create(wanted, run, ready.space.root, recipe.to_json()) for wanted in track]
 
 
 def _harmed(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
     """What the recipe's augmentations do to labels."""
-    if not recipe.epochs:
+    if not recipe.optim.epochs:
         return []
-    from ursa.training.harm import harmed
+    from ursa.training.augment.label_safety import harmed
 
     vectors = select(parts.learn, ready.embeddings).vectors
     return harmed(parts.learn, parts.labels, vectors, ready.engine, ready.engine.about.preparation, recipe)
@@ -223,10 +223,10 @@ def _fine_tuned(
     observers: "list[Observer]",
 ) -> "Outcome":
     """From the probe, with a limit of time on pictures of the plan's size; decoded ones are kept where that pays."""
-    from ursa.training.models import Classifier
-    from ursa.training.picture_batches import PictureBatches, Views, side_for
-    from ursa.training.pictures import cached
-    from ursa.training.transfer import fine_tune
+    from ursa.training.batches.picture_batches import PictureBatches, Views, side_for
+    from ursa.training.batches.picture_reader import cached
+    from ursa.training.classifier import Classifier
+    from ursa.training.fine_tuning import fine_tune
 
     engine, preparation = ready.engine, ready.engine.about.preparation
     at = preparation if plan is None else replace(preparation, size=plan.size)  # of the pictures learned from
@@ -237,38 +237,38 @@ def _fine_tuned(
         cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
     ):
         return fine_tune(
-            Classifier.from_probe(engine.backbone.load(), head, recipe.tta).to(options.device),
+            Classifier.from_probe(engine.backbone.load(), head, recipe.augment.tta).to(options.device),
             PictureBatches(parts.learn, targets, at, recipe, options.device, of_learn, classes),
             Views(parts.valid, preparation, of_valid),
             parts.valid.targets(parts.labels),
             recipe,
             precision=dtype_of(engine.precision),
-            pace=None if plan is None else plan.pace(len(parts.valid), parts.aside, recipe.batch),
+            deadline=None if plan is None else plan.deadline(len(parts.valid), parts.aside, recipe.optim.batch_size),
             checkpoints=checkpoints,
             observers=observers,
             progress=options.progress,
         )
 
 
-def _looked(predictor: Predictor, ready: Prepared, parts: Parts) -> int:
+def _uses(predictor: Predictor, ready: Prepared, parts: Parts) -> int:
     """Looks at this test part so far, this one with them; 0 without a test part."""
     if not len(parts.test):
         return 0
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
-    return looks.look(ready.space.looks, "train", model, parts.test.rows["sha256"])
+    return test_set_log.record_use(ready.space.test_set_log, "train", model, parts.test.rows["sha256"])
 
 
-def _by_part(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts) -> dict[str, Metric]:
+def _by_part(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts) -> dict[str, Estimate]:
     """Accuracy of what was kept on each part that it did not learn from."""
-    from ursa.training.picture_batches import Views
-    from ursa.training.transfer import predict
+    from ursa.training.batches.picture_batches import Views
+    from ursa.training.fine_tuning import predict
 
     found = {}
     if len(parts.train_dev):
         answers = predict(outcome.model, Views(parts.train_dev, ready.engine.about.preparation))
         method = "train-dev pictures, alike those learned from"
-        found["train-dev"] = metrics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
-    found["valid"] = metrics.accuracy(outcome.after, parts.valid.targets(parts.labels), CHOSE)
+        found["train-dev"] = statistics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
+    found["valid"] = statistics.accuracy(outcome.after, parts.valid.targets(parts.labels), CHOSE)
     if judged.catalog is not parts.valid:
         found["test"] = judged.accuracy
     return found
@@ -276,9 +276,9 @@ def _by_part(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts) 
 
 def _judged(outcome: "Outcome", head: Head, ready: Prepared, parts: Parts) -> Judged:
     """The probe and what was kept, on the test part; without one on the validation part."""
-    from ursa.training.models import Classifier
-    from ursa.training.picture_batches import Views
-    from ursa.training.transfer import predict
+    from ursa.training.batches.picture_batches import Views
+    from ursa.training.classifier import Classifier
+    from ursa.training.fine_tuning import predict
 
     test, labels = parts.test, parts.labels
     if not len(test):
@@ -293,8 +293,8 @@ def _judged(outcome: "Outcome", head: Head, ready: Prepared, parts: Parts) -> Ju
 
 def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, recipe: Recipe, out: Path) -> Predictor:
     """Write the bundle; refused unless it predicts what the learner predicts on all validation pictures."""
-    from ursa.export.bundle import export
-    from ursa.training.picture_batches import Views
+    from ursa.export.write_bundle import export
+    from ursa.training.batches.picture_batches import Views
 
     counts, preparation = parts.learn.counts(), ready.engine.about.preparation
     return export(
@@ -322,4 +322,4 @@ def _room_for_pixels(ready: Prepared, recipe: Recipe, options: Options) -> int:
     pixels = ready.catalog.usable().rows.select(pl.col("width") * pl.col("height")).to_series().mean()
     slow = options.device != "cpu" or float(str(pixels or 0)) >= LARGE
     room = min(int(options.cache_gb * 1e9), shutil.disk_usage(ready.space.root).free // 4)
-    return room if slow and recipe.epochs > 1 else 0
+    return room if slow and recipe.optim.epochs > 1 else 0

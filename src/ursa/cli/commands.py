@@ -1,0 +1,334 @@
+"""The commands. Imports that cost time happen inside them, so that `ursa --help` is instant."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ursa.cli import output
+from ursa.cli.command_options import (
+    DEFAULT_BACKBONE,
+    AllowedHosts,
+    BackboneOption,
+    Bundle,
+    Debug,
+    Device,
+    ForwardedAllowIps,
+    Fresh,
+    Json,
+    Minutes,
+    Out,
+    PatternOption,
+    PictureOptions,
+    Pictures,
+    PrecisionOption,
+    Resume,
+    ResumedRun,
+    Seed,
+    Settings,
+    TableOption,
+    Track,
+    WeightsOption,
+    WorkspaceOption,
+    table_options,
+)
+from ursa.cli.guard import fail, guarded, misuse_of
+from ursa.cli.interrupts import INTERRUPTED
+from ursa.cli.output import path_word, print_json, say, shell_line
+from ursa.cli.show_command import show
+
+if TYPE_CHECKING:
+    from ursa.cli.console import Console
+
+
+app = typer.Typer(
+    name="ursa",
+    help="From a folder of pictures to a classifier you can trust.",
+    epilog="Start with: ursa demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run() -> None:
+    """Parse the arguments, run the command, exit."""
+    output.prepare()
+    try:
+        code = app(standalone_mode=False)  # so that what Typer finds wrong is told as everything else
+        sys.stdout.flush()
+    except BrokenPipeError:
+        output.abandon(sys.stdout)
+        code = 1
+    except Exception as problem:  # noqa: BLE001  # told, never swallowed
+        fail(misuse_of(problem), as_json="--json" in sys.argv, debug="--debug" in sys.argv)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"ursa {installed('ursa-learn')}")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: ursa demo")
+@guarded
+def demo(
+    to: Annotated[Path, typer.Option("--to", help="Where to put pictures and model.", metavar="DIR")] = Path(
+        "ursa-demo"
+    ),
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The whole loop on handwritten digits, without a network."""
+    from ursa.cli import progress_bar
+    from ursa.cli.demo_text import show
+    from ursa.workflow.demo import demo as run
+
+    with progress_bar.shown() as bar:
+        result = run(to, say=say, progress=bar)
+    if json_:
+        print_json(result.to_json())
+    else:
+        show(result, to, _console())
+
+
+@app.command(epilog="Example: ursa download teddy.txt grizzly.txt black.txt --to bears/")
+@guarded
+def download(
+    lists: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Text files with one URL a line, named after the class; or CSV files with columns url,label.",
+            metavar="LIST",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Where the class folders go.", metavar="FOLDER", show_default=False)],
+    workers: Annotated[int, typer.Option("--workers", help="Requests at a time; 1 goes in the lists' order.")] = 16,
+    per_host: Annotated[int, typer.Option("--per-host", help="Requests at a time to one host.")] = 4,
+    max_mb: Annotated[float, typer.Option("--max-mb", help="Largest picture, in megabytes.")] = 20.0,
+    timeout: Annotated[float, typer.Option("--timeout", help="Longest time for one picture, in seconds.")] = 60.0,
+    retries: Annotated[int, typer.Option("--retries", help="After a failure that may pass.")] = 3,
+    again: Annotated[bool, typer.Option("--again", help="Also try what failed for good before.")] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Let in addresses of this machine and of private networks.")
+    ] = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch lists of URLs into class folders. Exits 1 when there is no picture in the end.
+
+    What was fetched, or failed for good, is not asked for again: run it again to go on after Ctrl-C.
+    """
+    from ursa.cli import progress_bar
+    from ursa.data.download.fetch import Limits
+    from ursa.workflow.download import download as run
+    from ursa.workflow.download import kept
+
+    limits = Limits(total=timeout, max_bytes=round(max_mb * 1e6), retries=retries, per_host=per_host)
+    try:
+        with progress_bar.shown() as bar:
+            result = run(
+                lists, to, workers=workers, again=again, allow_private=allow_private, limits=limits, progress=bar
+            )
+    except KeyboardInterrupt:
+        say(f"\n{kept(to):,} pictures are in {to}.")
+        raise
+    if json_:
+        print_json(result.to_json())
+    else:
+        from ursa.cli import results_text as shows
+
+        shows.downloaded(result, shell_line(["ursa", "check", path_word(to)]), _console())
+    if not result.pictures:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: ursa check bears/ --backbone pixels")
+@guarded
+def check(
+    data: Pictures,
+    backbone: BackboneOption = DEFAULT_BACKBONE,
+    weights: WeightsOption = None,
+    pattern: PatternOption = None,
+    table: TableOption = None,
+    workspace: WorkspaceOption = None,
+    precision: PrecisionOption = "auto",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    fresh: Fresh = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What is in a folder of pictures, what is wrong with it, and how good a model can be."""
+    from ursa.cli import progress_bar
+    from ursa.workflow.check import check as run
+
+    given = PictureOptions(backbone, weights, workspace, precision, device, seed, pattern, table, fresh)
+    with progress_bar.shown() as bar:
+        result = run(data, given.options(bar))
+    if json_:
+        print_json(result.to_json())
+    else:
+        from ursa.cli import results_text as shows
+
+        shows.checked(result, given.following("train", data), _console())
+
+
+@app.command(epilog="Example: ursa train bears/ --out bears.ursa --set epochs=5")
+@guarded
+def train(
+    data: Pictures,
+    out: Out = None,
+    settings: Settings = None,
+    minutes: Minutes = None,
+    track: Track = None,
+    resume: Resume = False,
+    run_: ResumedRun = None,
+    backbone: BackboneOption = DEFAULT_BACKBONE,
+    weights: WeightsOption = None,
+    pattern: PatternOption = None,
+    table: TableOption = None,
+    workspace: WorkspaceOption = None,
+    precision: PrecisionOption = "auto",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    fresh: Fresh = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a probe, fine-tune from it, keep the better one, and export it."""
+    from ursa.cli import progress_bar
+    from ursa.recipe import Recipe
+    from ursa.workflow.train import train as run
+
+    recipe = Recipe.of(seed=seed).with_settings(settings or [])
+    given = PictureOptions(backbone, weights, workspace, precision, device, seed, pattern, table, fresh)
+    try:
+        with progress_bar.shown() as bar:
+            options = given.options(bar)
+            result = run(data, options, recipe, out=out, minutes=minutes, track=track or (), resume=run_ or resume)
+    except KeyboardInterrupt as stopped:
+        if not str(stopped):  # before or after training, which alone says where it stopped
+            raise
+        say(f"\n{stopped}; to go on: {_resuming()}")
+        raise typer.Exit(INTERRUPTED) from None
+    if json_:
+        print_json(result.to_json())
+    else:
+        from ursa.cli import results_text as shows
+
+        shows.trained(result, _console())
+
+
+@app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")
+@guarded
+def evaluate(
+    bundle: Bundle,
+    data: Pictures,
+    pattern: PatternOption = None,
+    table: TableOption = None,
+    workspace: WorkspaceOption = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """How a model does on other pictures."""
+    from ursa.cli import progress_bar
+    from ursa.workflow.evaluate import evaluate as run
+
+    with progress_bar.shown() as bar:
+        columns = table_options(table)
+        result = run(bundle, data, workspace=workspace, pattern=pattern, table=columns, progress=bar)
+    if json_:
+        print_json(result.to_json())
+    else:
+        from ursa.cli import results_text as shows
+
+        shows.evaluated(result, _console())
+
+
+@app.command(epilog="Example: ursa predict bears.ursa one.jpg two.png")
+@guarded
+def predict(
+    bundle: Bundle,
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Pictures to classify.", metavar="PICTURE", show_default=False)
+    ],
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What pictures show. Exits 1 when one of them could not be read."""
+    from ursa.cli import progress_bar
+    from ursa.serve.predictor import Prediction
+    from ursa.workflow.evaluate import opened, predictions
+
+    predictor = opened(bundle, "ursa predict BUNDLE PICTURE...", pictures)
+    with progress_bar.shown() as bar:
+        answers = list(predictions(predictor, pictures, bar))
+    if json_:
+        print_json(
+            [
+                {"picture": str(path)} | (a.to_json() if isinstance(a, Prediction) else {"problem": a.what})
+                for path, a in answers
+            ]
+        )
+    else:
+        from ursa.cli import results_text as shows
+
+        shows.predicted([(str(path), a if isinstance(a, Prediction) else a.what) for path, a in answers], _console())
+    if any(not isinstance(answer, Prediction) for _, answer in answers):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: ursa serve bears.ursa --port 8080")
+@guarded
+def serve(
+    bundle: Bundle,
+    host: Annotated[str, typer.Option("--host", help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes any free one.")] = 8000,
+    max_mb: Annotated[float, typer.Option("--max-mb", help="Largest upload, in megabytes.")] = 20.0,
+    allowed_host: AllowedHosts = None,
+    forwarded_allow_ips: ForwardedAllowIps = "",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """A page to drop pictures on, and a JSON API, until Ctrl-C."""
+    from ursa.serve.limits import Limits
+    from ursa.serve.predictor import Predictor
+    from ursa.serve.run import run
+
+    def ready(address: str) -> None:
+        if json_:
+            print_json({"address": address})
+        say(f"Open {address} in a browser. Ctrl-C ends.")
+
+    limits, hosts = Limits(max_bytes=round(max_mb * 1e6)), allowed_host or ()
+    options: dict[str, Any] = {"allowed_hosts": hosts, "forwarded_allow_ips": forwarded_allow_ips}
+    predictor = Predictor(bundle)
+    try:
+        run(predictor, host, port, ready=ready, title=bundle.stem, limits=limits, **options)
+    finally:
+        predictor.close()  # a slow model would go on, and the process with it
+    say("Stopped.")
+
+
+app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
+
+
+def _resuming() -> str:
+    """The command that was given, to be gone on with."""
+    words = sys.argv[1:]
+    return shell_line(["ursa", *words, *([] if "--resume" in words else ["--resume"])])
+
+
+def _console(**settings: Any) -> "Console":
+    from ursa.cli.console import Console
+
+    return Console(**settings)

@@ -1,0 +1,320 @@
+"""Results -> text for people. Everything goes to the console it is given."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ursa.cli.console import Console, plain
+from ursa.cli.output import path_word, shell_line
+from ursa.core import statistics
+from ursa.core.finding import Finding
+from ursa.core.statistics import Estimate
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ursa.core.decoding.image import Pixels
+    from ursa.data.download.downloader import Failure
+    from ursa.serve.predictor import Prediction
+    from ursa.workflow.check import Checked
+    from ursa.workflow.download import Downloaded
+    from ursa.workflow.evaluate import Evaluated
+    from ursa.workflow.minutes import Weighed
+    from ursa.workflow.train import Trained
+
+FEW = 10  # failed URLs that are all listed on the terminal
+LISTED = 5  # findings of a kind on the terminal; the report and --json have more
+
+SHADES = "@%#*+=-:. "  # dark to light, on a light ground
+
+KINDS = {  # kind: mark, words for one and for several
+    "same-picture-two-classes": ("[red]x[/]", "picture under two classes", "pictures under two classes"),
+    "leak": ("[red]x[/]", "picture in two splits", "pictures in two splits"),
+    "near-copy-two-classes": ("[red]x[/]", "near copy under two classes", "near copies under two classes"),
+    "near-leak": ("[red]x[/]", "near copy in two splits", "near copies in two splits"),
+    "poor-split": ("[yellow]![/]", "part that says little", "parts that say little"),
+    "test-looked-at": ("[yellow]![/]", "test part looked at before", "test parts looked at before"),
+    "broken-file": ("[yellow]![/]", "file that cannot be used", "files that cannot be used"),
+    "missing-file": ("[yellow]![/]", "file that cannot be opened", "files that cannot be opened"),
+    "unreadable-folder": ("[yellow]![/]", "folder that cannot be read", "folders that cannot be read"),
+    "empty-class": ("[yellow]![/]", "class folder without pictures", "class folders without pictures"),
+    "not-a-picture": ("[yellow]![/]", "file that is no picture", "files that are no pictures"),
+    "truncated": ("[yellow]![/]", "truncated picture", "truncated pictures"),
+    "crashes-its-decoder": ("[red]x[/]", "file that crashes a decoder", "files that crash a decoder"),
+    "takes-too-long": ("[yellow]![/]", "picture that takes too long to read", "pictures that take too long to read"),
+    "unreadable": ("[yellow]![/]", "damaged picture", "damaged pictures"),
+    "too-large": ("[yellow]![/]", "picture too large to read", "pictures too large to read"),
+    "needs-decoder": ("[yellow]![/]", "picture that needs a decoder", "pictures that need a decoder"),
+    "similar-classes": ("[yellow]![/]", "class under several names", "classes under several names"),
+    "augmentation-harms": (
+        "[yellow]![/]",
+        "augmentation that makes labels wrong",
+        "augmentations that make labels wrong",
+    ),
+    "class-in-one-split": ("[yellow]![/]", "class that a split lacks", "classes that a split lacks"),
+    "small-class": ("[yellow]![/]", "class with too few pictures", "classes with too few pictures"),
+    "imbalance": ("[blue]i[/]", "class far smaller than another", "classes far smaller than another"),
+    "exact-duplicate": ("[blue]i[/]", "exact duplicate", "exact duplicates"),
+    "near-duplicate": ("[blue]i[/]", "near duplicate", "near duplicates"),
+    "animated": ("[blue]i[/]", "animation or file of several pages", "animations or files of several pages"),
+    "tiny": ("[blue]i[/]", "tiny picture", "tiny pictures"),
+    "odd-shape": ("[blue]i[/]", "picture of an odd shape", "pictures of an odd shape"),
+    "huge": ("[blue]i[/]", "huge picture", "huge pictures"),
+}
+
+
+# Kinds whose pictures need not be named.
+WHOLE = ("similar-classes", "class-in-one-split", "small-class", "imbalance", "poor-split")
+
+
+def checked(result: "Checked", following: str, console: Console) -> None:
+    """The summary of `ursa check`; `following` is the command to go on with."""
+    console.print(_counted(result))
+    if math.isnan(result.accuracy.value):
+        console.print(f"\n{plain(result.accuracy.method.capitalize())}.")
+    else:
+        console.print()
+        console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
+        sealed = len(result.catalog.usable()) - int(result.confusion.sum())
+        aside = f" The {sealed:,} test pictures stay sealed." if sealed else ""
+        console.print(
+            f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}"
+        )
+        console.print(_mixups(result.confusion, result.labels.names))
+    findings(result.findings, console)
+    goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
+    _paths(console, ("Report", result.report), *goes_on)
+
+
+def downloaded(result: "Downloaded", following: str, console: Console) -> None:
+    """The summary of `ursa download`; `following` is the command to go on with."""
+    size = f"{result.bytes / 1e6:,.1f} MB" if result.bytes >= 1e5 else f"{result.bytes / 1e3:,.1f} kB"
+    speed = f", {size} in {result.seconds:,.1f} s" if result.fetched else ""
+    console.print(f"[bold]{result.fetched:,} {_pictures(result.fetched)} fetched[/]{speed}\n")
+    failed = Counter(failure.label for failure in result.failures)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("class", overflow="fold")
+    table.add_column("pictures", justify="right")
+    table.add_column("failed", justify="right")
+    for name, count in result.classes.items():
+        table.add_row(plain(name), f"{count:,}", f"{failed[name]:,}" if failed[name] else "")
+    console.print(table)
+    notes = [
+        f"{result.already:,} fetched before" if result.already else "",
+        f"{result.duplicates:,} found twice in a class, kept once" if result.duplicates else "",
+        f"{result.removed:,} fetched before and taken away since; --again brings back" if result.removed else "",
+    ]
+    if any(notes):
+        console.print("\n" + "\n".join(note for note in notes if note), soft_wrap=True)
+    _failures(result.failures, console)
+    _paths(console, ("Folder", result.folder), *([("Next", following)] if result.pictures else []))
+
+
+def trained(result: "Trained", console: Console) -> None:
+    """The summary of `ursa train`."""
+    parts = ", ".join(f"{count:,} {name}" for name, count in result.pictures.items() if count)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("Probe", _percent(result.probe))
+    if result.kept == "fine-tuned":
+        table.add_row("Fine-tuned", _percent(result.accuracy), "[bold green]kept[/]")
+    else:
+        table.add_row("Kept", "the probe")
+    table.add_row("Measured on", plain(result.accuracy.method.split(";")[0]))
+    table.add_row("Pictures", parts)
+    if result.weighed:
+        _weighed(result.weighed, console)
+    console.print(table)
+    console.print(f"\n{plain(result.verdict.evidence)}\n[dim]{plain(result.verdict.advice)}[/]")
+    if result.findings:
+        findings(result.findings, console)
+    following = shell_line(["ursa", "serve", path_word(result.bundle)])
+    _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", following))
+
+
+def evaluated(result: "Evaluated", console: Console) -> None:
+    """The summary of `ursa evaluate`."""
+    names = result.labels.names
+    counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
+    console.print(f"[bold]{_percent(result.accuracy)}[/] of {result.pictures:,} pictures are right.\n")
+    console.print(_classes(counts, result.confusion, names))
+    console.print(_mixups(result.confusion, names))
+    _unusable(result.problems, LISTED, console)
+    if result.findings:
+        findings(result.findings, console)
+
+
+def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) -> None:
+    """The table of `ursa predict`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in ("picture", "class", "probability", "next"):
+        table.add_column(head, overflow="fold", justify="right" if head == "probability" else "left")
+    for name, answer in rows:
+        if isinstance(answer, str):
+            continue
+        second = sorted(answer.probabilities.items(), key=lambda item: -item[1])[1:2]
+        after = "".join(f"[dim]{plain(label)} {100 * p:.1f} %[/]" for label, p in second)
+        table.add_row(plain(name), f"[bold]{plain(answer.label)}[/]", f"{100 * answer.probability:.1f} %", after)
+    if table.row_count:
+        console.print(table)
+    _unusable({name: answer for name, answer in rows if isinstance(answer, str)}, len(rows), console)
+
+
+def findings(found: Sequence[Finding], console: Console) -> None:
+    """What was found, by kind, the most pressing first."""
+    if not found:
+        console.print("\n[green]Every file is a sound picture, none is there twice.[/]")
+        return
+    for kind in [*KINDS, *sorted({finding.kind for finding in found} - set(KINDS))]:
+        some = [finding for finding in found if finding.kind == kind]
+        if not some:
+            continue
+        mark, one, several = KINDS.get(kind, ("-", kind, kind))
+        console.print(f"\n{mark} [bold]{len(some):,} {one if len(some) == 1 else several}[/]")
+        lines = []
+        for finding in some[:LISTED]:
+            where = "" if kind in WHOLE or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
+            lines.append(f"{where}[dim]{plain(finding.evidence)}[/]")
+        if len(some) > LISTED:
+            lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
+        console.print(Padding("\n".join([*lines, plain(some[0].advice)]), (0, 0, 0, 4)))
+
+
+def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
+    """pixels [h, w, 3] -> the picture in half blocks, two pixels a character; in letters where there is no colour."""
+    from ursa.core.prepare import resize
+
+    small = resize(pixels, columns, columns)
+    text = Text()
+    for upper, lower in zip(small[::2], small[1::2], strict=True):
+        if console.color_system is None:
+            ink = (upper.astype(int) + lower).sum(1) // 6  # 0 to 255
+            text.append("".join(SHADES[level * len(SHADES) // 256] for level in ink))
+        else:
+            for (r, g, b), (x, y, z) in zip(upper, lower, strict=True):
+                text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
+        text.append("\n")
+    return text
+
+
+def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:
+    """Files that could not be judged, with the reasons, `most` of them."""
+    if not problems:
+        return
+    words = "file that cannot be used" if len(problems) == 1 else "files that cannot be used"
+    console.print(f"\n[yellow]![/] [bold]{len(problems):,} {words}[/]")
+    lines = [f"{plain(name)}: [dim]{plain(problem)}[/]" for name, problem in list(problems.items())[:most]]
+    lines += [f"[dim]and {len(problems) - most:,} more, all in --json[/]"] if len(problems) > most else []
+    console.print(Padding("\n".join(lines), (0, 0, 0, 4)))
+
+
+def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
+    """What the time could have been spent on, with a mark at what it was."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    several = len({way.backbone for way in ways}) > 1
+    for name in (
+        *(["backbone"] if several else []),
+        "learning from",
+        "time a picture",
+        "epochs",
+        "would end after",
+        "",
+    ):
+        table.add_column(name, justify="left" if name in ("backbone", "") else "right")
+    for way in ways:
+        cells = [
+            f"{way.size} px",
+            f"{1000 * way.seconds_per_picture:,.0f} ms",
+            f"{way.epochs:.1f}" if way.epochs else "probe alone",
+        ]
+        cells += [
+            f"{way.ends:,.0f} s",
+            "[bold green]chosen[/]" if way.chosen else "" if way.fits else "[dim]too long[/]",
+        ]
+        table.add_row(*([plain(way.backbone)] if several else []), *cells)
+    console.print(table)
+    console.print()
+
+
+def _failures(failures: "Sequence[Failure]", console: Console) -> None:
+    """One line for each while they are few; by reason and counted when there are many."""
+    if not failures:
+        return
+    reasons = Counter(_kind(failure.reason) for failure in failures)
+    before = sum(failure.before for failure in failures)
+    aside = f" [dim]({before:,} of them before, not tried again; --again does)[/]" if before else ""
+    console.print(f"\n[yellow]![/] [bold]{len(failures):,} {'URL' if len(failures) == 1 else 'URLs'} failed[/]{aside}")
+    for reason, count in reasons.most_common():
+        console.print(Padding(f"{count:,} x {plain(reason)}", (0, 0, 0, 4)))
+        some = [failure for failure in failures if _kind(failure.reason) == reason]
+        few = len(some) if len(failures) <= FEW else min(len(some), 2)
+        lines = [
+            f"[dim]{plain(failure.label)}:[/] {plain(failure.url)}[dim]{plain(failure.reason[len(reason) :])}[/]"
+            for failure in some[:few]
+        ]
+        if len(some) > few:
+            lines.append(f"[dim]and {len(some) - few:,} more, all in --json[/]")
+        console.print(Padding("\n".join(lines), (0, 0, 0, 6)))
+
+
+def _counted(result: "Checked") -> str:
+    """As many pictures as the table below adds up to, and what is left out of it."""
+    catalog, classes = result.catalog, len(result.labels)
+    counted = catalog.usable() if classes else catalog.readable()
+    broken = len(catalog) - len(catalog.readable())
+    unlabeled = len(catalog.readable()) - len(counted)
+    aside = [f"{broken:,} cannot be read"] * bool(broken) + [f"{unlabeled:,} without a label"] * bool(unlabeled)
+    head = f"{len(counted):,} {_pictures(len(counted))}"
+    if classes:
+        head += f" in {classes:,} {'class' if classes == 1 else 'classes'}"
+    if not aside:
+        return f"[bold]{head}[/]"
+    files = broken + unlabeled
+    reasons = ", ".join(aside) if len(aside) > 1 else aside[0].partition(" ")[2]
+    return f"[bold]{head}[/], {files:,} {'file' if files == 1 else 'files'} left out: {reasons}"
+
+
+def _kind(reason: str) -> str:
+    """A reason without what is in brackets at its end: the line of the list, the number of attempts."""
+    return reason.partition(" (")[0]
+
+
+def _pictures(count: int) -> str:
+    return "picture" if count == 1 else "pictures"
+
+
+def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> Table:
+    scores = statistics.per_class(confusion, names)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("class", overflow="fold")
+    table.add_column("pictures", justify="right")
+    table.add_column("recognised", justify="right")
+    table.add_column("95 % interval", style="dim", justify="right")
+    for name, count in counts.items():
+        recall = scores[name]["recall"] if name in scores else None
+        if recall is None or not scores[name]["pictures"]:
+            table.add_row(plain(name), f"{count:,}")
+            continue
+        low, value, high = (f"{100 * recall[key]:.0f}" for key in ("low", "value", "high"))
+        table.add_row(plain(name), f"{count:,}", f"{value} %", f"{low} to {high}")
+    return table
+
+
+def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
+    worst = [f"{plain(a)} for {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
+    return f"Most often mistaken: {', '.join(worst)}." if worst else "None is taken for another class."
+
+
+def _percent(metric: Estimate) -> str:
+    return f"{100 * metric.value:.1f} % [dim](95 % interval {100 * metric.low:.1f} to {100 * metric.high:.1f})[/]"
+
+
+def _paths(console: Console, *rows: tuple[str, object]) -> None:
+    console.print()
+    for name, what in rows:
+        console.print(f"[dim]{name + ':':8}[/] {plain(str(what))}", soft_wrap=True)

@@ -1,0 +1,117 @@
+"""Arrays in, numbers with their uncertainty out."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ursa.core import seeds
+
+Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its 95 % interval, and how both were found."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+    share: bool = False  # of examples: shown in per cent
+
+    def to_json(self) -> dict[str, Any]:
+        """{"value", "low", "high", "method"}: the form of every metric in documents; null where there is no number."""
+        known = {name: part for name, part in asdict(self).items() if name != "share"}
+        return {name: None if part != part else part for name, part in known.items()}  # JSON has no NaN
+
+    def __str__(self) -> str:
+        if self.share:
+            return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
+        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+
+def proportion(hits: int, total: int, method: str) -> Estimate:
+    """hits of total -> share with its Wilson score interval (Wilson 1927), sound for small totals and near 0 and 1."""
+    if total == 0:
+        return Estimate(math.nan, 0.0, 1.0, f"{method}; nothing to count", share=True)
+    share, z2 = hits / total, Z95 * Z95
+    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    low = 0.0 if hits == 0 else middle - half
+    high = 1.0 if hits == total else middle + half
+    return Estimate(share, low, high, f"{method}; Wilson 95 % interval", share=True)
+
+
+def accuracy(
+    probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.integer[Any]], method: str
+) -> Estimate:
+    """probabilities [N, K], targets [N] -> share of pictures whose most probable class is the given one."""
+    return proportion(int((probabilities.argmax(1) == targets).sum()), len(targets), method)
+
+
+def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+    """logits [..., K] -> probabilities [..., K]."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(-1, keepdims=True), dtype=np.float32)
+
+
+def log_loss(probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.integer[Any]]) -> float:
+    """probabilities [N, K], targets [N] -> mean negative log-likelihood in nats."""
+    likelihood = probabilities[np.arange(len(targets)), targets]
+    return float(-np.log(np.clip(likelihood, 1e-12, None)).mean())
+
+
+def confusion(
+    predicted: npt.NDArray[np.integer[Any]], targets: npt.NDArray[np.integer[Any]], classes: int
+) -> npt.NDArray[np.int64]:
+    """predicted [N], targets [N] -> counts [K, K]: row the given class, column the predicted one."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (targets, predicted), 1)
+    return counts
+
+
+def most_confused(counts: npt.NDArray[np.int64], names: Sequence[str], most: int) -> list[tuple[str, str, int]]:
+    """confusion [K, K] -> (given, taken for, how often), the most frequent first, at most `most` of them."""
+    pairs = [(a, b, int(counts[i, j])) for i, a in enumerate(names) for j, b in enumerate(names) if i != j]
+    return [pair for pair in sorted(pairs, key=lambda pair: -pair[2])[:most] if pair[2]]
+
+
+def per_class(counts: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """confusion [K, K] -> for each class its pictures, recall and precision, each with an interval."""
+    return {
+        name: {
+            "pictures": int(counts[i].sum()),
+            "recall": proportion(int(counts[i, i]), int(counts[i].sum()), "recall").to_json(),
+            "precision": proportion(int(counts[i, i]), int(counts[:, i].sum()), "precision").to_json(),
+        }
+        for i, name in enumerate(names)
+    }
+
+
+def mcnemar_exact(wins: int, losses: int) -> float:
+    """Pictures that only the one got right, only the other -> two-sided exact p-value (McNemar's exact test)."""
+    n = wins + losses
+    tail: float = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
+    return float(min(1.0, 2 * tail))
+
+
+def bootstrap(
+    measure: Callable[[npt.NDArray[np.int64]], float], count: int, method: str, *, repeats: int = 1000, seed: int = 0
+) -> Estimate:
+    """measure(rows [count]) of an example's rows -> its value for all of them, with an interval from resampled rows.
+
+    The 2.5 and 97.5 percentiles over `repeats` draws with replacement (Efron 1979), for metrics that are no proportion.
+    Draws that give no number are left out.
+    """
+    value = float(measure(np.arange(count)))
+    draw = seeds.generator(seed, "bootstrap", count)
+    values = np.array([measure(draw.integers(count, size=count)) for _ in range(repeats if count else 0)])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Estimate(value, math.nan, math.nan, f"{method}; nothing to resample")
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Estimate(value, float(low), float(high), f"{method}; bootstrap 95 % interval, {len(values)} draws")

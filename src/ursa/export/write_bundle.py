@@ -1,0 +1,111 @@
+"""Classifier -> bundle on disk, proven to predict what the learner predicts."""
+
+import contextlib
+import datetime
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ursa import seals, workspace
+from ursa.core.bundles import bundle
+from ursa.core.decoding.image import Pixels
+from ursa.core.labels import Labels
+from ursa.core.prepare import Preparation
+from ursa.errors import BundleError, DataError
+from ursa.export.card import card
+from ursa.export.onnx import to_onnx
+from ursa.export.parity import parity
+from ursa.serve.predictor import Predictor
+from ursa.training.classifier import Classifier
+
+LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "pillow")
+
+
+def export(
+    model: Classifier,
+    labels: Labels,
+    preparation: Preparation,
+    out: Path,
+    *,
+    views: Iterable[Pixels],
+    learned: npt.NDArray[np.float32],
+    training: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> Predictor:
+    """Write the bundle and return it as its users will load it.
+
+    views [N] of [S, S, 3] and learned [N, K], the learner's probabilities for them, are what the exported model has to
+    reproduce: when any differs by more than `parity.LIMIT`, nothing is written (BundleError). out: a path ending in
+    `.ursa` for one file, any other for a folder; DataError when it cannot be written.
+    """
+    from safetensors.torch import save
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _require_finite(state)
+    parts = {"model.onnx": to_onnx(model, preparation), "weights.safetensors": save(state)}
+    trial = Predictor(bundle.Bundle(labels, preparation, 1.0, {}, parts), trusted=True)
+    agreed = parity(learned, trial.probabilities(views))
+    document = {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "classes": list(labels.names),
+        "preparation": preparation.to_json(),
+        "temperature": 1.0,
+        "metrics": dict(metrics),
+        "training": dict(training),
+        "parity": {"pictures": agreed.pictures, "difference": agreed.difference},
+        "seal": seals.seal("model.onnx", hashlib.sha256(parts["model.onnx"]).hexdigest().encode()),
+        "versions": {"ursa": version("ursa-learn"), **{name: version(name) for name in LIBRARIES}},
+    }
+    parts["card.md"] = card(document).encode()
+    content = bundle.manifest(document, parts)
+    bundle.require_readable(content)  # a bundle that no reader takes is not written
+    write(out, {bundle.MANIFEST: content, **parts})
+    return Predictor(out, trusted=True)
+
+
+def _require_finite(state: Mapping[str, Tensor]) -> None:
+    broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+    if broken:
+        found = f"NaN or infinite numbers in {broken[0]}{f' and {len(broken) - 1} more' if len(broken) > 1 else ''}"
+        raise BundleError("the weights are not finite, so no bundle was written", found=found, fix="train it again")
+
+
+def write(out: Path, files: Mapping[str, bytes]) -> None:
+    """A `.ursa` file or a folder, in one piece: what was there before stays whole until all of the new one is on disk.
+
+    In a zip nothing is compressed, as readers require. Raises DataError when it cannot be written.
+    """
+    if out.suffix == ".ursa" and out.is_dir():
+        raise BundleError(f"{out} is a folder", fix="choose another name for the bundle")
+    try:
+        if out.suffix == ".ursa":
+            _write_zip(out, files)
+        else:
+            _write_folder(out, files)
+    except DataError as problem:
+        fix = "free some space, or write the bundle elsewhere: --out FILE.ursa"
+        raise DataError(problem.what, found=problem.found, fix=fix) from problem
+
+
+def _write_zip(out: Path, files: Mapping[str, bytes]) -> None:
+    with workspace.writing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+
+
+def _write_folder(out: Path, files: Mapping[str, bytes]) -> None:
+    """All parts are on disk before the first of them is renamed, and the manifest is renamed last."""
+    with contextlib.ExitStack() as parts:  # leaves what it entered in the reverse order
+        for name in sorted(files, key=lambda name: name != bundle.MANIFEST):
+            file = parts.enter_context(workspace.writing(out / name))
+            file.write(files[name])
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,132 @@
+"""A network and a part -> what it says of each example, and how good that is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ursa.core.decoding.image import Pixels
+from ursa.core.statistics import Estimate
+from ursa.data import balance
+from ursa.embed.engine import BATCH, one_thread
+from ursa.recipe import Recipe
+from ursa.training.batches.batch import mapped
+from ursa.training.batches.splits import PictureSplit, Split
+from ursa.training.loop import outputs
+from ursa.training.tasks import losses, metrics
+from ursa.training.tasks.losses import Loss
+from ursa.training.tasks.metrics import Metric
+from ursa.training.tasks.targets import Targets
+
+AT_ONCE = 1024  # examples a forward pass, as long as they are small
+NUMBERS = 1 << 22  # in their inputs, at most
+
+
+def predict(model: nn.Module, part: Split, size: int, precision: torch.dtype = torch.float32) -> tuple[Any, Any]:
+    """-> outputs and targets of all examples, in order, `size` at a time, in evaluation mode and without gradients."""
+    model.eval()
+    if isinstance(part, PictureSplit) and part.device == "cpu":
+        return _on_cores(model, part), torch.from_numpy(part.targets)
+    found, given = [], []
+    with torch.inference_mode():
+        for batch in part.in_order(size):
+            found.append(outputs(model, batch.inputs, precision))
+            given.append(batch.targets)
+    return _joined(found), _joined(given)
+
+
+def evaluator(
+    part: Split, loss: Loss, measures: Sequence[Metric], size: int, precision: torch.dtype = torch.float32
+) -> Callable[[nn.Module], dict[str, float]]:
+    """What `fit` calls after each epoch: {"valid_loss": ..., and each measure by its name}."""
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        answers, targets = predict(model, part, size, precision)
+        with torch.inference_mode():
+            value = float(loss(answers, targets))
+            return {"valid_loss": value, **{measure.name: measure(answers, targets) for measure in measures}}
+
+    return evaluate
+
+
+def intervals(outputs: Any, targets: Any, loss: Loss, measures: Sequence[Metric], note: str) -> dict[str, Estimate]:
+    """{"loss": ..., and each measure by its name}, each with a 95 % interval. note: which examples these are."""
+    every = (Metric("loss", lambda found, given: float(loss(found, given)), higher_is_better=False), *measures)
+    with torch.inference_mode():
+        known = {measure.name: metrics.interval(measure, outputs, targets) for measure in every}
+    return {name: replace(metric, method=f"{metric.method}; {note}") for name, metric in known.items()}
+
+
+def size_for(inputs: Sequence[Tensor]) -> int:
+    """Examples that are evaluated at a time, from one batch of them."""
+    return max(1, min(AT_ONCE, NUMBERS // max(1, sum(x[0].numel() for x in inputs))))
+
+
+def loss_for(targets: Targets, recipe: Recipe) -> Loss:
+    """The usual loss of a task; of several outputs the sum of theirs, missing targets left out."""
+    if targets.task != "several":
+        return losses.for_task(targets.task, recipe)
+    return losses.multi_task({name: _loss_of_one(part, recipe) for name, part in targets.parts.items()})
+
+
+def balanced(classes: npt.NDArray[np.int64], count: int, recipe: Recipe) -> Loss:
+    """Cross-entropy in which each of the `count` classes weighs the same, by how often they occur in classes [N]."""
+    counts = np.bincount(classes, minlength=count).astype(np.int64)
+    return losses.weighted(balance.weights(counts), recipe.optim.label_smoothing)
+
+
+def measures_for(targets: Targets) -> tuple[Metric, ...]:
+    """The usual metrics of a task; of several outputs the first of each."""
+    if targets.task == "own":
+        return ()
+    if targets.task != "several":
+        return metrics.for_task(targets.task)
+    each = ((name, metrics.for_task(part.task)[0], part) for name, part in targets.parts.items())
+    return tuple(metrics.of_part(name, of_known(first) if part.missing else first) for name, first, part in each)
+
+
+def of_known(measure: Metric) -> Metric:
+    """The measure of those examples whose targets are all there."""
+
+    def function(outputs: Tensor, targets: Tensor) -> float:
+        there = losses.present_examples(targets)
+        return measure(outputs[there], targets[there])
+
+    return replace(measure, function=function)
+
+
+def on_cpu(tree: Any) -> Any:
+    """The same tensors, or tree of them, in main memory."""
+    return mapped(tree, Tensor.cpu)
+
+
+def _on_cores(model: nn.Module, part: PictureSplit) -> Tensor:
+    """Every core makes views and looks at them by itself."""
+
+    def work(views: Pixels) -> Tensor:
+        with torch.inference_mode():
+            return outputs(model, (torch.from_numpy(views),))  # type: ignore[no-any-return]
+
+    with one_thread() as begin:
+        return torch.cat([*part.views.each(BATCH, work, begin)])
+
+
+def _loss_of_one(targets: Targets, recipe: Recipe) -> Loss:
+    loss = losses.for_task(targets.task, recipe)
+    if not targets.missing:
+        return loss
+    return losses.masked(loss) if targets.task == "single-label" else losses.masked_entries(loss)
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Tensors, or equal trees of them, one after the other."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(parts) if len(parts) > 1 else first
+    if isinstance(first, dict):
+        return {name: _joined([part[name] for part in parts]) for name in first}
+    return type(first)(_joined([part[i] for part in parts]) for i in range(len(first)))

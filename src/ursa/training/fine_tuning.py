@@ -1,0 +1,164 @@
+"""Probe -> fine-tuned classifier, kept only if it beats the probe on the validation part."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ursa.core import statistics
+from ursa.core.decoding.image import Pixels
+from ursa.core.finding import Finding
+from ursa.core.prepare import stacks
+from ursa.core.progress import Progress, silent
+from ursa.embed.engine import BATCH, one_thread
+from ursa.models.groups import parameter_groups
+from ursa.recipe import Recipe
+from ursa.training.batches.picture_batches import PictureBatches, Views
+from ursa.training.checkpoints.checkpoint_folder import Checkpoints
+from ursa.training.classifier import Classifier
+from ursa.training.evaluation import balanced
+from ursa.training.fit import INTERRUPTED, Interrupted, Monitor, Observer, fit
+from ursa.training.history import History
+from ursa.training.loop import State
+from ursa.training.optim.data_parallel import gradients
+from ursa.training.optim.deadline import Deadline
+from ursa.training.optim.ema import EMA
+from ursa.training.optim.gradual_unfreezing import gradual_unfreezing
+from ursa.training.optim.layer_lrs import adamw
+from ursa.training.optim.schedules import one_cycle
+from ursa.training.tasks.losses import Loss, smoothed
+
+F32 = npt.NDArray[np.float32]
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What fine-tuning came to."""
+
+    model: Classifier  # with the weights that are kept
+    kept: str  # "probe" or "fine-tuned"
+    verdict: Finding
+    before: F32  # [N, K] probabilities of the probe for the validation pictures
+    after: F32  # [N, K] of what is kept
+    steps: list[dict[str, float]]
+    epochs: list[dict[str, float]]
+
+
+def fine_tune(
+    model: Classifier,
+    batches: PictureBatches,
+    valid: Iterable[Pixels],
+    targets: I64,
+    recipe: Recipe,
+    *,
+    precision: torch.dtype = torch.float32,
+    deadline: Deadline | None = None,
+    history: History | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = True,
+    observers: Sequence[Observer] = (),
+    progress: Progress = silent,
+) -> Outcome:
+    """model: as it comes from the probe; valid: views [S, S, 3] (iterated once an epoch), targets [N] -> Outcome.
+
+    After each epoch the validation pictures are predicted; the weights of the best epoch are kept, the probe's count as
+    epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. pace: when it has to be over.
+    history, checkpoints, resume: see `fit`. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
+    """
+    start = predict(model, valid)
+
+    def evaluate(_: nn.Module) -> dict[str, float]:
+        return _score(predict(model, valid) if model.training else start, targets)  # before the first step: the probe
+
+    model.requires_grad_(True)
+    model.extractor.body.to(memory_format=torch.channels_last)
+    state = State(
+        model, adamw(model, recipe), average=EMA(model, recipe.optim.ema_decay) if recipe.optim.ema_decay else None
+    )
+    with gradients(model.head.weight.device, precision, recipe.optim.micro_batch_size) as gradient:
+        history, best = fit(
+            state,
+            batches,
+            recipe,
+            evaluate,
+            loss=_loss(batches, recipe),
+            gradient=gradual_unfreezing(
+                gradient, parameter_groups(model), recipe.optim.gradual_unfreezing * recipe.optim.epochs * len(batches)
+            ),
+            monitor=Monitor("accuracy", higher=True),
+            schedule=None if deadline is None else deadline.schedule(one_cycle(recipe.optim.warmup)),
+            stop=None if deadline is None else deadline.over,
+            history=history,
+            checkpoints=checkpoints,
+            resume=resume,
+            observers=observers,
+            progress=progress,
+        )
+    if history.stopped == INTERRUPTED and checkpoints is not None:
+        raise Interrupted(f"Stopped at step {state.step} of {recipe.optim.epochs * len(batches)}")
+    model.requires_grad_(False).eval()
+    after = predict(model, valid) if best.epoch else start
+    verdict = _verdict(best.epoch, len(history.epochs) - 1, start, after, targets)
+    kept = "fine-tuned" if best.epoch else "probe"
+    return Outcome(model, kept, verdict, start, after, history.steps, history.epochs)
+
+
+def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
+    """views [N] of [S, S, 3] -> probabilities [N, K], in float32, without gradients, in evaluation mode."""
+    model.eval()
+    device = model.head.weight.device
+
+    def logits(pictures: Pixels) -> F32:
+        with torch.inference_mode():
+            return np.asarray(model(torch.from_numpy(pictures).to(device)).cpu().numpy())
+
+    if isinstance(views, Views) and device.type == "cpu":
+        with one_thread() as begin:
+            return statistics.softmax(np.concatenate([*views.each(BATCH, logits, begin)]))
+    return statistics.softmax(np.concatenate([logits(pictures) for pictures in stacks(views, 2 * BATCH)]))
+
+
+def _loss(batches: PictureBatches, recipe: Recipe) -> Loss:
+    if not recipe.optim.class_weights:
+        return smoothed(recipe.optim.label_smoothing)
+    return balanced(batches.targets, batches.classes, recipe)
+
+
+def _score(probabilities: F32, targets: I64) -> dict[str, float]:
+    hits = probabilities.argmax(1) == targets
+    return {"accuracy": float(hits.mean()), "valid_loss": statistics.log_loss(probabilities, targets)}
+
+
+def _verdict(epoch: int, epochs: int, start: F32, kept: F32, targets: I64) -> Finding:
+    """Fine-tuned against probe, picture by picture."""
+    before, after = start.argmax(1) == targets, kept.argmax(1) == targets
+    won, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    chance = statistics.mcnemar_exact(won, lost)
+    numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": epoch}
+    if not epoch:
+        count = f"{epochs} epoch{'s' * (epochs > 1)}"
+        tried = f"{count} of fine-tuning got no more of the {len(targets)} validation pictures right"
+        return Finding(
+            kind="probe-kept",
+            where=(),
+            score=1.0,
+            evidence=f"{tried} than the probe did." if epochs else "No fine-tuning was asked for.",
+            advice="More or cleaner pictures will help more than more training; a larger backbone may too.",
+            numbers=numbers,
+        )
+    sure = "which is more than chance" if chance < 0.05 else "which may be chance"
+    return Finding(
+        kind="fine-tuning-kept",
+        where=(),
+        score=1 - chance,
+        evidence=f"Of {len(targets)} validation pictures fine-tuning put {won} right and {lost} wrong that the probe "
+        f"had otherwise, {sure} (p = {chance:.2g}).",
+        advice="Use the fine-tuned model."
+        if chance < 0.05
+        else "Use it, but do not count on the difference: a larger validation part could tell.",
+        numbers=numbers,
+    )

@@ -1,0 +1,67 @@
+"""Prepared pictures -> their parts, and the probe of those to learn from: where `train` and `Learner` both begin."""
+
+from dataclasses import dataclass
+
+from ursa.core.finding import Finding
+from ursa.core.labels import Labels
+from ursa.data.catalog import Catalog
+from ursa.data.saved_splits import remember, remembered
+from ursa.data.split import poor_split, split
+from ursa.embed.probe import Probe
+from ursa.embed.similar_embeddings import near_duplicate_groups
+from ursa.embed.stored_probe import fitted_probe, select
+from ursa.recipe import Recipe
+from ursa.workflow.setup import Prepared
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a catalog, and the classes of all of them."""
+
+    labels: Labels
+    learn: Catalog
+    train_dev: Catalog
+    valid: Catalog
+    test: Catalog
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "Parts":
+        """By the column `split`."""
+        return cls(catalog.labels, *(catalog.of_split(name) for name in ("train", "train-dev", "valid", "test")))
+
+    def counts(self) -> dict[str, int]:
+        """Pictures by part."""
+        named = {"train": self.learn, "train-dev": self.train_dev, "valid": self.valid, "test": self.test}
+        return {name: len(part) for name, part in named.items()}
+
+    @property
+    def aside(self) -> int:
+        """Pictures beside those of validation that are not learned from."""
+        return len(self.train_dev) + len(self.test)
+
+
+def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
+    """The usable pictures in their parts, which are remembered; copies together, as far as embeddings tell."""
+    usable, path = ready.catalog.usable(), ready.space.splits
+    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(usable)
+    shares = {"valid": recipe.split.valid, "test": recipe.split.test, "train_dev": recipe.split.train_dev}
+    parts = split(
+        usable,
+        valid=recipe.split.valid,
+        test=recipe.split.test,
+        train_dev=recipe.split.train_dev,
+        seed=recipe.seed,
+        groups=groups,
+        before=remembered(path, recipe.seed),
+    )
+    remember(path, parts, recipe.seed)
+    given = {"valid": "valid", "test": "test", "train-dev": "train_dev"}
+    asked = {name: shares[name] for part, name in given.items() if not (usable.rows["split"] == part).any()}
+    return parts, poor_split(parts, groups=groups, **asked)
+
+
+def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> Probe:
+    """The probe of single-label pictures to learn from."""
+    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(learn)
+    vectors = select(learn, ready.embeddings)
+    return fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)

@@ -1,0 +1,94 @@
+"""From the probe on: training starts where the probe stands, and has to beat it to be kept."""
+
+import numpy as np
+import pytest
+import torch
+
+from ursa.core import statistics
+from ursa.core.prepare import Preparation
+from ursa.data.sources.folder_source import from_folder
+from ursa.embed import probe
+from ursa.embed.backbone import Backbone
+from ursa.errors import TrainingError
+from ursa.recipe import Recipe
+from ursa.training import fine_tuning
+from ursa.training.batches.picture_batches import PictureBatches as Batches
+from ursa.training.batches.picture_batches import Views
+from ursa.training.classifier import Classifier
+
+PREPARATION = Preparation(size=64)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory, picture_folder):
+    return from_folder(picture_folder(tmp_path_factory.mktemp("transfer"), {"red": 12, "green": 12}))
+
+
+@pytest.fixture
+def extractor():
+    return Backbone("pixels").load()
+
+
+@pytest.fixture
+def head(catalog, extractor):
+    views = np.stack([*Views(catalog, PREPARATION)])
+    with torch.inference_mode():
+        vectors = extractor(torch.from_numpy(views)).numpy()
+    fitted = probe.fit(vectors, catalog.targets(), 2).head
+    return fitted, fitted.probabilities(vectors)
+
+
+def tuned(catalog, model, recipe, targets=None):
+    targets = catalog.targets() if targets is None else targets
+    views = Views(catalog, PREPARATION)
+    return fine_tuning.fine_tune(
+        model, Batches(catalog, catalog.targets(), PREPARATION, recipe), views, targets, recipe
+    )
+
+
+def test_training_starts_from_the_probe(catalog, extractor, head):
+    model = Classifier.from_probe(extractor, head[0])
+    said = fine_tuning.predict(model, Views(catalog, PREPARATION))
+    np.testing.assert_allclose(said, head[1], atol=1e-5)
+
+
+def test_the_probe_is_kept_where_nothing_beats_it(catalog, extractor, head):
+    model = Classifier.from_probe(extractor, head[0])
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    outcome = tuned(catalog, model, Recipe.of(epochs=2, batch_size=8))
+    assert statistics.accuracy(head[1], catalog.targets(), "").value == 1.0  # so a tie is the best there can be
+    assert (outcome.kept, outcome.verdict.kind) == ("probe", "probe-kept")
+    assert all(torch.equal(before[name], value) for name, value in outcome.model.state_dict().items())
+    assert [row["epoch"] for row in outcome.epochs] == [0, 1, 2]
+    assert len(outcome.steps) == 6
+
+
+def test_fine_tuning_is_kept_with_its_best_epoch_where_it_beats_the_probe(catalog, extractor):
+    model = Classifier(extractor, 960, 2)  # a head that knows nothing yet
+    torch.nn.init.zeros_(model.head.weight)
+    outcome = tuned(catalog, model, Recipe.of(epochs=6, batch_size=4, head_lr=1e-2))
+    accuracies = [row["accuracy"] for row in outcome.epochs]
+    assert outcome.kept == "fine-tuned"
+    assert outcome.verdict.numbers["epoch"] == int(np.argmax(accuracies))
+    said = fine_tuning.predict(outcome.model, Views(catalog, PREPARATION))
+    np.testing.assert_array_equal(said, outcome.after)
+    assert statistics.accuracy(said, catalog.targets(), "").value == max(accuracies)
+    assert outcome.verdict.numbers["won"] - outcome.verdict.numbers["lost"] == round(
+        24 * (max(accuracies) - accuracies[0])
+    )
+
+
+def test_no_epochs_means_the_probe_alone(catalog, extractor, head):
+    outcome = tuned(catalog, Classifier.from_probe(extractor, head[0]), Recipe.of(epochs=0))
+    assert outcome.kept == "probe"
+    assert outcome.steps == []
+    assert outcome.verdict.evidence == "No fine-tuning was asked for."
+
+
+def test_a_run_that_diverges_says_so(catalog, extractor, head):
+    model = Classifier.from_probe(extractor, head[0])
+    with torch.no_grad():
+        model.head.weight[0, 0] = float("nan")
+    with pytest.raises(TrainingError, match="diverged") as problem:
+        tuned(catalog, model, Recipe.of(epochs=1))
+    assert "from the start" in str(problem.value)
