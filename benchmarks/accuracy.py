@@ -6,8 +6,8 @@ from pathlib import Path
 
 from common import BACKBONE, SETS, SQUEEZENET, report, shared
 
+from ursa.prepared.setup import Options
 from ursa.workflow.check import check
-from ursa.workflow.setup import Options
 
 BEFORE = {"dogs_cats": 96.1, "bears_thumbs": 94.8, "bears_messy": 95.6, "clothing": 73.5}  # squashed, plain regression
 

@@ -63,7 +63,7 @@ def ours(settings: dict[str, float], side: int, count: int) -> Callable[[], floa
     def action() -> float:
         start = time.perf_counter()
         draw = views.draws(recipe.seed, next(epoch), range(count))
-        views.augmented(pictures, np.full((count, 2), side), Preparation(SIZE), recipe, draw)
+        views.augmented(pictures, np.full((count, 2), side), Preparation(SIZE), recipe.augment, draw)
         return time.perf_counter() - start
 
     return action

@@ -16,8 +16,8 @@ from ursa.core.threads import chunks
 from ursa.embed import resize
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
+from ursa.prepared.setup import Options
 from ursa.workflow.check import check
-from ursa.workflow.setup import Options
 from ursa.workspace import Workspace
 
 

@@ -102,9 +102,9 @@ def row(what: str, work: Callable[[], None], count: int, rounds: int, target: st
 
 def served(folder: Path, place: Path) -> Callable[[], None]:
     """Requests as the server's threads answer them, without the network."""
+    from ursa.prepared.setup import Options
     from ursa.recipe import Recipe
     from ursa.serve.predictor import Predictor
-    from ursa.workflow.setup import Options
     from ursa.workflow.train import train
 
     options = Options(BACKBONE, SQUEEZENET, workspace=place / "train", precision="bf16")

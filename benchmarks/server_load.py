@@ -111,14 +111,14 @@ def run(bundle: Path, place: Path, arguments: argparse.Namespace, how: str) -> d
         if how != "alone":
             crews.append(("hostile", "127.0.0.1" if one else "127.0.1.1-10"))
         children = [
-            clients(kind, port, half, seed, addresses, arguments)
+            clients(kind, port, half, seed, addresses, arguments, place / f"{seed}.json")
             for seed, (kind, addresses) in enumerate(crews * PROCESSES)
         ]
         most = Counter[str]()
         while any(child.poll() is None for child in children):
             most |= taken(process.pid)
             time.sleep(0.25)
-        said = [json.loads(child.communicate()[0]) for child in children]
+        said = [json.loads((place / f"{seed}.json").read_text()) for seed in range(len(children))]
         honest = [each for each in said if each["kind"] == "honest"]
         latencies = np.concatenate([each["latencies"] for each in honest])
         alive = process.poll() is None
@@ -154,13 +154,15 @@ def server(bundle: Path, log: Path) -> Iterator[tuple[subprocess.Popen[str], int
 
 
 def clients(
-    kind: str, port: int, count: int, seed: int, addresses: str, arguments: argparse.Namespace
-) -> "subprocess.Popen[str]":
+    kind: str, port: int, count: int, seed: int, addresses: str, arguments: argparse.Namespace, said: Path
+) -> "subprocess.Popen[bytes]":
+    """said: where they write what they saw, which is more than a pipe holds while nobody reads it."""
     crew = [kind, str(port), str(count), str(seed), addresses]
     options = [f"--{name}={getattr(arguments, name)}" for name in ("seconds", "lead", "pause")]
     options += ["--attacks", *arguments.attacks]
     command = [sys.executable, __file__, *options, "--child", *crew]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with said.open("wb") as file:
+        return subprocess.Popen(command, stdout=file)
 
 
 def taken(pid: int) -> "Counter[str]":

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from common import BACKBONE, SQUEEZENET, median, report, shared
 
+from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Options
 from ursa.workflow.train import Trained, train
 
 

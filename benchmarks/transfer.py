@@ -22,8 +22,8 @@ from ursa.core import statistics
 from ursa.data.catalog import Catalog
 from ursa.data.split import split
 from ursa.embed.similar_embeddings import near_duplicate_groups
+from ursa.prepared.setup import Clock, Options, prepared
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Clock, Options, prepared
 from ursa.workflow.train import train
 
 SETS = ("dogs_cats", "bears_thumbs", "clothing")

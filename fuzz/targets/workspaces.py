@@ -73,8 +73,8 @@ def case(rng: Random) -> bytes:
 
 def run(data: bytes) -> None:
     """Check a folder whose workspace this is. Nothing outside it may change."""
+    from ursa.prepared.setup import Options
     from ursa.workflow.check import check
-    from ursa.workflow.setup import Options
 
     warm()
     space = FOLDER / ".ursa"
@@ -123,8 +123,8 @@ def warm() -> None:
         return
     from PIL import Image
 
+    from ursa.prepared.setup import Options
     from ursa.workflow.check import check
-    from ursa.workflow.setup import Options
 
     CANARY.write_bytes(b"nobody's business")
     rng = Random(1)

@@ -13,6 +13,8 @@ Everything is imported when it is first used, so `import ursa` costs nothing.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ursa import renamed
+
 if TYPE_CHECKING:
     from ursa import models as models
     from ursa.core.finding import Finding as Finding
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ursa.learner.learner_file import load_learner as load_learner
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
+    from ursa.prepared.setup import Options as Options
     from ursa.recipe import Recipe as Recipe
     from ursa.serve.predictor import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
@@ -33,10 +36,9 @@ if TYPE_CHECKING:
     from ursa.workflow.check import check as check
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
-    from ursa.workflow.setup import Options as Options
     from ursa.workflow.train import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "BundleError": "ursa.errors",
@@ -45,7 +47,7 @@ _HOME = {
     "Finding": "ursa.core.finding",
     "Learner": "ursa.learner.learner",
     "Estimate": "ursa.core.statistics",
-    "Options": "ursa.workflow.setup",
+    "Options": "ursa.prepared.setup",
     "Prediction": "ursa.serve.predictor",
     "Predictor": "ursa.serve.predictor",
     "Recipe": "ursa.recipe",
@@ -67,11 +69,14 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'ursa' has no attribute {name!r}")
+        raise renamed.gone(name)
     room = _HOME[name] == "ursa"  # a package in it, not a name
     value = importlib.import_module(f"ursa.{name}") if room else getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+renamed.install()
 
 
 def __dir__() -> list[str]:

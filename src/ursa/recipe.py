@@ -19,6 +19,20 @@ def _setting(
     return field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
 
 
+def _check(each: "dataclasses.Field[Any]", value: Any) -> None:
+    """Raises TrainingError for a value out of the limits."""
+    choices, low, high = each.metadata["choices"], each.metadata["low"], each.metadata["high"]
+    if choices and value not in choices:
+        fix = f"one of {', '.join(choices)}"
+        raise TrainingError(f"the setting {each.name} has no such choice", found=repr(value), fix=fix)
+    if choices or isinstance(value, bool):
+        return
+    if not low <= value <= high:  # false for NaN too
+        hint = "; it multiplies: 2.6 of Ursa 0.1 is 1 / 2.6 = 0.385 now" if each.name == "layer_decay" else ""
+        fix = f"a number from {low:g} to {high:g}{hint}"
+        raise TrainingError(f"the setting {each.name} is out of range", found=value, fix=fix)
+
+
 @dataclass(frozen=True)
 class SettingsGroup:
     """A group of settings. Raises TrainingError for a value out of its limits."""
@@ -291,19 +305,6 @@ def _value(group: str, name: str, value: Any) -> Any:
         return kind(value)
     except (ValueError, TypeError, OverflowError):
         raise wrong from None
-
-
-def _check(each: "dataclasses.Field[Any]", value: Any) -> None:
-    choices, low, high = each.metadata["choices"], each.metadata["low"], each.metadata["high"]
-    if choices and value not in choices:
-        fix = f"one of {', '.join(choices)}"
-        raise TrainingError(f"the setting {each.name} has no such choice", found=repr(value), fix=fix)
-    if choices or isinstance(value, bool):
-        return
-    if not low <= value <= high:  # false for NaN too
-        hint = "; it multiplies: 2.6 of Ursa 0.1 is 1 / 2.6 = 0.385 now" if each.name == "layer_decay" else ""
-        fix = f"a number from {low:g} to {high:g}{hint}"
-        raise TrainingError(f"the setting {each.name} is out of range", found=value, fix=fix)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -109,7 +109,7 @@ import simplejpeg
 from PIL import Image
 sys.path.insert(0, sys.argv[1])
 from test_hostile import damaged
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.errors import DataError
 
 Image.init()

@@ -358,7 +358,7 @@ import resource, sys
 from pathlib import Path
 import simplejpeg
 from PIL import Image
-from ursa.core import image
+from ursa.core.decoding import image
 from ursa.errors import DataError
 
 Image.init()

@@ -190,7 +190,7 @@ import simplejpeg
 from PIL import Image
 sys.path.insert(0, sys.argv[1])
 from synthetic_jpeg import lossless, segment, sequential
-from ursa.core import image, jpeg, markers
+from ursa.core.decoding import image, jpeg, markers
 from ursa.errors import DataError
 
 MARGIN = 1 << 22

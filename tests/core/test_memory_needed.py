@@ -25,7 +25,7 @@ import json, os, sys
 from pathlib import Path
 import simplejpeg
 from PIL import Image
-from ursa.core import image
+from ursa.core.decoding import image
 
 Image.init()
 

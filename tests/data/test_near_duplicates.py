@@ -10,18 +10,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from ursa.core.decoding import image
-from ursa.data import near_duplicates, scan
+from ursa.data import near_duplicates as finding
+from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.near_duplicates import (
     enough,
     gradient_correlation,
     mirror,
-    near_duplicate_groups,
+    near_duplicates,
     similar_hashes,
     with_groups,
 )
 
-MANY = near_duplicates.FEW + 20  # so that not all are compared with each other
+MANY = finding.FEW + 20  # so that not all are compared with each other
 
 
 def catalog(pictures: list[np.ndarray]) -> Catalog:
@@ -54,9 +55,9 @@ CHANGES = ("jpeg", "smaller", "larger", "mirror", "darker", "crop", "mirrored cr
 @pytest.mark.parametrize("how", CHANGES)
 def test_a_changed_picture_is_a_near_copy_and_no_other_is(photo, encode, how):
     pictures = [photo(seed, 160, 120) for seed in range(20)]
-    found = near_duplicate_groups(catalog([*pictures, changed(pictures[7], how, encode)]))
+    found = near_duplicates(catalog([*pictures, changed(pictures[7], how, encode)]))
     assert found.pairs.tolist() == [[7, 20]]
-    assert found.scores[0] > near_duplicates.ALIKE
+    assert found.scores[0] > finding.ALIKE
     assert found.groups[7] == found.groups[20]
     assert len(set(found.groups.tolist())) == 20
     assert [rows.tolist() for rows in found.members()] == [[7, 20]]
@@ -65,34 +66,34 @@ def test_a_changed_picture_is_a_near_copy_and_no_other_is(photo, encode, how):
 @pytest.mark.parametrize("how", ["jpeg", "smaller", "mirror", "darker"])
 def test_among_many_pictures_hashes_propose_the_pair(photo, encode, how):
     pictures = [photo(seed, 160, 120) for seed in range(MANY)]
-    assert near_duplicate_groups(catalog([*pictures, changed(pictures[7], how, encode)])).pairs.tolist() == [[7, MANY]]
+    assert near_duplicates(catalog([*pictures, changed(pictures[7], how, encode)])).pairs.tolist() == [[7, MANY]]
 
 
 def test_a_pair_that_hashes_do_not_propose_can_be_proposed_by_others(photo, encode):
     pictures = [photo(seed, 160, 120) for seed in range(MANY)]
     given_one = catalog([*pictures, changed(pictures[7], "crop", encode)])
-    assert len(near_duplicate_groups(given_one).pairs) == 0
-    assert near_duplicate_groups(given_one, np.array([[MANY, 7], [3, 4]])).pairs.tolist() == [[7, MANY]]
+    assert len(near_duplicates(given_one).pairs) == 0
+    assert near_duplicates(given_one, np.array([[MANY, 7], [3, 4]])).pairs.tolist() == [[7, MANY]]
 
 
 def test_pictures_of_one_color_are_copies_of_nothing():
     flat = [np.full((40, 40, 3), level, np.uint8) for level in (0, 100, 101, 255)]
-    assert len(near_duplicate_groups(catalog(flat)).pairs) == 0
+    assert len(near_duplicates(catalog(flat)).pairs) == 0
 
 
 def test_exact_copies_are_grouped_and_compared_once(photo):
     given_one = catalog([photo(1), photo(1), photo(2)]).with_columns(sha256=pl.Series(["x", "x", "y"]))
-    found = near_duplicate_groups(given_one)
+    found = near_duplicates(given_one)
     assert len(found.pairs) == 0
     assert found.groups[0] == found.groups[1] != found.groups[2]
 
 
 def test_a_catalog_without_miniatures_has_exact_copies_only():
     ids = [str(i) for i in range(5)]
-    found = near_duplicate_groups(Catalog.of(Path(), {"id": ids, "path": ids, "sha256": ["a", "a", None, None, "b"]}))
+    found = near_duplicates(Catalog.of(Path(), {"id": ids, "path": ids, "sha256": ["a", "a", None, None, "b"]}))
     assert found.groups[0] == found.groups[1]
     assert len(set(found.groups.tolist())) == 4
-    assert near_duplicate_groups(Catalog.of(Path(), {"id": []})).groups.tolist() == []
+    assert near_duplicates(Catalog.of(Path(), {"id": []})).groups.tolist() == []
 
 
 # --- hashes --------------------------------------------------------------------------------------------------------
@@ -141,9 +142,9 @@ def test_agreement_is_the_same_both_ways_and_one_for_the_same_picture(photo):
 
 def test_where_distinct_pictures_are_alike_more_agreement_is_asked_for():
     apart = np.linspace(0.1, 0.6, 1000, dtype=np.float32)
-    assert enough(apart, 1000) == near_duplicates.ALIKE
+    assert enough(apart, 1000) == finding.ALIKE
     few, many = (np.concatenate([apart, np.full(n, 0.8, np.float32)]) for n in (100, 3000))
-    assert near_duplicates.ALIKE <= enough(few, 1000) < enough(many, 1000) < 1
+    assert finding.ALIKE <= enough(few, 1000) < enough(many, 1000) < 1
 
 
 def test_handwritten_digits_are_hardly_tied(tmp_path):
@@ -156,7 +157,7 @@ def test_handwritten_digits_are_hardly_tied(tmp_path):
     given_one = from_folder(digits(tmp_path))
     given_one = given_one.where(given_one.rows["label"].is_in(["0", "1", "7"]))
     given_one = scan.with_facts(given_one, [scan.look(file, Preparation(32))[0] for file in given_one.files()])
-    found = near_duplicate_groups(given_one)
+    found = near_duplicates(given_one)
     assert len(found.pairs) < 0.05 * len(given_one)
 
 

@@ -123,7 +123,7 @@ def test_a_kill_in_mid_write_leaves_a_cache_that_works(tmp_path):
     script = textwrap.dedent("""
         import hashlib, sys, numpy as np
         from pathlib import Path
-        from ursa.data import pixels
+        from ursa.data import pixel_cache as pixels
         pixels.SEGMENT_BYTES = 100_000
         with pixels.PixelCache(Path(sys.argv[1]), 1 << 30) as cache:
             for number in range(10**9):

@@ -10,7 +10,7 @@ from torch.utils.data import TensorDataset
 
 from ursa.errors import DataError
 from ursa.training.batches.inputs import Inputs, Scaled, tensors
-from ursa.training.batches.learner_data import given, read_split
+from ursa.training.batches.learner_data import read_data, read_split
 from ursa.training.tasks.targets import Targets
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,7 @@ X, Y = RNG.normal(3, 2, (40, 5)), np.arange(40) % 4
 
 def test_features_are_standardized_by_the_training_part_alone():
     x_valid = RNG.normal(100, 1, (10, 5))
-    found = given(((X, Y), (x_valid, Y[:10])))
+    found = read_data(((X, Y), (x_valid, Y[:10])))
     x = found.train.inputs[0]
     assert torch.allclose(x.mean(0), torch.zeros(5), atol=1e-5)
     assert torch.allclose(x.std(0, correction=0), torch.ones(5), atol=1e-5)
@@ -28,19 +28,19 @@ def test_features_are_standardized_by_the_training_part_alone():
 
 
 def test_standardizing_can_be_left_out():
-    found = given(((X, Y), (X, Y)), standardize=False)
+    found = read_data(((X, Y), (X, Y)), standardize=False)
     np.testing.assert_array_equal(found.train.inputs[0].numpy(), X.astype(np.float32))
 
 
 def test_a_feature_that_never_changes_becomes_0_and_nothing_else():
     x = X.copy()
     x[:, 2] = 7
-    assert not given(((x, Y), (x, Y))).train.inputs[0][:, 2].any()
+    assert not read_data(((x, Y), (x, Y))).train.inputs[0][:, 2].any()
 
 
 def test_gray_pictures_get_a_channel_and_one_mean():
     x = RNG.integers(0, 256, (20, 6, 4), dtype=np.uint8)
-    found = given(((x, Y[:20]), (x, Y[:20])))
+    found = read_data(((x, Y[:20]), (x, Y[:20])))
     assert found.train.inputs[0].shape == (20, 1, 6, 4)
     np.testing.assert_allclose(found.train.inputs[0].numpy()[:, 0], (x - x.mean()) / x.std(), rtol=1e-4, atol=1e-5)
 
@@ -50,7 +50,7 @@ def test_colors_come_first_wherever_they_were(last):
     x = RNG.integers(0, 256, (20, 6, 4, 3), dtype=np.uint8)
     x[..., 0] //= 2  # channels differ, so that a mix-up shows
     shown = x if last else x.transpose(0, 3, 1, 2)
-    found = given(((shown, Y[:20]), (shown, Y[:20]))).train.inputs[0].numpy()
+    found = read_data(((shown, Y[:20]), (shown, Y[:20]))).train.inputs[0].numpy()
     expected = (x - x.mean((0, 1, 2))) / x.std((0, 1, 2))
     np.testing.assert_allclose(found, expected.transpose(0, 3, 1, 2), rtol=1e-4, atol=1e-4)
 
@@ -59,12 +59,12 @@ def test_pixels_in_a_row_share_one_deviation():
     """Otherwise a pixel that is set once in the training part would be a hundred deviations away in another."""
     x = np.zeros((20, 9), np.uint8)
     x[0, 0], x[:, 4] = 1, RNG.integers(0, 256, 20)
-    assert given(((x, Y[:20]), (x, Y[:20]))).train.inputs[0][0, 0].abs() < 1
+    assert read_data(((x, Y[:20]), (x, Y[:20]))).train.inputs[0][0, 0].abs() < 1
 
 
 def test_whole_numbers_stay_for_embeddings():
     x = RNG.integers(0, 1000, (20, 3))
-    found = given(((x, Y[:20]), (x, Y[:20]))).train.inputs[0]
+    found = read_data(((x, Y[:20]), (x, Y[:20]))).train.inputs[0]
     assert found.dtype == torch.int64
     assert found.tolist() == x.tolist()
 
@@ -85,7 +85,7 @@ def test_the_exported_scaling_is_the_scaling_and_can_be_undone(shape, dtype):
 @over(st.integers(2, 5), st.integers(5, 60), st.floats(0.05, 0.6), st.integers(0, 3))
 def test_each_class_gives_its_share_to_validation(classes, each, share, seed):
     y = np.repeat(np.arange(classes), each)
-    found = given((np.arange(len(y))[:, None], y), valid=share, seed=seed)
+    found = read_data((np.arange(len(y))[:, None], y), valid=share, seed=seed)
     assert len(found.train) + len(found.valid) == len(y)
     seen = torch.cat([found.train.inputs[0], found.valid.inputs[0]]).ravel().tolist()
     assert sorted(seen) == list(range(len(y)))
@@ -94,7 +94,7 @@ def test_each_class_gives_its_share_to_validation(classes, each, share, seed):
 
 
 def test_the_same_seed_puts_the_same_examples_aside():
-    first, again, other = (given((X, Y), seed=seed).valid.inputs[0] for seed in (0, 0, 1))
+    first, again, other = (read_data((X, Y), seed=seed).valid.inputs[0] for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -142,13 +142,13 @@ def test_several_targets_may_lack_some():
 
 
 def test_several_inputs_are_a_tuple():
-    found = given(((X, X[:, :2]), Y))
+    found = read_data(((X, X[:, :2]), Y))
     assert [x.shape[1] for x in found.train.inputs] == [5, 2]
 
 
 def test_data_sets_keep_what_they_give():
     whole = TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
-    both, one = given((whole, whole)), given(whole, valid=0.25)
+    both, one = read_data((whole, whole)), read_data(whole, valid=0.25)
     assert (len(both.train), len(both.valid), len(one.train), len(one.valid)) == (40, 40, 30, 10)
     assert both.targets.task == "single-label"
     (batch,) = both.valid.in_order(64)
@@ -156,7 +156,7 @@ def test_data_sets_keep_what_they_give():
 
 
 def test_other_data_are_read_as_the_training_part_was():
-    found = given(((X, ["a", "b"] * 20), (X, ["a", "b"] * 20)))
+    found = read_data(((X, ["a", "b"] * 20), (X, ["a", "b"] * 20)))
     part = read_split((X[:3] + 1, ["b", "b", "a"]), found, "cpu")
     np.testing.assert_allclose(part.inputs[0].numpy(), (X[:3] + 1 - X.mean(0)) / X.std(0), rtol=1e-4, atol=1e-5)
     assert part.targets.tolist() == [1, 1, 0]
@@ -180,7 +180,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_does_not_fit_is_told_in_one_readable_error(what):
     with pytest.raises(DataError, match=what) as told:
-        given(WRONG[what])
+        read_data(WRONG[what])
     assert "\n" not in told.value.what
     assert told.value.found or told.value.fix
 
@@ -188,15 +188,15 @@ def test_what_does_not_fit_is_told_in_one_readable_error(what):
 @pytest.mark.parametrize("data", [X, [X, Y], (X, Y, X), (X,), {"x": X}, 3])
 def test_what_is_no_pair_is_refused(data):
     with pytest.raises(DataError, match="pairs of inputs and targets"):
-        given(data)
+        read_data(data)
 
 
 def test_a_single_example_cannot_be_split():
     with pytest.raises(DataError, match="one example"):
-        given((X[:1], Y[:1]))
+        read_data((X[:1], Y[:1]))
 
 
 def test_names_and_classes_have_to_agree():
-    assert given((X, Y), names="abcde").targets.names == tuple("abcde")
+    assert read_data((X, Y), names="abcde").targets.names == tuple("abcde")
     with pytest.raises(DataError, match="names"):
-        given((X, Y), names="abc")
+        read_data((X, Y), names="abc")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Options
 from ursa.workflow.train import train
 
 PIXELS = Options(backbone="pixels", precision="fp32")

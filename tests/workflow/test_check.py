@@ -14,8 +14,8 @@ import pytest
 from ursa.data.catalog import Catalog
 from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError, TrainingError
+from ursa.prepared.setup import Options
 from ursa.workflow.check import check
-from ursa.workflow.setup import Options
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_second_run_loads_no_torch_and_opens_no_picture(folder, pixels):
     code = """
 import pathlib, sys
 from ursa.workflow.check import check
-from ursa.workflow.setup import Options
+from ursa.prepared.setup import Options
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 check(sys.argv[1], Options(backbone="pixels", precision="fp32"))

@@ -16,12 +16,12 @@ from ursa.data.catalog import Catalog
 from ursa.data.sources.arrays import from_arrays
 from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError
+from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import train as workflow
 from ursa.workflow.check import check
 from ursa.workflow.evaluate import predictions
-from ursa.workflow.setup import Options
 from ursa.workflow.train import train
 
 PARTS = {"train/red": 10, "train/green": 10, "valid/red": 4, "valid/green": 4}

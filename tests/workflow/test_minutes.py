@@ -15,6 +15,7 @@ from torch import nn
 from ursa.cli import results_text
 from ursa.embed import relatives
 from ursa.errors import TrainingError
+from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.fit import fit
@@ -23,7 +24,6 @@ from ursa.training.loop import State
 from ursa.training.optim.deadline import MOST, Deadline
 from ursa.training.optim.schedules import one_cycle
 from ursa.workflow.minutes import WIDE, Weighed, Work, after, before, chosen, weigh
-from ursa.workflow.setup import Options
 from ursa.workflow.speeds import Speed, between
 from ursa.workflow.train import train
 

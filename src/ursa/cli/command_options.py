@@ -10,7 +10,7 @@ from ursa.cli.output import path_word, shell_line
 
 if TYPE_CHECKING:
     from ursa.core.progress import Progress
-    from ursa.workflow.setup import Options
+    from ursa.prepared.setup import Options
 
 DEFAULT_BACKBONE = "resnet34.a1_in1k"
 
@@ -96,7 +96,7 @@ class PictureOptions:
 
     def options(self, progress: "Progress") -> "Options":
         """The same for the workflow. Raises DataError where a table is not described as KEY=VALUE."""
-        from ursa.workflow.setup import Options
+        from ursa.prepared.setup import Options
 
         return Options(
             self.backbone,

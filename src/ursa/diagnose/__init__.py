@@ -1,1 +1,1 @@
-"""What is wrong, and what to do next: reads predictions and history; no torch."""
+"""Numbers of a run -> what they mean, and the report page. Reads values, trains nothing."""

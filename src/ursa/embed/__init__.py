@@ -1,1 +1,4 @@
-"""The one pass: every picture goes through a frozen backbone once; every question is answered from what comes out."""
+"""Catalog -> embeddings: each picture is decoded once and goes through the backbone once (`one_pass`, `engine`).
+
+The store keeps what was computed under the hash of the bytes; probes learn from it in milliseconds.
+"""

@@ -25,6 +25,7 @@ from ursa.errors import DataError, TrainingError
 from ursa.learner import learner_setup as setup
 from ursa.learner import picture_data as with_pictures
 from ursa.learner.progress_table import table
+from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
 from ursa.training import evaluation
 from ursa.training.batches.batch import Batch
@@ -42,7 +43,6 @@ from ursa.training.tasks import metrics
 from ursa.training.tasks.losses import Loss
 from ursa.training.tasks.predictions import Predictions, to_predictions
 from ursa.training.tasks.target_shapes import shaped
-from ursa.workflow.setup import Options
 
 if TYPE_CHECKING:
     from ursa.plots.figure import Figure

@@ -22,6 +22,8 @@ from ursa.embed.linear_heads import fitted_head
 from ursa.embed.stored_probe import select
 from ursa.errors import DataError
 from ursa.learner.progress_table import ProgressTable
+from ursa.prepared.setup import Clock, Data, Options, Prepared, catalog_of, prepared
+from ursa.prepared.splitting import parted, probed
 from ursa.recipe import Recipe
 from ursa.training.batches.learner_data import LearnerData
 from ursa.training.batches.splits import PictureSplit
@@ -30,8 +32,6 @@ from ursa.training.fine_tuning import fine_tune
 from ursa.training.fit import Interrupted, Observer
 from ursa.training.tasks.target_scaling import InUnits, standardized
 from ursa.training.tasks.targets import Targets
-from ursa.workflow.setup import Clock, Data, Options, Prepared, catalog_of, prepared
-from ursa.workflow.splitting import parted, probed
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of a colour: what pretrained bodies expect
 

@@ -1,1 +1,4 @@
-"""One function a command: what the command line and Python both call. Composes, decides nothing."""
+"""The commands, as functions: `check`, `train`, `evaluate`, `show`, `download`, `demo`. Each returns one value.
+
+`minutes` and `speeds` plan a run that has to end in time.
+"""

@@ -8,7 +8,7 @@ from ursa.core.bundles.bundle_document import require_names
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
-from ursa.workflow.setup import Data, Options
+from ursa.prepared.setup import Data, Options
 
 
 def default(data: Data, options: Options) -> Path:

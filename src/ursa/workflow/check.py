@@ -21,8 +21,8 @@ from ursa.data.saved_splits import remembered, with_drawn_test
 from ursa.diagnose import report
 from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.stored_probe import fitted_probe, select
+from ursa.prepared.setup import Clock, Data, Options, Prepared, prepared
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Clock, Data, Options, Prepared, prepared
 
 NOT_PROBED = {
     "none": "not probed: the pictures have no labels",

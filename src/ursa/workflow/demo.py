@@ -13,10 +13,10 @@ from ursa.core.progress import Progress, silent
 from ursa.core.text import escaped
 from ursa.data.samples import digits
 from ursa.errors import DataError
+from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow.check import Checked, check
-from ursa.workflow.setup import Options
 from ursa.workflow.train import Trained, train
 
 # Mirrored digits are other signs, and they fill their pictures: no flips, hardly any crops.

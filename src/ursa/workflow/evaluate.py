@@ -24,7 +24,7 @@ from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.data.catalog import Catalog
-    from ursa.workflow.setup import Data
+    from ursa.prepared.setup import Data
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def evaluate(
     does not know and for pictures that cannot be used, BundleError for the bundle.
     """
     from ursa.data.sources.folder_source import needs_labels
-    from ursa.workflow.setup import Options, catalog_of
+    from ursa.prepared.setup import Options, catalog_of
 
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
     catalog = needs_labels(catalog_of(data, Options(pattern=pattern, table=table or {})))

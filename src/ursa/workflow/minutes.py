@@ -16,8 +16,8 @@ from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.store import Store
 from ursa.errors import TrainingError
+from ursa.prepared.setup import Data, Options, listed
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Data, Options, listed
 from ursa.workflow.speeds import Speed, measured
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError, TrainingError, did_you_mean
-from ursa.workflow.setup import Prepared
+from ursa.prepared.setup import Prepared
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ from ursa.diagnose.judged import Judged
 from ursa.embed.engine import dtype_of
 from ursa.embed.probe import Head
 from ursa.embed.stored_probe import select
+from ursa.prepared.setup import Clock, Data, Options, Prepared, embedded, listed, note
+from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import bundle_path, runs
 from ursa.workflow.minutes import Limit, Plan, Weighed, planned
-from ursa.workflow.setup import Clock, Data, Options, Prepared, embedded, listed, note
-from ursa.workflow.splitting import Parts, parted, probed
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:

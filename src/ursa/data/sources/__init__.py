@@ -1,1 +1,4 @@
-""""""
+"""Folder, table, arrays, data set -> rows of a catalog: names and labels, no picture is decoded here.
+
+`folder_source` walks folders, `tables` reads CSV, Parquet and frames, `arrays` and `datasets` write what is in memory.
+"""

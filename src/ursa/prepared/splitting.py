@@ -10,8 +10,8 @@ from ursa.data.split import poor_split, split
 from ursa.embed.probe import Probe
 from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.stored_probe import fitted_probe, select
+from ursa.prepared.setup import Prepared
 from ursa.recipe import Recipe
-from ursa.workflow.setup import Prepared
 
 
 @dataclass(frozen=True)
