@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ursa import models as models
     from ursa.core.finding import Finding as Finding
     from ursa.core.statistics import Estimate as Estimate
-    from ursa.data.catalog import Catalog as Catalog
+    from ursa.data.sources.constructors import Catalog as Catalog
     from ursa.errors import BundleError as BundleError
     from ursa.errors import DataError as DataError
     from ursa.errors import TrainingError as TrainingError
@@ -42,7 +42,7 @@ __version__ = "0.2.0"
 
 _HOME = {
     "BundleError": "ursa.errors",
-    "Catalog": "ursa.data.catalog",
+    "Catalog": "ursa.data.sources.constructors",
     "DataError": "ursa.errors",
     "Finding": "ursa.core.finding",
     "Learner": "ursa.learner.learner",

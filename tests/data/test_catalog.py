@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ursa
 from ursa.data.catalog import SCHEMA, Catalog
 from ursa.errors import DataError
 
@@ -133,3 +134,18 @@ def test_reading_anything_else_is_refused(tmp_path):
     pl.DataFrame({"id": ["a"]}).write_parquet(path)
     with pytest.raises(DataError, match="not a catalog of this Ursa"):
         Catalog.read(path, ROOT)
+
+
+def test_the_file_of_an_id_is_its_own_and_no_other_picture_stands_in_for_an_unknown_one():
+    one = catalog(label=["x", "y"])
+    assert one.file("1.jpg") == ROOT / one.rows["path"][1]
+    for unknown in ("2.jpg", ""):
+        with pytest.raises(DataError, match="has this id"):
+            one.file(unknown)
+
+
+def test_the_catalog_of_the_front_door_is_the_one_class_with_its_constructors(picture_folder, tmp_path):
+    assert ursa.Catalog is Catalog
+    folder = picture_folder(tmp_path / "bears", {"red": 2, "green": 2})
+    assert ursa.Catalog.from_folder(folder).counts() == {"green": 2, "red": 2}
+    assert [field.name for field in dataclasses.fields(ursa.Catalog)] == ["root", "rows"]

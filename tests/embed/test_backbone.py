@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +174,9 @@ def test_a_store_is_named_by_weights_preparation_and_precision(tmp_path, small_w
 
 DESCRIBE = """
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from ursa.embed.backbone import Backbone
 from ursa.workspace import Workspace
@@ -302,3 +308,27 @@ def test_auto_is_a_rule_of_cpu_and_backbone_and_no_race(tmp_path, monkeypatch):
         engine = Engine(Backbone(SQUEEZENET), Workspace.open(tmp_path, tmp_path / place))
         assert engine.precision == "bf16"
     assert Engine(Backbone(SQUEEZENET), Workspace.open(tmp_path), "fp32").precision == "fp32"
+
+
+def test_threads_that_ask_at_once_load_the_backbone_once(tmp_path, monkeypatch):
+    """A `cached_property` has no lock of its own from Python 3.12 on, so it cannot hold the lock."""
+    engine, entered = Engine(Backbone("pixels"), Workspace.open(tmp_path), "fp32"), []
+    load, views = Backbone.load, engine.about.preparation.blank(1)
+    engine = Engine(engine.backbone, engine.space, "fp32")
+
+    def slow(backbone):
+        entered.append(1)
+        time.sleep(0.05)
+        return load(backbone)
+
+    monkeypatch.setattr(Backbone, "load", slow)
+    start = threading.Barrier(8)
+
+    def ask():
+        start.wait()
+        return engine._forward(views)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [future.result() for future in [pool.submit(ask) for _ in range(8)]]
+    assert entered == [1]
+    assert all(np.array_equal(one, found[0]) for one in found)

@@ -11,7 +11,7 @@ import torch
 
 import ursa
 from ursa import models
-from ursa.data.catalog import Catalog
+from ursa.data.sources.constructors import Catalog
 from ursa.errors import BundleError, DataError, TrainingError
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Observer

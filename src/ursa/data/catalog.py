@@ -1,10 +1,10 @@
 """Catalog: an immutable table of pictures, one row each. Whatever changes it returns a new one."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "height": pl.Int64,
     "frames": pl.Int64,  # 1 unless it is an animation or has several pages; the first is what is seen
     "phash": pl.UInt64,  # difference hash (see data/scan.py)
-    "thumbnail": pl.Binary,  # 32 x 32 grey levels, row by row: what near copies are told by (see data/copies.py)
+    "thumbnail": pl.Binary,  # 32 x 32 grey levels, row by row: what near-duplicates are told by (see data/near_duplicates.py)
     "problem": pl.String,  # why the picture cannot be used; null when it can
 }
 SCHEMA = pl.Schema(_COLUMNS)
@@ -50,6 +50,12 @@ class Catalog:
     root: Path
     rows: pl.DataFrame
 
+    # What makes a catalog knows the catalog, so these are put here from above: `data/sources/constructors.py`.
+    from_folder: ClassVar[Callable[..., "Catalog"]]
+    from_table: ClassVar[Callable[..., "Catalog"]]
+    from_arrays: ClassVar[Callable[..., "Catalog"]]
+    from_dataset: ClassVar[Callable[..., "Catalog"]]
+
     @classmethod
     def of(cls, root: Path, columns: Mapping[str, Sequence[Any]]) -> "Catalog":
         """A catalog from columns; those not given are null. Raises DataError for an id that occurs twice."""
@@ -61,34 +67,6 @@ class Catalog:
         if len(twice):
             raise DataError("a picture id must occur once", found=f"{twice['id'][0]!r} occurs again")
         return cls(Path(root), rows)
-
-    @classmethod
-    def from_folder(cls, folder: str | Path, **options: Any) -> "Catalog":
-        """The pictures of a folder: see `ursa.data.sources.folder_source.from_folder`."""
-        from ursa.data.sources.folder_source import from_folder
-
-        return from_folder(folder, **options)
-
-    @classmethod
-    def from_table(cls, table: Any, **options: Any) -> "Catalog":
-        """The pictures that a table names: see `ursa.data.sources.tables.from_table`."""
-        from ursa.data.sources.tables import from_table
-
-        return from_table(table, **options)
-
-    @classmethod
-    def from_arrays(cls, train: Any, valid: Any = None, **options: Any) -> "Catalog":
-        """Pictures in memory, written to a folder: see `ursa.data.sources.arrays.from_arrays`."""
-        from ursa.data.sources.arrays import from_arrays
-
-        return from_arrays(train, valid, **options)
-
-    @classmethod
-    def from_dataset(cls, dataset: Any, **options: Any) -> "Catalog":
-        """The items of a torch or Hugging Face data set, written to a folder: see `ursa.data.sources.datasets`."""
-        from ursa.data.sources.datasets import from_dataset
-
-        return from_dataset(dataset, **options)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -113,8 +91,13 @@ class Catalog:
         return [self.root / path for path in self.rows["path"]]
 
     def file(self, id: str) -> Path:
-        """The file of one picture."""
-        return self.root / str(self.rows["path"][self.rows["id"].index_of(id) or 0])
+        """The file of one picture. Raises DataError for an id that is not in the catalog."""
+        row = self.rows["id"].index_of(id)
+        if row is None:
+            raise DataError(
+                "no picture of this catalog has this id", found=repr(id), fix="its `ids` are those there are"
+            )
+        return self.root / str(self.rows["path"][row])
 
     def targets(self, labels: Labels | None = None) -> npt.NDArray[np.int64]:
         """[N] class indices. Every row must have a label, a single one: raises DataError for another task."""

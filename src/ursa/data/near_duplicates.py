@@ -83,13 +83,13 @@ def comparable(catalog: Catalog) -> I64:
 
 
 def with_groups(catalog: Catalog, groups: I64 | None) -> I64:
-    """[N] group numbers: equal for exact copies, given groups, and pictures with the same number in ties [N]."""
-    groups = catalog.copies()
+    """[N] group numbers: equal for exact copies, groups of the catalog, and rows with the same number in groups [N]."""
+    copies = catalog.copies()
     if groups is None or not len(groups):
-        return groups
+        return copies
     order = np.argsort(groups, kind="stable")
     neighbors = np.stack([order[:-1], order[1:]], axis=1)
-    return _joined(groups, neighbors[groups[order[:-1]] == groups[order[1:]]])
+    return _joined(copies, neighbors[groups[order[:-1]] == groups[order[1:]]])
 
 
 def similar_hashes(hashes: U64, bits: int = BITS) -> I64:

@@ -6,7 +6,7 @@ import platform
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class Engine:
     space: Workspace
     precision_wanted: str = "auto"  # "fp32", "bf16", or "auto": see `fast_precision`
     device: str = "cpu"
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     @cached_property
     def about(self) -> Description:
@@ -88,7 +89,7 @@ class Engine:
 
     @property
     def _ready(self) -> "Extractor":
-        with self._lock:  # several cores may be the first to ask
+        with self._lock:  # several threads may be the first to ask; a cached_property has no lock of its own
             return self._made
 
     @cached_property
@@ -119,10 +120,6 @@ class Engine:
             if weights
             else "remove the hub's copy and fetch it again, or try --precision fp32",
         )
-
-    @cached_property
-    def _lock(self) -> threading.Lock:
-        return threading.Lock()
 
 
 def fast_precision(backbone: str, cpu: Set[str]) -> str:
