@@ -1,7 +1,7 @@
 """File -> facts: hash, format, size, perceptual hash, and the reason why it cannot be used. Decodes each file once.
 
-`glances` is the one place where picture files are opened for learning. It makes the facts and the model's views of the
-pictures together, so that `embed/run.py` need not decode a second time; `look` is the same for a single file.
+`read_files` makes the facts and the model's views of pictures together, so that `embed/one_pass.py` need not decode a
+second time; `read_file` is the same for a single file.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def read_file(file: Path, preparation: Preparation, by: Resize = resize) -> tupl
 
 
 def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[FileInfo], Pixels]:
-    """N files -> their facts but for hash and miniature, and views [N, S, S, 3], blank where there is a problem.
+    """N files -> their facts but for hash and thumbnail, and views [N, S, S, 3], blank where there is a problem.
 
     by: see `Preparation.view`. What can wait is left to `compared`: each small call here has the threads wait for each
     other.
@@ -58,19 +58,18 @@ def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> t
             datas[row] = picture_file.read(file)
         except DataError as problem:
             facts[row] = FileInfo(problem=problem.what)
-    pictures = sandbox.reading(datas.values(), preparation.size, preparation.side)
+    pictures = sandbox.views(datas.values(), preparation, by=by, into=(views[row] for row in datas))
     for (row, data), found in zip(datas.items(), pictures, strict=True):
         digest = hashlib.sha256(data).hexdigest()
         if isinstance(found, DataError):
             facts[row] = FileInfo(sha256=digest, problem=found.what)
         else:
-            preparation.view(found.pixels, views[row], by)
             facts[row] = FileInfo(digest, found.format, found.width, found.height, found.frames)
     return facts, views
 
 
 def compared(facts: Sequence[FileInfo], views: Pixels, preparation: Preparation, by: Resize) -> list[FileInfo]:
-    """Facts of N files and their views [N, S, S, 3] -> the facts with hash and miniature."""
+    """Facts of N files and their views [N, S, S, 3] -> the facts with hash and thumbnail."""
     small = np.zeros((len(facts), THUMBNAIL, THUMBNAIL, 3), np.uint8)
     for fact, view, place in zip(facts, views, small, strict=True):
         if fact.width is not None and fact.height is not None:
@@ -91,8 +90,8 @@ def gray(small: Pixels) -> Pixels:
 def hashes(grays: Pixels) -> npt.NDArray[np.uint64]:
     """greys [N, 32, 32] -> [N] difference hashes of 64 bits.
 
-    A bit says whether a cell of a 9 x 8 miniature is darker than its right neighbour (Krawetz 2013, "Kind of like
-    that"). It survives resizing and re-encoding; near copies differ in few bits.
+    A bit says whether a cell of a 9 x 8 thumbnail is darker than its right neighbour (Krawetz 2013, "Kind of like
+    that"). It survives resizing and re-encoding; near-duplicates differ in few bits.
     """
     rows = grays.reshape(-1, 8, THUMBNAIL // 8, THUMBNAIL).sum(2, dtype=np.int32)
     cells = rows @ _COLUMNS  # whole numbers, so that equal cells are equal
@@ -111,7 +110,7 @@ def difference_hash(pixels: Pixels) -> int:
 
 
 def thumbnail(pixels: Pixels) -> bytes:
-    """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: what near copies are told by (`data/copies.py`)."""
+    """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: what near-duplicates are told by (`data/near_duplicates.py`)."""
     return gray(resize(pixels, THUMBNAIL, THUMBNAIL)).tobytes()
 
 
@@ -139,7 +138,7 @@ def remembered(catalog: Catalog, before: Catalog) -> Catalog:
 
 
 def keep(catalog: Catalog, path: Path) -> None:
-    """Write down what a scan found, for `recalled`. Raises DataError where it cannot be written."""
+    """Write down what a scan found, for `load_scan`. Raises DataError where it cannot be written."""
     workspace.write_sealed(path, catalog.to_parquet())
 
 

@@ -10,13 +10,12 @@ import torch
 from torch import nn
 
 from ursa import sandbox
-from ursa.core import picture_file
-from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.data.sources.folder_source import needs_labels
+from ursa.embed import resize
 from ursa.embed.extractor import Extractor
 from ursa.embed.linear_heads import fitted_head
 from ursa.embed.stored_probe import select
@@ -109,9 +108,15 @@ def fine_tuned(
 def views(x: Any, preparation: Preparation) -> torch.Tensor:
     """A file, pixels [h, w, 3] uint8, or a list of those -> what the model sees, [N, S, S, 3] uint8."""
     several = x if isinstance(x, list | tuple) else [x]
-    made = preparation.blank(len(several))
-    for view, one in zip(made, several, strict=True):
-        preparation.view(_read(Path(one), preparation) if isinstance(one, str | Path) else one, view)
+    made, by = preparation.blank(len(several)), resize.fastest()
+    files = {row: Path(one) for row, one in enumerate(several) if isinstance(one, str | Path)}
+    found = sandbox.views(files.values(), preparation, by=by, into=(made[row] for row in files))
+    for file, picture in zip(files.values(), found, strict=True):
+        if isinstance(picture, DataError):
+            raise DataError(f"cannot read the picture {file}", found=picture.what) from picture
+    for row in range(len(several)):
+        if row not in files:
+            made[row] = sandbox.view(several[row], preparation, by=by)
     return torch.from_numpy(made)
 
 
@@ -133,10 +138,3 @@ def _targets(part: Catalog, labels: Labels) -> npt.NDArray[Any]:
     if part.task == "single-label":
         return part.targets(labels)
     return part.one_hot(labels) if part.task == "multi-label" else part.numbers()
-
-
-def _read(file: Path, preparation: Preparation) -> Pixels:
-    try:
-        return sandbox.read(picture_file.read(file), preparation.size, preparation.side).pixels
-    except DataError as problem:
-        raise DataError(f"cannot read the picture {file}", found=str(problem).splitlines()[0]) from problem

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.patches import Rectangle
 
+from ursa import sandbox
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
@@ -32,7 +33,7 @@ from ursa.plots.figure import (
     write,
 )
 from ursa.plots.grid import MARGIN, draw, extent_of, grid
-from ursa.plots.reading import NO_CLASS, Opened, Tile, opened, sample, shrunk, words_of
+from ursa.plots.reading import NO_CLASS, Opened, Tile, file_tile, opened, sample, shrunk, words_of
 
 MOST = 64  # pictures in one figure
 TOP = 5  # classes in the bars of probabilities
@@ -196,6 +197,9 @@ def _tiles(
 ) -> list[Tile]:
     """Whatever holds pictures, but a catalog -> tiles."""
     if hasattr(source, "pictures"):
+        if preparation is not None:
+            fix = "leave the preparation out; it is for files, pixels and catalogs"
+            raise DataError("the pictures of a batch are prepared already", found="a preparation", fix=fix)
         pictures = as_pictures(source.pictures, mean, std)
         targets, ids = getattr(source, "targets", None), getattr(source, "ids", None)
         titles = [""] * len(pictures)
@@ -205,16 +209,9 @@ def _tiles(
             titles = [str(id) for id in ids]
         return [Tile(pixels, title) for pixels, title in zip(pictures, titles, strict=True)]
     if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
-        found = [(Path(one), opened(Path(one))) for one in source[:MOST]]
-        tiles = [Tile(one.pixels, file.name, one.facts["problem"]) for file, one in found]
-    else:
-        tiles = [Tile(pixels) for pixels in as_pictures(source, mean, std)]
-    if preparation is None:
-        return tiles
-    return [
-        Tile(tile.pixels if tile.pixels is None else preparation.view(tile.pixels), tile.title, tile.problem)
-        for tile in tiles
-    ]
+        return [file_tile(Path(one), preparation) for one in source[:MOST]]
+    pictures = as_pictures(source, mean, std)
+    return [Tile(pixels if preparation is None else sandbox.view(pixels, preparation)) for pixels in pictures]
 
 
 def _target(target: Any, names: Sequence[str] | None) -> str:

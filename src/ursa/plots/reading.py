@@ -68,13 +68,9 @@ class Opened:
 
 def opened(file: Path) -> Opened:
     """What is in a file. A file that is no sound picture says why as `problem`; a missing one raises DataError."""
-    try:
-        data = picture_file.read(file)
-    except DataError as problem:
-        if problem.what.startswith("cannot be opened"):
-            raise DataError(f"cannot open {file}", found=problem.what, fix="check the path") from problem
-        size = file.stat().st_size
-        return Opened(None, {"picture": str(file), "bytes": size, **UNKNOWN, "problem": problem.what})
+    data = _read(file)
+    if isinstance(data, DataError):
+        return Opened(None, {"picture": str(file), "bytes": file.stat().st_size, **UNKNOWN, "problem": data.what})
     facts: dict[str, Any] = {"picture": str(file), "bytes": len(data)}
     facts |= UNKNOWN
     try:
@@ -83,6 +79,16 @@ def opened(file: Path) -> Opened:
         return Opened(None, facts | {"problem": problem.what})
     facts |= {"format": picture.format, "width": picture.width, "height": picture.height, "frames": picture.frames}
     return Opened(picture.pixels, facts | {"turned": TURNS.get(picture.orientation)})
+
+
+def file_tile(file: Path, preparation: Preparation | None = None) -> Tile:
+    """A file by its name: in full, or with a preparation as a model sees it. Raises DataError for a missing one."""
+    if preparation is None:
+        found = opened(file)
+        return Tile(found.pixels, file.name, found.facts["problem"])
+    data = _read(file)
+    pixels, problem = (None, data.what) if isinstance(data, DataError) else _small(data, preparation, preparation.size)
+    return Tile(pixels, file.name, problem)
 
 
 def sample(
@@ -95,11 +101,11 @@ def sample(
     rows = _evenly([words_of(label) for label in catalog.rows["label"]], count, seed)
     ids, files, labels = catalog.ids, catalog.files(), catalog.rows["label"]
 
-    def tile(row: int) -> Tile:
+    def made(row: int) -> Tile:
         pixels, problem = _small(files[row], preparation, side)
         return Tile(pixels, words_of(labels[row]), problem, ids[row])
 
-    return [tile for some in chunks(rows, tile) for tile in some]
+    return [one for some in chunks(rows, made) for one in some]
 
 
 def scanned(catalog: Catalog, progress: Progress = silent) -> Catalog:
@@ -132,9 +138,20 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
     return pixels if max(height, width) <= side else resize(pixels, *fitted(width, height, side))
 
 
-def _small(file: Path, preparation: Preparation | None, side: int) -> tuple[Pixels | None, str | None]:
+def _read(file: Path) -> bytes | DataError:
+    """The file's bytes, or why it is no picture. Raises DataError where it cannot be opened."""
     try:
-        data = picture_file.read(file)
+        return picture_file.read(file)
+    except DataError as problem:
+        if problem.what.startswith("cannot be opened"):
+            raise DataError(f"cannot open {file}", found=problem.what, fix="check the path") from problem
+        return problem
+
+
+def _small(source: Path | bytes, preparation: Preparation | None, side: int) -> tuple[Pixels | None, str | None]:
+    """What a model sees, or the whole picture no larger than `side`; without pixels, the reason why."""
+    try:
+        data = source if isinstance(source, bytes) else picture_file.read(source)
         if preparation is not None:
             return sandbox.view(data, preparation), None
         return shrunk(sandbox.read(data, at_least=side).pixels, side), None

@@ -5,9 +5,11 @@
 A worker can do nothing but decode: no files, no network, no further processes, bounded memory and computing time
 (`lockdown`). When it dies or overruns, the picture is tried once more in a fresh worker; if that ends too, the picture
 is refused with the reason and everything else goes on. One server process, forked for each worker, makes a new one cost
-milliseconds (`process`); workers are shared by all threads of a process, as many as there are cores (`pool`).
+milliseconds (`process`); workers are shared by all threads of a process, as many as there are cores (`pool`). What a
+model sees of a picture is made by `views`, whoever needs it.
 """
 
-from ursa.sandbox.pool import LIMITS, Limits, prepare, read, reading, view
+from ursa.sandbox.pool import LIMITS, Limits, prepare, read, reading
+from ursa.sandbox.views import view, views
 
-__all__ = ["LIMITS", "Limits", "prepare", "read", "reading", "view"]
+__all__ = ["LIMITS", "Limits", "prepare", "read", "reading", "view", "views"]

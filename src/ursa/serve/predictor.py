@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa import sandbox, seals
-from ursa.core import picture_file
 from ursa.core.bundles import bundle
 from ursa.core.bundles.bundle import Bundle
 from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import stacks
 from ursa.core.statistics import softmax
-from ursa.errors import DataError
 from ursa.serve import trial
 from ursa.serve.session import Session
 
@@ -76,17 +74,7 @@ class Predictor:
 
     def view(self, picture: str | Path | bytes | Pixels, seconds: float = sandbox.LIMITS.seconds) -> Pixels:
         """What the model sees of a picture: [size, size, 3] uint8. seconds: of computing, to decode it."""
-        preparation = self.bundle.preparation
-        if isinstance(picture, np.ndarray):
-            if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
-                raise DataError(
-                    "pixels have to be an array [height, width, 3] of uint8",
-                    found=f"{list(picture.shape)} of {picture.dtype}",
-                    fix="for a file, pass its path",
-                )
-            return preparation.view(picture)
-        data = picture if isinstance(picture, bytes) else _bytes_of(Path(picture))
-        return sandbox.view(data, preparation, seconds)
+        return sandbox.view(picture, self.bundle.preparation, seconds)
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Views [N, size, size, 3] uint8 -> [N, K]. Raises BundleError for a model that fails on them."""
@@ -102,10 +90,3 @@ def _is_ours(bundle: Bundle) -> bool:
     if not isinstance(seal, str) or not isinstance(digest, str):
         return False
     return hmac.compare_digest(seal.encode(), seals.seal("model.onnx", digest.encode()).encode())
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return picture_file.read(path)
-    except DataError as problem:
-        raise DataError(f"cannot read {path}", found=problem.what, fix="check the path") from problem

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ursa import sandbox
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import chunks, cores
@@ -21,7 +22,7 @@ from ursa.recipe import Recipe
 from ursa.training.augment.mixing import mixed
 from ursa.training.augment.views import augmented, draws
 from ursa.training.batches.batch import Batch, order
-from ursa.training.batches.picture_reader import Pictures
+from ursa.training.batches.picture_reader import Pictures, gone
 
 Out = TypeVar("Out")
 
@@ -132,10 +133,14 @@ class Views:
 
     def _made(self, rows: range) -> Pixels:
         views, by = self.preparation.blank(len(rows)), resize.fastest()
-        cached = self.pictures.cache is not None
-        source = map(self.pictures.__getitem__, rows) if cached else self.pictures.wholes(rows)
-        for pixels, view in zip(source, views, strict=True):
-            self.preparation.view(pixels, view, by)
+        if self.pictures.cache is not None:
+            for row, view in zip(rows, views, strict=True):
+                self.preparation.view(self.pictures[row], view, by)
+            return views
+        files = [self.pictures.files[row] for row in rows]
+        for file, found in zip(files, sandbox.views(files, self.preparation, by=by, into=views), strict=True):
+            if isinstance(found, DataError):
+                raise gone(file, found) from found
         return views
 
 

@@ -1,7 +1,7 @@
 """Files -> pixels no larger than training needs them, decoded once where there is a cache."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,16 +47,15 @@ class Pictures:
         key = self.keys[row] if self.cache is not None else None
         if self.cache is not None and key is not None and (known := self.cache.get(key)) is not None:
             return known
-        for whole in self.wholes([row]):
-            pixels = reduced(whole, self.preparation, resize.fastest())
-            pixels = pixels.copy() if np.may_share_memory(pixels, whole) else pixels  # a part of it, as it was
+        with contextlib.closing(sandbox.reading(_bytes(self.files[row]), self.side, self.preparation.side)) as pictures:
+            found = next(pictures)
+            if isinstance(found, DataError):
+                raise gone(self.files[row], found) from found
+            pixels = reduced(found.pixels, self.preparation, resize.fastest())
+            pixels = pixels.copy() if np.may_share_memory(pixels, found.pixels) else pixels  # a part of it, as it was
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
         return pixels
-
-    def wholes(self, rows: Iterable[int]) -> Iterator[Pixels]:
-        """[h, w, 3] of each row as it was decoded, to be used until the next one is asked for. Raises as above."""
-        return reading([self.files[row] for row in rows], self.preparation)
 
 
 @contextlib.contextmanager
@@ -77,24 +76,13 @@ def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
     return Preparation(side, preparation.fit).sized(pixels, by)
 
 
-def reading(files: Sequence[Path], preparation: Preparation) -> Iterator[Pixels]:
-    """The pixels of pictures that a scan has found sound, each to be used until the next one is asked for.
-
-    Raises DataError for one that is not sound any more.
-    """
-    pictures = sandbox.reading((_bytes(file) for file in files), preparation.size, preparation.side)
-    for file, found in zip(files, pictures, strict=True):
-        if isinstance(found, DataError):
-            raise _gone(file, found) from found
-        yield found.pixels
-
-
-def _bytes(file: Path) -> bytes:
+def _bytes(file: Path) -> Iterator[bytes]:
     try:
-        return picture_file.read(file)
+        yield picture_file.read(file)
     except DataError as problem:
-        raise _gone(file, problem) from problem
+        raise gone(file, problem) from problem
 
 
-def _gone(file: Path, problem: DataError) -> DataError:
+def gone(file: Path, problem: DataError) -> DataError:
+    """The error for a picture that a scan found sound, and that is not sound any more."""
     return DataError(f"{file} could be read before, and now cannot", found=problem, fix="run the command again")
