@@ -28,15 +28,15 @@ _HOME = {
     "Figure": "figure",
     "class_counts": "overview",
     "history": "curves",
-    "lr_find": "rates",
+    "lr_find": "lr_curve",
     "mean_pictures": "overview",
-    "patch": "pictures",
+    "patch": "batch_grid",
     "schedule": "curves",
-    "show": "pictures",
-    "show_batch": "pictures",
+    "show": "batch_grid",
+    "show_batch": "batch_grid",
     "sizes": "overview",
     "statistics": "means",
-    "with_probabilities": "pictures",
+    "with_probabilities": "batch_grid",
 }
 
 __all__ = sorted(_HOME)
