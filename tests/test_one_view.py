@@ -1,6 +1,7 @@
-"""A law: what a model sees of a file is the same whoever asks: scan, embedding, training, `Learner`, figures, server."""
+"""A law: what a model sees of a file is the same whoever asks: scan, training, `Learner`, figures, server."""
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -17,8 +18,10 @@ from ursa.embed import resize as fast_resize
 from ursa.errors import DataError
 from ursa.learner import picture_data
 from ursa.plots.reading import file_tile, sample
+from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.training.batches.picture_batches import Views
+from ursa.workflow.show import show
 
 PREPARATIONS = [Preparation(64), Preparation(96, "crop"), Preparation(80, "squash")]
 SIZES = [(900, 600), (333, 517), (64, 64), (40, 30), (1200, 90)]
@@ -33,7 +36,9 @@ def catalog(tmp_path_factory, photo):
         exif = Image.Exif()
         exif[0x0112] = 6 if number == 0 else 1
         ending = "png" if number == 1 else "jpg"
-        Image.fromarray(photo(number, *size)).save(folder / "abc"[number % 3] / f"{number}.{ending}", exif=exif)
+        Image.fromarray(photo(number, *size, noise=60)).save(
+            folder / "abc"[number % 3] / f"{number}.{ending}", exif=exif
+        )
     return scanned(from_folder(folder))
 
 
@@ -124,3 +129,18 @@ def test_refusals_come_in_their_places_and_fill_nothing(catalog, tmp_path):
             assert np.array_equal(view, sandbox.view(good, preparation) if source is good else blank)
             if source is gone:
                 assert one.what.startswith("cannot be opened")
+
+
+@pytest.mark.parametrize("what", ["as_model", "recipe"])
+def test_show_shows_what_the_model_gets(catalog, what):
+    """With a recipe: as the first epoch shows it, where nothing is drawn."""
+    still = Recipe.of(min_scale=1.0, aspect_ratio=1.0, hflip=0.0)
+    preparation, options = Preparation(64), {"as_model": True} if what == "as_model" else {"recipe": still}
+    shown = show(catalog.root, count=len(catalog), preparation=preparation, **options)
+    views = dict(zip(catalog.ids, Views(catalog, preparation), strict=True))
+    for tile in shown.tiles:
+        if catalog.rows.row(by_predicate=pl.col("id") == tile.id, named=True)["width"] < 64:
+            continue  # enlarged without antialiasing while it learns
+        assert np.abs(tile.pixels.astype(int) - views[tile.id]).max() <= 2, tile.id
+    one = show(catalog.files()[0], as_model=True, preparation=preparation)
+    assert np.array_equal(one.tiles[0].pixels, sandbox.view(catalog.files()[0], preparation))

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from ursa.core.decoding.image import read
-from ursa.data.sources.constructors import Catalog
 from ursa.data.sources.arrays import from_arrays
+from ursa.data.sources.constructors import Catalog
 from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError
 

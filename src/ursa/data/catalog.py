@@ -29,7 +29,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "height": pl.Int64,
     "frames": pl.Int64,  # 1 unless it is an animation or has several pages; the first is what is seen
     "phash": pl.UInt64,  # difference hash (see data/scan.py)
-    "thumbnail": pl.Binary,  # 32 x 32 grey levels, row by row: what near-duplicates are told by (see data/near_duplicates.py)
+    "thumbnail": pl.Binary,  # 32 x 32 grey levels, row by row: by which near-duplicates are found
     "problem": pl.String,  # why the picture cannot be used; null when it can
 }
 SCHEMA = pl.Schema(_COLUMNS)

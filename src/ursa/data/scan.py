@@ -110,7 +110,7 @@ def difference_hash(pixels: Pixels) -> int:
 
 
 def thumbnail(pixels: Pixels) -> bytes:
-    """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: what near-duplicates are told by (`data/near_duplicates.py`)."""
+    """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: by which near-duplicates are found."""
     return gray(resize(pixels, THUMBNAIL, THUMBNAIL)).tobytes()
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ursa.core.prepare import Preparation, resize
+from ursa import sandbox
+from ursa.core.prepare import Preparation
 from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import Catalog
@@ -102,7 +103,7 @@ def _picture(file: Path, preparation: Preparation | None) -> Shown:
     found = opened(file)
     pixels, words, facts = found.pixels, found.words(), dict(found.facts)
     if preparation is not None and pixels is not None:
-        pixels = preparation.view(pixels)
+        pixels = sandbox.view(file, preparation)
         facts["view"] = preparation.to_json()
         words = f"as a model sees it: {preparation.size} × {preparation.size} px, {preparation.fit}"
     tile = Tile(pixels, file.name, found.facts["problem"], str(file))
@@ -143,7 +144,7 @@ def _batch(
 ) -> Shown:
     tiles = sample(catalog, count, seed, None if recipe else preparation)
     if recipe and preparation:
-        tiles = _learned_from(tiles, preparation, recipe)
+        tiles = _learned_from(catalog, tiles, preparation, recipe)
     labels = dict(zip(catalog.ids, catalog.rows["label"].to_list(), strict=True))
     listed = [{"picture": tile.id, "label": labels[tile.id or ""], "problem": tile.problem} for tile in tiles]
     facts: dict[str, Any] = {"pictures": len(catalog), "seed": seed, "shown": listed}
@@ -160,27 +161,28 @@ def _batch(
     return Shown("batch", facts, tuple(tiles), figure, files)
 
 
-def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -> list[Tile]:
+def _learned_from(catalog: Catalog, tiles: list[Tile], preparation: Preparation, recipe: Recipe) -> list[Tile]:
     """The same pictures as a batch of training shows them in its first epoch."""
     import torch
 
     from ursa.training.augment.mixing import mixed
     from ursa.training.augment.views import augmented, draws
     from ursa.training.batches.picture_batches import in_squares, side_for
-    from ursa.training.batches.picture_reader import reduced
+    from ursa.training.batches.picture_reader import Pictures
 
-    sound = [(tile, tile.pixels) for tile in tiles if tile.pixels is not None]
+    sound = [tile for tile in tiles if tile.pixels is not None and tile.id is not None]
     if not sound:
         return tiles
     side = side_for(preparation, recipe)
-    small = [reduced(pixels, Preparation(side, preparation.fit), resize) for _, pixels in sound]
-    squares, sizes = in_squares(small, side)
+    files = [catalog.file(str(tile.id)) for tile in sound]
+    source = Pictures(files, [None] * len(files), side, preparation.fit)
+    squares, sizes = in_squares([source[row] for row in range(len(files))], side)
     views = augmented(
         torch.from_numpy(squares), sizes, preparation, recipe.augment, draws(recipe.seed, 0, np.arange(len(sound)))
     )
     if recipe.augment.mixup or recipe.augment.cutmix:
         views, _ = mixed(views, torch.zeros(len(views), dtype=torch.long), 1, recipe.augment, recipe.seed, 0, 0)
-    shown = {tile.id: replace(tile, pixels=view) for (tile, _), view in zip(sound, views.byte().numpy(), strict=True)}
+    shown = {tile.id: replace(tile, pixels=view) for tile, view in zip(sound, views.byte().numpy(), strict=True)}
     return [shown.get(tile.id, tile) for tile in tiles]
 
 
