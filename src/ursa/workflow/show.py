@@ -173,7 +173,7 @@ def _learned_from(catalog: Catalog, tiles: list[Tile], preparation: Preparation,
     sound = [tile for tile in tiles if tile.pixels is not None and tile.id is not None]
     if not sound:
         return tiles
-    side = side_for(preparation, recipe)
+    side = side_for(preparation, recipe.augment.min_scale)
     files = [catalog.file(str(tile.id)) for tile in sound]
     source = Pictures(files, [None] * len(files), side, preparation.fit)
     squares, sizes = in_squares([source[row] for row in range(len(files))], side)
