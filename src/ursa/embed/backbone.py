@@ -4,6 +4,8 @@ whose embeddings are all in the store need not import torch.
 Names: `pixels` (needs no weights), a timm name such as `resnet34.a1_in1k`, or `torchvision:NAME`.
 """
 
+import copy
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -50,23 +52,12 @@ class Backbone:
     def load(self) -> "Extractor":
         """The extractor with its weights, in float32, ready for evaluation.
 
-        Raises TrainingError for an unknown name, weights that do not fit, or weights that cannot be had offline.
+        It is the caller's own, to be trained or converted: a copy of the one that was built and read last, so that a
+        process that embeds, trains and exports reads the weights once. Raises TrainingError for an unknown name,
+        weights that do not fit, or weights that cannot be had offline.
         """
-        import torch
-
-        from ursa.embed import bodies
-        from ursa.embed.extractor import Extractor
-
-        with torch.random.fork_rng(devices=[]):  # building a network draws initial weights: not from the user's stream
-            if self.name == "pixels":
-                if self.weights is not None:
-                    raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
-                body, mean, std, size = bodies.of_pixels()
-            elif self.name.startswith("torchvision:"):
-                body, mean, std, size = bodies.of_torchvision(self.name.removeprefix("torchvision:"), self.weights)
-            else:
-                body, mean, std, size = bodies.of_timm(self.name, self.weights)
-        return Extractor(body, mean, std, size).eval().requires_grad_(False)
+        about = None if self.weights is None else self.weights.stat()
+        return copy.deepcopy(_built(self, about and (about.st_ino, about.st_size, about.st_mtime_ns)))
 
     def _examine(self, source: str, extractor: "Extractor") -> dict[str, Any]:
         if source == "hub":
@@ -74,6 +65,27 @@ class Backbone:
         size = extractor.size
         identity = json.dumps([self.name, source, size, FEATURES])
         return {"fingerprint": hashlib.sha256(identity.encode()).hexdigest()[:16], "size": size}
+
+
+@functools.lru_cache(maxsize=1)
+def _built(backbone: Backbone, _weights: tuple[int, ...] | None) -> "Extractor":
+    """_weights: inode, size and time of the file, so that another one in its place is read."""
+    import torch
+
+    from ursa.embed import bodies
+    from ursa.embed.extractor import Extractor
+
+    name, weights = backbone.name, backbone.weights
+    with torch.random.fork_rng(devices=[]):  # building a network draws initial weights: not from the user's stream
+        if name == "pixels":
+            if weights is not None:
+                raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
+            body, mean, std, size = bodies.of_pixels()
+        elif name.startswith("torchvision:"):
+            body, mean, std, size = bodies.of_torchvision(name.removeprefix("torchvision:"), weights)
+        else:
+            body, mean, std, size = bodies.of_timm(name, weights)
+    return Extractor(body, mean, std, size).eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,18 @@ It knows nothing else: a picture of something else gets one of these names too.
 
 - Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are seen at {document["preparation"]["size"]} x \
 {document["preparation"]["size"]} pixels.
-- Exported model and learner agree within {document["parity"]["difference"]:.1g} on {document["parity"]["pictures"]} \
-pictures.
+- Exported model and learner agree within {document["parity"]["difference"]:.1g} on {_compared(document["parity"])}.
 - Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
 
 The accuracy holds for pictures like the ones it was measured on. Measure again on pictures from where you use it:
 `ursa evaluate BUNDLE FOLDER`.
 """
+
+
+def _compared(parity: Mapping[str, Any]) -> str:
+    """ "64 pictures", or "32 pictures made of thumbnails"."""
+    thumbnails = parity.get("thumbnails")
+    return f"{parity['pictures']} pictures" if thumbnails is None else f"{thumbnails} pictures made of thumbnails"
 
 
 def plain(text: str) -> str:

@@ -1,13 +1,19 @@
-"""Does the exported model predict what the learner predicts? Proven on real pictures, or export is refused."""
+"""Does the exported model predict what the learner predicts? Proven on pictures, or export is refused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core import seeds
+from ursa.core.decoding.image import Pixels
+from ursa.core.prepare import resize
 from ursa.errors import BundleError
 
 LIMIT = 1e-3  # largest difference in any probability; float32 on other kernels differs by about 1e-6
+COMPARED = 64  # validation pictures, evenly spread, on which a fine-tuned network and its file are compared
+STAND_INS = 32  # views made of thumbnails on which network and file are compared where no picture has to be read
 
 
 @dataclass(frozen=True)
@@ -32,3 +38,21 @@ def parity(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) 
             fix="choose another backbone with --backbone, and please report this one",
         )
     return Parity(len(learner), difference, disagreements)
+
+
+def stand_ins(thumbnails: Sequence[bytes], size: int, seed: int = 0) -> list[Pixels]:
+    """Thumbnails of a scan, n x n gray levels each -> views [size, size, 3]: enlarged, tinted, with a camera's noise.
+
+    They have the brightness and the shapes of the pictures, and colors and detail besides, so that a layer that was
+    exported wrongly shows; and no file is opened for them. At most STAND_INS, spread over those that are there.
+    """
+    rows = np.unique(np.linspace(0, len(thumbnails) - 1, min(len(thumbnails), STAND_INS)).round().astype(int))
+    draw = seeds.generator(seed, "stand-ins")
+    views = []
+    for row in rows.tolist():
+        side = int(len(thumbnails[row]) ** 0.5)
+        gray = np.frombuffer(thumbnails[row], np.uint8).reshape(side, side, 1)
+        large = resize(np.repeat(gray, 3, axis=2), size, size)
+        tinted = large * draw.uniform(0.6, 1.2, 3) + draw.normal(0, 12, large.shape)
+        views.append(tinted.clip(0, 255).astype(np.uint8))
+    return views

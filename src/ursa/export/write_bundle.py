@@ -39,11 +39,13 @@ def export(
     learned: npt.NDArray[np.float32],
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    compared_on: str = "pictures",
 ) -> Predictor:
     """Write the bundle and return it as its users will load it.
 
     views [N] of [S, S, 3] and learned [N, K], the learner's probabilities for them, are what the exported model has to
-    reproduce: when any differs by more than `parity.LIMIT`, nothing is written (BundleError). out: a path ending in
+    reproduce: when any differs by more than `parity.LIMIT`, nothing is written (BundleError). compared_on: what the
+    views are made of, "pictures" or "thumbnails". out: a path ending in
     `.ursa` for one file, any other for a folder; DataError when it cannot be written.
     """
     from safetensors.torch import save
@@ -60,7 +62,7 @@ def export(
         "temperature": 1.0,
         "metrics": dict(metrics),
         "training": dict(training),
-        "parity": {"pictures": agreed.pictures, "difference": agreed.difference},
+        "parity": {compared_on: agreed.pictures, "difference": agreed.difference},
         "seal": seals.seal("model.onnx", hashlib.sha256(parts["model.onnx"]).hexdigest().encode()),
         "versions": {"ursa": version("ursa-learn"), **{name: version(name) for name in LIBRARIES}},
     }

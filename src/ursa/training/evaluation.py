@@ -1,6 +1,6 @@
 """A network and a part -> what it says of each example, and how good that is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ursa.core.decoding.image import Pixels
+from ursa.core.prepare import stacks
 from ursa.core.statistics import Estimate
 from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
 from ursa.training.batches.batch import mapped
+from ursa.training.batches.picture_batches import Views
 from ursa.training.batches.splits import PictureSplit, Split
 from ursa.training.loop import outputs
 from ursa.training.tasks import losses, metrics
@@ -27,15 +29,33 @@ NUMBERS = 1 << 22  # in their inputs, at most
 
 def predict(model: nn.Module, part: Split, size: int, precision: torch.dtype = torch.float32) -> tuple[Any, Any]:
     """-> outputs and targets of all examples, in order, `size` at a time, in evaluation mode and without gradients."""
-    model.eval()
     if isinstance(part, PictureSplit) and part.device == "cpu":
-        return _on_cores(model, part), torch.from_numpy(part.targets)
+        return predict_views(model, part.views), torch.from_numpy(part.targets)
+    model.eval()
     found, given = [], []
     with torch.inference_mode():
         for batch in part.in_order(size):
             found.append(outputs(model, batch.inputs, precision))
             given.append(batch.targets)
     return _joined(found), _joined(given)
+
+
+def predict_views(model: nn.Module, views: Iterable[Pixels]) -> Any:
+    """views [N] of [S, S, 3] uint8 -> what the model says of each, in float32, in evaluation mode, on the CPU.
+
+    Of pictures in files (`Views`) every core makes some and passes them through the model by itself.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+
+    def work(pictures: Pixels) -> Any:
+        with torch.inference_mode():
+            return on_cpu(outputs(model, (torch.from_numpy(pictures).to(device),)))
+
+    if isinstance(views, Views) and device.type == "cpu":
+        with one_thread() as begin:
+            return _joined([*views.each(BATCH, work, begin)])
+    return _joined([work(pictures) for pictures in stacks(views, 2 * BATCH)])
 
 
 def evaluator(
@@ -104,17 +124,6 @@ def of_known(measure: Metric) -> Metric:
 def on_cpu(tree: Any) -> Any:
     """The same tensors, or tree of them, in main memory."""
     return mapped(tree, Tensor.cpu)
-
-
-def _on_cores(model: nn.Module, part: PictureSplit) -> Tensor:
-    """Every core makes views and looks at them by itself."""
-
-    def work(views: Pixels) -> Tensor:
-        with torch.inference_mode():
-            return outputs(model, (torch.from_numpy(views),))  # type: ignore[no-any-return]
-
-    with one_thread() as begin:
-        return torch.cat([*part.views.each(BATCH, work, begin)])
 
 
 def _loss_of_one(targets: Targets, label_smoothing: float) -> Loss:

@@ -12,15 +12,13 @@ from torch import nn
 from ursa.core import statistics
 from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
-from ursa.core.prepare import stacks
 from ursa.core.progress import Progress, silent
-from ursa.embed.engine import BATCH, one_thread
 from ursa.models.groups import parameter_groups
 from ursa.recipe import OptimSettings
-from ursa.training.batches.picture_batches import PictureBatches, Views
+from ursa.training.batches.picture_batches import PictureBatches
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.classifier import Classifier
-from ursa.training.evaluation import balanced
+from ursa.training.evaluation import balanced, predict_views
 from ursa.training.fit import INTERRUPTED, Interrupted, Monitor, Observer, fit
 from ursa.training.history import History
 from ursa.training.loop import State
@@ -63,21 +61,32 @@ def fine_tune(
     checkpoints: Checkpoints | None = None,
     resume: bool = True,
     settings: Mapping[str, Any] | None = None,
+    before: F32 | None = None,
     observers: Sequence[Observer] = (),
     progress: Progress = silent,
 ) -> Outcome:
     """model: as it comes from the probe; valid: views [S, S, 3] (iterated once an epoch), targets [N] -> Outcome.
 
-    After each epoch the validation pictures are predicted; the weights of the best epoch are kept, the probe's count as
-    epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. Of `optim` it is the batches that
-    read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see `fit`; settings:
-    what identifies the run, where not given `optim` and the seed. Raises Interrupted where Ctrl-C ended it and
-    checkpoints are kept.
+    After each epoch the validation pictures are predicted, once; the weights of the best epoch are kept, the probe's
+    count as epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. Of `optim` it is the
+    batches that read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see
+    `fit`; settings: what identifies the run, where not given `optim` and the seed. before: [N, K], what the model as it
+    comes predicts for the validation pictures, where that is known without running them: the probe's answers lie in the
+    store of embeddings. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
     """
-    start = predict(model, valid)
+    start = predict(model, valid) if before is None else before
+    model.eval()
+    kept_answers: dict[tuple[float, float], F32] = {}  # of the best epoch so far, by what they score
 
     def evaluate(_: nn.Module) -> dict[str, float]:
-        return _score(predict(model, valid) if model.training else start, targets)  # before the first step: the probe
+        if not model.training:  # before the first step: the probe
+            return _score(start, targets)
+        answers = predict(model, valid)
+        scores = _score(answers, targets)
+        if not kept_answers or scores["accuracy"] > next(iter(kept_answers))[0]:
+            kept_answers.clear()
+            kept_answers[scores["accuracy"], scores["valid_loss"]] = answers
+        return scores
 
     model.requires_grad_(True)
     model.extractor.body.to(memory_format=torch.channels_last)
@@ -112,7 +121,10 @@ def fine_tune(
     if history.stopped == INTERRUPTED and checkpoints is not None:
         raise Interrupted(f"Stopped at step {state.step} of {optim.epochs * len(batches)}")
     model.requires_grad_(False).eval()
-    after = predict(model, valid) if best.epoch else start
+    after = start
+    if best.epoch:  # of an epoch before this process took the run up nothing is remembered
+        known = kept_answers.get((best.record["accuracy"], best.record["valid_loss"]))
+        after = predict(model, valid) if known is None else known
     verdict = _verdict(best.epoch, len(history.epochs) - 1, start, after, targets)
     kept = "fine-tuned" if best.epoch else "probe"
     return Outcome(model, kept, verdict, start, after, history.steps, history.epochs)
@@ -120,17 +132,7 @@ def fine_tune(
 
 def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
     """views [N] of [S, S, 3] -> probabilities [N, K], in float32, without gradients, in evaluation mode."""
-    model.eval()
-    device = model.head.weight.device
-
-    def logits(pictures: Pixels) -> F32:
-        with torch.inference_mode():
-            return np.asarray(model(torch.from_numpy(pictures).to(device)).cpu().numpy())
-
-    if isinstance(views, Views) and device.type == "cpu":
-        with one_thread() as begin:
-            return statistics.softmax(np.concatenate([*views.each(BATCH, logits, begin)]))
-    return statistics.softmax(np.concatenate([logits(pictures) for pictures in stacks(views, 2 * BATCH)]))
+    return statistics.softmax(predict_views(model, views).numpy())
 
 
 def _loss(batches: PictureBatches, optim: OptimSettings) -> Loss:

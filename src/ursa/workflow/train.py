@@ -3,15 +3,16 @@
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from ursa import workspace
-from ursa.core import statistics
+from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
 from ursa.core.text import escaped
@@ -19,13 +20,13 @@ from ursa.data import test_set_log
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.engine import dtype_of
-from ursa.embed.probe import Head
 from ursa.embed.stored_probe import select
 from ursa.prepared.setup import Clock, Data, Options, Prepared, embedded, listed, note
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import bundle_path, runs
+from ursa.workflow.held_out import HeldOut
 from ursa.workflow.minutes import Limit, Plan, Weighed, planned
 from ursa.workspace import Workspace
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 
 LARGE = 1_000_000  # pixels of a picture on average, from which on decoded ones are kept for the next epoch
-CHOSE = "held-out validation pictures, which also chose the epoch"
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ def train(
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
         harm = _harmed(parts, ready, recipe)
+    held_out = HeldOut(ready, parts, probe.head, recipe.augment.tta)
     if plan is not None:
         plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
         recipe = plan.recipe(recipe)
@@ -130,10 +131,10 @@ def train(
             checkpoints = runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
         with clock.phase("train"):
             observers = _observers(track, folder, ready, recipe)
-            outcome = _fine_tuned(parts, probe.head, ready, recipe, options, plan, checkpoints, observers)
+            outcome = _fine_tuned(held_out, recipe, options, plan, checkpoints, observers)
         with clock.phase("evaluate"):
-            judged = _judged(outcome, probe.head, ready, parts)
-            by_part = _by_part(outcome, judged, ready, parts)
+            judged = held_out.judged(outcome)
+            by_part = held_out.accuracy_by_part(outcome, judged)
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
@@ -215,9 +216,7 @@ def _harmed(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
 
 
 def _fine_tuned(
-    parts: Parts,
-    head: Head,
-    ready: Prepared,
+    held_out: HeldOut,
     recipe: Recipe,
     options: Options,
     plan: Plan | None,
@@ -230,7 +229,8 @@ def _fine_tuned(
     from ursa.training.classifier import Classifier
     from ursa.training.fine_tuning import fine_tune
 
-    engine, preparation = ready.engine, ready.engine.about.preparation
+    ready, parts, engine = held_out.ready, held_out.parts, held_out.ready.engine
+    preparation = engine.about.preparation
     at = preparation if plan is None else replace(preparation, size=plan.size)  # of the pictures learned from
     targets, classes = parts.learn.targets(parts.labels), len(parts.labels)
     room = _room_for_pixels(ready, recipe, options)
@@ -239,7 +239,7 @@ def _fine_tuned(
         cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
     ):
         return fine_tune(
-            Classifier.from_probe(engine.backbone.load(), head, recipe.augment.tta).to(options.device),
+            Classifier.from_probe(engine.backbone.load(), held_out.head, recipe.augment.tta).to(options.device),
             PictureBatches(
                 parts.learn,
                 targets,
@@ -258,6 +258,7 @@ def _fine_tuned(
             recipe.optim,
             seed=recipe.seed,
             settings=recipe.flat(),
+            before=held_out.stored(parts.valid),
             precision=dtype_of(engine.precision),
             deadline=None if plan is None else plan.deadline(len(parts.valid), parts.aside, recipe.optim.batch_size),
             checkpoints=checkpoints,
@@ -274,52 +275,33 @@ def _uses(predictor: Predictor, ready: Prepared, parts: Parts) -> int:
     return test_set_log.record_use(ready.space.test_set_log, "train", model, parts.test.rows["sha256"])
 
 
-def _by_part(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts) -> dict[str, Estimate]:
-    """Accuracy of what was kept on each part that it did not learn from."""
-    from ursa.training.batches.picture_batches import Views
-    from ursa.training.fine_tuning import predict
-
-    found = {}
-    if len(parts.train_dev):
-        answers = predict(outcome.model, Views(parts.train_dev, ready.engine.about.preparation))
-        method = "train-dev pictures, alike those learned from"
-        found["train-dev"] = statistics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
-    found["valid"] = statistics.accuracy(outcome.after, parts.valid.targets(parts.labels), CHOSE)
-    if judged.catalog is not parts.valid:
-        found["test"] = judged.accuracy
-    return found
-
-
-def _judged(outcome: "Outcome", head: Head, ready: Prepared, parts: Parts) -> Judged:
-    """The probe and what was kept, on the test part; without one on the validation part."""
-    from ursa.training.batches.picture_batches import Views
-    from ursa.training.classifier import Classifier
-    from ursa.training.fine_tuning import predict
-
-    test, labels = parts.test, parts.labels
-    if not len(test):
-        return Judged(parts.valid, labels, outcome.before, outcome.after, CHOSE)
-    views = Views(test, ready.engine.about.preparation)
-    after = predict(outcome.model, views)
-    if outcome.kept == "probe":
-        return Judged(test, labels, after, after, "held-out test pictures")
-    before = predict(Classifier.from_probe(ready.engine.backbone.load(), head, outcome.model.views), views)
-    return Judged(test, labels, before, after, "held-out test pictures")
-
-
 def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, recipe: Recipe, out: Path) -> Predictor:
-    """Write the bundle; refused unless it predicts what the learner predicts on all validation pictures."""
+    """Write the bundle; refused unless it predicts what the learner predicts.
+
+    A fine-tuned model is compared on validation pictures, by the answers that judged it. Of a probe no picture was read
+    to judge it, and none is for this: it is compared on views made of the scan's thumbnails.
+    """
+    from ursa.export.parity import COMPARED, stand_ins
     from ursa.export.write_bundle import export
     from ursa.training.batches.picture_batches import Views
+    from ursa.training.fine_tuning import predict
 
     counts, preparation = parts.learn.counts(), ready.engine.about.preparation
+    thumbnails = parts.valid.rows["thumbnail"].drop_nulls().to_list()
+    if outcome.kept == "probe" and thumbnails:
+        views: Iterable[Pixels] = stand_ins(thumbnails, preparation.size, recipe.seed)
+        learned, compared_on = predict(outcome.model, views), "thumbnails"
+    else:
+        rows = np.unique(np.linspace(0, len(parts.valid) - 1, min(COMPARED, len(parts.valid))).round().astype(int))
+        views, compared_on = Views(replace(parts.valid, rows=parts.valid.rows[rows]), preparation), "pictures"
+        learned = outcome.after[rows] if outcome.kept == "fine-tuned" else predict(outcome.model, views)
     return export(
         outcome.model.cpu(),
         parts.labels,
         preparation,
         out,
-        views=Views(parts.valid, preparation),
-        learned=outcome.after,
+        views=views,
+        learned=learned,
         training={
             "backbone": ready.engine.backbone.name,
             "kept": outcome.kept,
@@ -327,6 +309,7 @@ def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, r
             "recipe": recipe.to_json(),
         },
         metrics={"accuracy": judged.accuracy.to_json(), "probe": judged.probe.to_json()},
+        compared_on=compared_on,
     )
 
 

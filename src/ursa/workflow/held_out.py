@@ -1,0 +1,87 @@
+"""Pictures that are not learned from -> what the probe says of them, and what the kept model does; how good that is.
+
+The probe's answers come from the store of embeddings: every picture was read and passed through the backbone for them
+already. Only a fine-tuned model has to see pictures again.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ursa.core import statistics
+from ursa.core.statistics import Estimate
+from ursa.data.catalog import Catalog
+from ursa.diagnose.judged import Judged
+from ursa.embed.probe import Head
+from ursa.embed.store import F32
+from ursa.embed.stored_probe import select
+from ursa.prepared.setup import Prepared
+from ursa.prepared.splitting import Parts
+
+if TYPE_CHECKING:
+    from ursa.training.batches.picture_batches import Views
+    from ursa.training.fine_tuning import Outcome
+
+CHOSE = "held-out validation pictures, which also chose the epoch"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The parts of prepared pictures, and the probe of those to learn from."""
+
+    ready: Prepared
+    parts: Parts
+    head: Head
+    tta: int  # views that a prediction averages over
+
+    def stored(self, part: Catalog) -> F32 | None:
+        """[N, K] what the probe says of pictures whose embeddings are in the store; None where those do not do.
+
+        They are in the engine's precision, as those are that the probe was fitted to. Mirror images are not in it.
+        """
+        return self.head.probabilities(select(part, self.ready.embeddings).vectors) if self.tta == 1 else None
+
+    def views(self, part: Catalog) -> "Views":
+        """What a model sees of pictures."""
+        from ursa.training.batches.picture_batches import Views
+
+        return Views(part, self.ready.engine.about.preparation)
+
+    def of_kept(self, outcome: "Outcome", part: Catalog) -> F32:
+        """[N, K] what the kept model says of pictures."""
+        from ursa.training.fine_tuning import predict
+
+        known = self.stored(part) if outcome.kept == "probe" else None
+        return predict(outcome.model, self.views(part)) if known is None else known
+
+    def of_probe(self, part: Catalog) -> F32:
+        """[N, K] what the probe says of pictures."""
+        known = self.stored(part)
+        if known is not None:
+            return known
+        from ursa.training.classifier import Classifier
+        from ursa.training.fine_tuning import predict
+
+        engine = self.ready.engine
+        model = Classifier.from_probe(engine.backbone.load(), self.head, self.tta).to(engine.device)
+        return predict(model, self.views(part))
+
+    def judged(self, outcome: "Outcome") -> Judged:
+        """The probe and what was kept, on the test part; without one on the validation part."""
+        test, labels = self.parts.test, self.parts.labels
+        if not len(test):
+            return Judged(self.parts.valid, labels, outcome.before, outcome.after, CHOSE)
+        after = self.of_kept(outcome, test)
+        before = after if outcome.kept == "probe" else self.of_probe(test)
+        return Judged(test, labels, before, after, "held-out test pictures")
+
+    def accuracy_by_part(self, outcome: "Outcome", judged: Judged) -> dict[str, Estimate]:
+        """Accuracy of what was kept on each part that it did not learn from."""
+        parts, found = self.parts, {}
+        if len(parts.train_dev):
+            answers = self.of_kept(outcome, parts.train_dev)
+            method = "train-dev pictures, alike those learned from"
+            found["train-dev"] = statistics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
+        found["valid"] = statistics.accuracy(outcome.after, parts.valid.targets(parts.labels), CHOSE)
+        if judged.catalog is not parts.valid:
+            found["test"] = judged.accuracy
+        return found
