@@ -1,29 +1,28 @@
-"""looks.jsonl: who looked at which test pictures, one line a look. The more often, the more optimistic the figure.
+"""test_set_log.jsonl: which models were judged on which test pictures, one line a use.
 
-A test part is for one look. Whoever changes something after each look and keeps what does best fits the test part by
-hand, and the best of many figures is too good (Dwork et al. 2015, "The reusable holdout"). So looks are counted: by
-different models on the same pictures, or most of them. The same model on the same pictures says nothing new, and is
-the same look. Lines are only ever appended; a torn last line, as a kill leaves it, is not read.
+A test set is for one use. Whoever changes something after each use and keeps what does best fits the test set by hand,
+and the best of many figures is too good (Dwork et al. 2015, "The reusable holdout"). So uses are counted: of different
+models on the same pictures, or most of them. The same model on the same pictures says nothing new, and is the same use.
 """
 
 import datetime
 import hashlib
-import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from ursa import workspace
 from ursa.core.finding import Finding
-from ursa.errors import DataError
+from ursa.data import json_lines
+from ursa.data.json_lines import Appender
 
+FIX = "each use of a test part has to be written down: name a folder that you may write to, --workspace DIR"
 SKETCH = 64  # smallest hashes kept of a set: enough to tell half of it in common, whatever its size (Broder 1997)
 
 
 @dataclass(frozen=True)
 class TestSetUse:
-    """One look at a test part."""
+    """One model judged on a test set."""
 
     when: str  # UTC, ISO 8601
     command: str  # "train", "evaluate", ...
@@ -40,7 +39,7 @@ class TestSetUse:
 
 
 def record_use(path: Path, command: str, model: str, pictures: Iterable[str]) -> int:
-    """pictures: sha256 of each. Writes the look down -> how many there have been at these pictures, with this one.
+    """pictures: sha256 of each. Writes the use down -> how many there have been of these pictures, with this one.
 
     Raises DataError where it cannot be written.
     """
@@ -50,15 +49,15 @@ def record_use(path: Path, command: str, model: str, pictures: Iterable[str]) ->
     this = TestSetUse(now, command, model, len(keys), key, tuple(key[:12] for key in keys[:SKETCH]))
     before = uses(path)
     if not any((known.model, known.key) == (model, key) for known in before):
-        _append(path, this)
+        with Appender(path, fix=FIX, lasting=True) as file:
+            file.add(asdict(this))
         before = [*before, this]
     return len({known.model for known in before if known.overlaps(this)})
 
 
 def uses(path: Path) -> list[TestSetUse]:
-    """The looks so far, the oldest first; what cannot be read is passed over."""
-    lines = (workspace.read(path) or b"").splitlines()
-    return [known for line in lines if (known := _read(line)) is not None]
+    """The uses so far, the oldest first; what cannot be read is passed over."""
+    return [known for told in json_lines.read(path) if (known := _use(told)) is not None]
 
 
 def repeated_use(count: int, pictures: int) -> list[Finding]:
@@ -79,22 +78,7 @@ def repeated_use(count: int, pictures: int) -> list[Finding]:
     ]
 
 
-def _append(path: Path, this: TestSetUse) -> None:
-    try:
-        with workspace.appended(path) as file:
-            file.write(json.dumps(asdict(this)).encode() + b"\n")  # one write, so that lines never mix
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as problem:
-        raise DataError(
-            f"cannot write {path}",
-            found=problem.strerror,
-            fix="a look at a test part has to be written down: name a folder that you may write to, --workspace DIR",
-        ) from problem
-
-
-def _read(line: bytes) -> TestSetUse | None:
-    told = workspace.object_of(line)
+def _use(told: Mapping[str, Any]) -> TestSetUse | None:
     if (
         set(told) != set(TestSetUse.__annotations__)
         or not isinstance(told["sketch"], list)

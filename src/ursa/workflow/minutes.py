@@ -16,6 +16,7 @@ from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.store import Store
 from ursa.errors import TrainingError
+from ursa.export.parity import COMPARED
 from ursa.prepared.setup import Data, Options, listed
 from ursa.recipe import Recipe
 from ursa.workflow.speeds import Speed, measured
@@ -63,7 +64,7 @@ class Work:
 
     new: int  # not embedded yet
     learn: int
-    valid: int  # predicted before training and after each epoch
+    valid: int  # predicted after each epoch
     after: int  # predicted once training is over, the last epoch's validation among them
     changed: int  # forward passes that try the augmentations
     fit: float = 0.0  # seconds of fitting the probe
@@ -195,19 +196,19 @@ def chosen(rows: Sequence[Weighed], named: str, own: dict[str, int], wanted: int
 
 
 def before(speed: Speed, work: Work) -> float:
-    """Seconds until the first step: embeddings, probe, augmentations tried, the probe's own validation."""
-    return (work.new + work.changed) * speed.embed + work.fit + work.valid * speed.predict
+    """Seconds until the first step: embeddings, probe, augmentations tried. The probe's validation is in the store."""
+    return (work.new + work.changed) * speed.embed + work.fit
 
 
 def after(speed: Speed, work: Work) -> float:
     """Seconds put aside for what follows the last step: judging, writing, predicting with what was written."""
-    return MARGIN * (work.after * speed.predict + work.valid * speed.exported + speed.export) + LEAVING
+    compared = min(COMPARED, work.valid) * speed.exported
+    return MARGIN * (work.after * speed.predict + compared + speed.export) + LEAVING
 
 
 def after_training(valid: int, others: int) -> int:
-    """Pictures predicted after the last step: validation when the epoch ends and again with the best weights; the
-    others, test and train-dev, once or twice."""
-    return 2 * (valid + others)
+    """Pictures predicted after the last step: validation when the epoch ends, the others, test and train-dev."""
+    return valid + others
 
 
 def _work(catalog: Catalog, engine: Engine, recipe: Recipe) -> Work:

@@ -4,13 +4,13 @@ A line is appended when its picture is on disk under its name, never before. So 
 a line, which are fetched again into the same place, and half a line at the end, which is not read.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from ursa import workspace
-from ursa.errors import DataError
+from ursa.data import json_lines
+from ursa.data.json_lines import Appender
 from ursa.workspace import Workspace
 
 
@@ -29,42 +29,28 @@ class Ledger:
     """The outcomes so far, by URL and class; a context that keeps the file open for more."""
 
     def __init__(self, space: Workspace) -> None:
-        self._path = space.root / "downloads.jsonl"
+        path = space.root / "downloads.jsonl"
         self.parts = space.root / "parts"  # where pictures are written until they are whole
-        self.known = {(outcome.url, outcome.label): outcome for outcome in _outcomes(self._path)}
+        outcomes = [outcome for told in json_lines.read(path) if (outcome := _outcome(told)) is not None]
+        self.known = {(outcome.url, outcome.label): outcome for outcome in outcomes}
+        self._file = Appender(path, fix="free some space, or name another folder; what is there is kept")
 
     def __enter__(self) -> "Ledger":
-        self._file = workspace.appended(self._path)
+        self._file.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._file.close()  # tries once more to write what it could not
-        except OSError as problem:
-            if value is None:
-                raise _cannot_write(self._path, problem) from problem
+        self._file.__exit__(kind, value, trace)
 
     def add(self, outcome: Outcome) -> None:
         """Remember an outcome; it is with the system when this returns."""
-        told = {name: value for name, value in asdict(outcome).items() if value is not None}
-        try:
-            self._file.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
-            self._file.flush()
-        except OSError as problem:
-            raise _cannot_write(self._path, problem) from problem
+        self._file.add({name: value for name, value in asdict(outcome).items() if value is not None})
         self.known[outcome.url, outcome.label] = outcome
 
 
-def _outcomes(path: Path) -> list[Outcome]:
-    """The lines that can be read."""
-    lines = (workspace.read(path) or b"").splitlines()
-    return [outcome for line in lines if (outcome := _outcome(line)) is not None]
-
-
-def _outcome(line: bytes) -> Outcome | None:
-    told = workspace.object_of(line)
+def _outcome(told: Mapping[str, Any]) -> Outcome | None:
     if not {"url", "label"} <= set(told) <= set(Outcome.__annotations__):  # torn, or not ours
         return None
     outcome = Outcome(**told)
@@ -77,11 +63,3 @@ def _inside(outcome: Outcome) -> bool:
     """Whether its file lies where one of this class would: the line may have come with somebody's folder."""
     folder, slash, name = (outcome.file or "").rpartition("/")
     return outcome.file is None or (folder == outcome.label and bool(slash) and name not in ("", ".", ".."))
-
-
-def _cannot_write(path: Path, problem: OSError) -> DataError:
-    return DataError(
-        f"cannot write {path}",
-        found=problem.strerror,
-        fix="free some space, or name another folder; what is there is kept",
-    )
