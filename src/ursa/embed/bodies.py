@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ursa.embed.extractor import OrientedGradients
+from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
 
 Color = tuple[float, ...]
@@ -100,10 +101,8 @@ def read_state(weights: Path) -> dict[str, Tensor]:
     """
     if weights.suffix != ".safetensors":
         return _pickled(weights)
-    from safetensors.torch import load_file
-
     try:
-        return dict(load_file(weights))
+        return from_file(weights)
     except Exception as problem:  # the reader raises many kinds of errors on a file that is none of its own
         raise TrainingError(
             f"cannot read weights from {weights}", found=_first_line(problem), fix=f"fetch it again, or name {_STATE}"

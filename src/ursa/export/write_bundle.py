@@ -19,6 +19,7 @@ from ursa.core.bundles import bundle
 from ursa.core.decoding.image import Pixels
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
+from ursa.embed.tensor_bytes import to_bytes
 from ursa.errors import BundleError, DataError
 from ursa.export.card import card
 from ursa.export.onnx import to_onnx
@@ -48,11 +49,9 @@ def export(
     views are made of, "pictures" or "thumbnails". out: a path ending in
     `.ursa` for one file, any other for a folder; DataError when it cannot be written.
     """
-    from safetensors.torch import save
-
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = dict(model.state_dict())
     _require_finite(state)
-    parts = {"model.onnx": to_onnx(model, preparation), "weights.safetensors": save(state)}
+    parts = {"model.onnx": to_onnx(model, preparation), "weights.safetensors": to_bytes(state)}
     trial = Predictor(bundle.Bundle(labels, preparation, 1.0, {}, parts), trusted=True)
     agreed = parity(learned, trial.probabilities(views))
     document = {

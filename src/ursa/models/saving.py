@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from ursa.embed.tensor_bytes import plain, to_bytes
 from ursa.errors import TrainingError, did_you_mean
 from ursa.models.built import built_of
 from ursa.models.by_name import create
@@ -79,7 +79,7 @@ def save(model: nn.Module, path: str | Path, *, builders: Builders = BUILDERS, *
             fix="use texts, numbers, lists",
         ) from problem
     with writing(Path(path), "another path") as file:
-        file.write(to_bytes(state, metadata={KEY: text, "sha256": _digest(text, state)}))
+        file.write(to_bytes(state, {KEY: text, "sha256": _digest(text, state)}))
 
 
 def load(
@@ -233,7 +233,7 @@ def _imported(place: str) -> nn.Module:
 def _held(key: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         raise TrainingError(f"{key} is no tensor, so it cannot be saved", found=type(value).__name__)
-    return value.detach().to("cpu").clone(memory_format=torch.contiguous_format)  # shared ones are written each
+    return plain(value)
 
 
 def _digest(text: str, state: Mapping[str, Tensor]) -> str:

@@ -10,6 +10,7 @@ from ursa.errors import TrainingError
 from ursa.training.batches.batch import Batch, Batches, tensors
 from ursa.training.history import Best, History
 from ursa.training.loop import Gradient, State, Step
+from ursa.training.optim.optimizers import parameters_of
 from ursa.training.randomness import drawing
 from ursa.training.tasks.losses import Loss
 
@@ -86,7 +87,7 @@ def _of_loss(
     state.optimizer.zero_grad()
     with drawing(seeds.number(seed, "steps"), number - 1):
         value = gradient(state, batch, loss)
-    weights = [weight for group in state.optimizer.param_groups for weight in group["params"]]
+    weights = parameters_of(state.optimizer)
     which = None if finite([value]) else "loss"
     if state.scaler is None and not finite([weight.grad for weight in weights if weight.grad is not None]):
         which = which or "gradient"

@@ -19,6 +19,7 @@ from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.divergence import diverged, finite
 from ursa.training.history import Best, History
 from ursa.training.loop import Gradient, State, Step, accumulated, train
+from ursa.training.optim.optimizers import parameters_of
 from ursa.training.optim.schedules import Schedule
 from ursa.training.tasks.losses import Loss, cross_entropy
 
@@ -125,7 +126,7 @@ def fit(
             if over or due:
                 read()
             if checkpoints is not None and (over or due):
-                if not finite(_trained(state)):
+                if not finite(parameters_of(state.optimizer)):
                     raise diverged(step, state, batches, seed, loss, gradient, history, best)
                 checkpoints.save(state, settings, history, best, time.perf_counter() - started)
             if history.stopped:
@@ -218,10 +219,6 @@ def _read(history: History, observers: Sequence[Observer]) -> Step | None:
         for step in history.steps[known:]:
             observer.step(step)
     return bad
-
-
-def _trained(state: State) -> list[Tensor]:
-    return [weight for group in state.optimizer.param_groups for weight in group["params"]]
 
 
 def _weights(state: State) -> dict[str, Tensor]:

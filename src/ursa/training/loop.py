@@ -18,7 +18,7 @@ from ursa.core import seeds
 from ursa.errors import TrainingError
 from ursa.training.batches.batch import Batch, Batches, mapped
 from ursa.training.optim.ema import EMA
-from ursa.training.optim.optimizers import set_momentum
+from ursa.training.optim.optimizers import parameters_of, set_momentum
 from ursa.training.optim.schedules import Schedule, one_cycle
 from ursa.training.randomness import drawing, may_draw
 from ursa.training.tasks.losses import Loss, cross_entropy
@@ -88,7 +88,7 @@ def _steps(
     seed: int,
 ) -> Iterator[Step]:
     model, optimizer = state.model, state.optimizer
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    weights = parameters_of(optimizer)
     per_epoch = len(batches)
     total = epochs * per_epoch
     draws, before = may_draw(model, loss), None

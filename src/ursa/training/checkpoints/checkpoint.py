@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ursa.embed.tensor_bytes import DAMAGE
 from ursa.errors import TrainingError
 from ursa.training.batches.batch import mapped
-from ursa.training.checkpoints.tensor_file import DAMAGE, damaged, decoded, encoded, read, write
+from ursa.training.checkpoints.tensor_file import damaged, decoded, encoded, read, write
 from ursa.training.history import Best, History
 from ursa.training.loop import State
+from ursa.training.optim.optimizers import parameters_of
 
 STEP = ("step", "epoch", "loss", "lr")  # columns of the history's tensor [steps, 4] float64
 COUNTS = ("step", "mu_product")  # numbers of torch's optimisers that stay on the CPU, unless it is fused or capturable
@@ -153,7 +155,7 @@ def of_model(model: nn.Module) -> dict[str, Tensor]:
 def _of_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Kind, groups without their weights, number of weights by group, state by the weight's position."""
     groups = optimizer.param_groups
-    positions = {id(weight): i for i, weight in enumerate(_weights(optimizer))}
+    positions = {id(weight): i for i, weight in enumerate(parameters_of(optimizer))}
     return {
         "kind": type(optimizer).__name__,
         "weights": [len(group["params"]) for group in groups],
@@ -184,10 +186,6 @@ def _beside(weight: Tensor, group: Mapping[str, Any], name: str, value: Any) -> 
         return tensor.to(weight.device, copy=True)
 
     return mapped(value, there)
-
-
-def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
 def _check_model(tensors: Mapping[str, Tensor], model: nn.Module) -> None:

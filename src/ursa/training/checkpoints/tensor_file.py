@@ -11,29 +11,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ursa import workspace
 from ursa.core import files
+from ursa.embed.tensor_bytes import DAMAGE, from_bytes, plain, to_bytes
 from ursa.errors import DataError, TrainingError
 
 FORMAT = 1
-
-# What reading raises for a file that is damaged, or is none of ours.
-DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RuntimeError)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
     """Write the file whole, or leave what was there. Raises DataError when it cannot be written."""
     versions = {name: version(name) for name in ("ursa-learn", "torch")}
     text = json.dumps({"format": FORMAT, "versions": versions, **document})
-    plain = {name: _plain(tensor) for name, tensor in tensors.items()}
-    metadata = {"ursa": text, "checksum": _checksum(plain, text)}
+    rows = {name: plain(tensor) for name, tensor in tensors.items()}
+    metadata = {"ursa": text, "checksum": _checksum(rows, text)}
     with workspace.writing(path) as file:
-        file.write(safetensors.torch.save(plain, metadata))
+        file.write(to_bytes(rows, metadata))
 
 
 def read(path: Path, *, follow: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -43,9 +39,7 @@ def read(path: Path, *, follow: bool = True) -> tuple[dict[str, Tensor], dict[st
     """
     try:
         data = files.read_bytes(path, follow=follow)
-        tensors = safetensors.torch.load(data)
-        size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+        tensors, metadata = from_bytes(data)
         if metadata["checksum"] != _checksum(tensors, metadata["ursa"]):
             raise ValueError("its checksum is not that of its content")
         document = dict(json.loads(metadata["ursa"]))
@@ -97,13 +91,6 @@ def damaged(path: Path, problem: Exception) -> DataError:
         found=reason or type(problem).__name__,
         fix="delete it: the run then goes on from the one before, or from the start",
     )
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """On the CPU, in rows, with memory of its own, as safetensors wants it: weights may be shared, or views."""
-    plain = tensor.detach().cpu().contiguous()
-    shared = plain.data_ptr() == tensor.data_ptr()
-    return plain.clone() if shared else plain
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:

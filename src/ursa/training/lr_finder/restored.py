@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ursa.training.loop import State
+from ursa.training.optim.optimizers import parameters_of
 from ursa.training.randomness import generators
 
 Undo = Callable[[], None]
@@ -56,7 +57,7 @@ def _buffers(state: State, undo: list[Undo]) -> None:
 
 
 def _weights(state: State, undo: list[Undo]) -> None:
-    optimized = [weight for group in state.optimizer.param_groups for weight in group["params"]]
+    optimized = parameters_of(state.optimizer)
     for weight in {id(w): w for w in (*state.model.parameters(), *optimized)}.values():
         undo.append(_call(_put_back, weight, weight.data, weight.grad, weight.requires_grad))
         weight.data, weight.grad = weight.data.clone(), None

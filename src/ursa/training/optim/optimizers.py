@@ -67,6 +67,11 @@ def make(
     return _Adagrad(split, eps=eps, fused=fused)
 
 
+def parameters_of(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """The weights that an optimizer updates, group by group."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
 def set_momentum(optimizer: torch.optim.Optimizer, momentum: float) -> None:
     """For a momentum that follows a schedule: every group's momentum, or first beta; nothing where there is none."""
     for group in optimizer.param_groups:
