@@ -73,7 +73,7 @@ def repeated_use(count: int, pictures: int) -> list[Finding]:
             "another model.",
             advice="Its figure is optimistic if a look changed what you did next: put new pictures aside for the last "
             "one.",
-            numbers={"looks": count, "pictures": pictures},
+            numbers={"uses": count, "pictures": pictures},
         )
     ]
 
