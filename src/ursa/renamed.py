@@ -130,6 +130,7 @@ MODULES = {  # inside `ursa`
 
 NAMES = {  # of `ursa` itself
     "Metric": "ursa.Estimate",
+    "Options": 'given by keywords: ursa.check("bears", backbone="pixels"), ursa.train, ursa.Learner',
 }
 
 
