@@ -8,9 +8,10 @@ import torch
 
 from ursa.core import seeds
 from ursa.errors import DataError
-from ursa.training.batches.batch import Batch, mapped
+from ursa.training.batches.batch import Batch
 from ursa.training.batches.splits import PictureSplit
 from ursa.training.tasks.predictions import Predictions, to_predictions
+from ursa.training.tensor_tree import tree_map
 
 if TYPE_CHECKING:
     from ursa.learner.learner import Learner
@@ -70,7 +71,7 @@ def _words(targets: Any, names: tuple[str, ...]) -> Any:
     """Targets -> words or numbers, one an example; by name where there are several outputs."""
     if not isinstance(targets, torch.Tensor):
         return {name: _words(y, ()) for name, y in targets.items()}
-    targets = mapped(targets, torch.Tensor.cpu)
+    targets = tree_map(targets, torch.Tensor.cpu)
     if targets.ndim == 2 and targets.shape[1] == len(names):
         return [", ".join(n for n, y in zip(names, row, strict=True) if y > 0.5) or "none" for row in targets.tolist()]
     values = (targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets).tolist()

@@ -16,9 +16,10 @@ from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
-from ursa.training.batches.batch import Batch, Batches, mapped
+from ursa.training.batches.batch import Batch, Batches
 from ursa.training.batches.dataset_batches import DatasetBatches, batch_of
 from ursa.training.batches.picture_batches import PictureBatches, Views
+from ursa.training.tensor_tree import tree_map
 
 
 class Split(Protocol):
@@ -54,7 +55,7 @@ class ArraySplit:
 
     def to(self, device: str) -> "ArraySplit":
         """The same examples on a device."""
-        there = mapped(self.targets, lambda y: y.to(device))
+        there = tree_map(self.targets, lambda y: y.to(device))
         return ArraySplit(tuple(x.to(device) for x in self.inputs), there)
 
 
