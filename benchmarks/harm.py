@@ -12,12 +12,12 @@ from ursa.data.catalog import Catalog
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.one_pass import embed
-from ursa.recipe import Recipe
-from ursa.training.augment.label_safety import harmed
+from ursa.recipe import AugmentSettings
+from ursa.training.augment.label_safety import unsafe_augmentations
 from ursa.workspace import Workspace
 
 SEEDS = range(10, 13)  # not those that the rule was chosen on
-RECIPE = Recipe.of(hflip=0.5, vflip=0.5, rotate90=0.5, rotate=10.0)
+AUGMENT = AugmentSettings(hflip=0.5, vflip=0.5, rotate90=0.5, rotate=10.0)
 LEFT_RIGHT = "mirrored left and right"
 UP_DOWN = "mirrored up and down"
 HALF = "turned by 180 degrees"
@@ -73,8 +73,8 @@ def warnings(folder: Path, backbone: str, seed: int) -> set[tuple[str, tuple[str
     engine = Engine(Backbone(backbone, SQUEEZENET if backbone == BACKBONE else None), space, "fp32")
     catalog, embeddings = embed(Catalog.from_folder(folder), engine)
     usable = catalog.usable()
-    recipe = Recipe(**{**RECIPE.to_json(), "seed": seed})
-    found = harmed(usable, usable.labels, embeddings.vectors, engine, engine.about.preparation, recipe)
+    preparation = engine.about.preparation
+    found = unsafe_augmentations(usable, usable.labels, embeddings.vectors, engine, preparation, AUGMENT, seed)
     return {(_short(f.numbers["change"]), tuple(sorted(f.numbers["classes"]))) for f in found}
 
 

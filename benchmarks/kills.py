@@ -106,7 +106,6 @@ def cnn(folder: Path) -> dict[str, Any]:
     import torch
     from torch import nn
 
-    from ursa.recipe import Recipe
     from ursa.training.batches.array_batches import ArrayBatches
     from ursa.training.fit import fit
     from ursa.training.loop import State
@@ -121,7 +120,6 @@ def cnn(folder: Path) -> dict[str, Any]:
         nn.Conv2d(1, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.BatchNorm2d(16)
     )
     model.extend([nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(16 * 6 * 6, 10)])
-    recipe = Recipe.of(epochs=4, batch_size=32)
     state = State(model, make("adamw", [Group([model], 3e-3)], model=model), average=EMA(model, 0.98))
 
     def evaluate(model: nn.Module) -> dict[str, float]:
@@ -132,8 +130,8 @@ def cnn(folder: Path) -> dict[str, Any]:
         return {"valid_loss": float(nn.functional.cross_entropy(said, y[1000:])), "accuracy": float(right)}
 
     checkpoints = timed(folder, "cnn")
-    batches = ArrayBatches((x[:1000],), y[:1000], batch=recipe.optim.batch_size)
-    history, _ = fit(state, batches, recipe, evaluate, checkpoints=checkpoints, resume=True)
+    batches = ArrayBatches((x[:1000],), y[:1000], batch=32)
+    history, _ = fit(state, batches, evaluate, epochs=4, max_grad_norm=1.0, checkpoints=checkpoints, resume=True)
     return ended(model, history.steps, history.epochs, checkpoints)
 
 
@@ -144,7 +142,7 @@ def squeezenet(folder: Path) -> dict[str, Any]:
     from ursa.core.prepare import Preparation
     from ursa.data.sources.folder_source import from_folder
     from ursa.embed.backbone import Backbone
-    from ursa.recipe import Recipe
+    from ursa.recipe import OptimSettings
     from ursa.training.batches.picture_batches import PictureBatches, Views
     from ursa.training.classifier import Classifier
     from ursa.training.fine_tuning import fine_tune
@@ -157,13 +155,13 @@ def squeezenet(folder: Path) -> dict[str, Any]:
         features = extractor(torch.zeros(1, preparation.size, preparation.size, 3, dtype=torch.uint8)).shape[1]
     torch.manual_seed(0)
     model = Classifier(extractor, features, 2)
-    recipe, checkpoints = Recipe.of(epochs=2, batch_size=8), timed(folder, "squeezenet")
+    checkpoints = timed(folder, "squeezenet")
     outcome = fine_tune(
         model,
-        PictureBatches(learn, learn.targets(), preparation, recipe),
+        PictureBatches(learn, learn.targets(), preparation, batch_size=8, epochs=2),
         Views(valid, preparation),
         valid.targets(),
-        recipe,
+        OptimSettings(epochs=2),
         precision=torch.bfloat16,
         checkpoints=checkpoints,
     )

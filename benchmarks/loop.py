@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from ursa import models
 from ursa.learner.learner import Learner
 from ursa.learner.learner_setup import SCRATCH
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.history import History
 from ursa.training.loop import State, train
@@ -115,12 +114,11 @@ def by_hand(case: Case, x: Tensor, y: Tensor, *, validate: bool) -> float:
 
 def by_loop(case: Case, x: Tensor, y: Tensor) -> float:
     model, (x, y) = laid(case, case.network()), ready(case, x, y)
-    recipe = SCRATCH.with_settings({"epochs": case.epochs})
     state = State(model, adamw(model))
-    batches = ArrayBatches((x,), y, batch=recipe.optim.batch_size)
+    batches = ArrayBatches((x,), y, batch=SCRATCH.optim.batch_size)
     history = History()
     start = time.perf_counter()
-    for step in train(state, batches, recipe, schedule=constant()):
+    for step in train(state, batches, case.epochs, schedule=constant()):
         if history.add(step):
             history.read()
     return time.perf_counter() - start
@@ -128,7 +126,7 @@ def by_loop(case: Case, x: Tensor, y: Tensor) -> float:
 
 def by_learner(case: Case, x: Tensor, y: Tensor) -> float:
     arrays = (x.numpy(), y.numpy()), (x[:VALID].numpy(), y[:VALID].numpy())
-    learner = Learner(arrays, case.network(), standardize=False, recipe=Recipe(**SCRATCH.to_json()))
+    learner = Learner(arrays, case.network(), standardize=False, recipe=SCRATCH)
     start = time.perf_counter()
     learner.fit(case.epochs, RATE)
     return time.perf_counter() - start

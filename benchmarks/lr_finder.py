@@ -154,11 +154,11 @@ def measured(name: str, optimizer: str, seed: int) -> Cell:
     order = np.random.default_rng(FIRST + seed).permutation(len(inputs)) if held_out else np.arange(len(inputs))
     x, y = torch.from_numpy(inputs[order]), torch.from_numpy(targets[order])
     count = len(x) - (held_out or 2000)  # MNIST comes with its own part for validation, at the end
-    recipe = Recipe.of(seed=FIRST + seed, epochs=pair.epochs, batch_size=pair.batch)
-    batches = ArrayBatches((x[:count],), y[:count], batch=pair.batch, seed=recipe.seed)
+    seed += FIRST
+    batches = ArrayBatches((x[:count],), y[:count], batch=pair.batch, seed=seed)
 
     def start(lr: float) -> State:
-        model = pair.model(recipe.seed)
+        model = pair.model(seed)
         below = lr / 10  # the body learns more slowly, as `Recipe` has it
         layered = isinstance(model, Classifier)
         lrs = groups(model, lr, below, Recipe().optim.layer_decay) if layered else [Group([model], lr)]
@@ -167,13 +167,14 @@ def measured(name: str, optimizer: str, seed: int) -> Cell:
     def run(lr: float) -> tuple[float, bool]:
         state = start(lr)
         before = pair.score(state.model, x[count:], y[count:])
-        for step in train(state, batches, recipe, pair.loss):
+        for step in train(state, batches, pair.epochs, pair.loss, max_grad_norm=1.0, seed=seed):
             if not torch.isfinite(step.loss):
                 return 0.0, True
         score = pair.score(state.model, x[count:], y[count:])
         return score, score < before
 
-    found = [find(start(1.0), batches, recipe, loss=pair.loss, confirm=confirm) for confirm in (False, True)]
+    run_of: dict[str, Any] = {"loss": pair.loss, "epochs": pair.epochs, "max_grad_norm": 1.0, "seed": seed}
+    found = [find(start(1.0), batches, confirm=confirm, **run_of) for confirm in (False, True)]
     (alone, lost), (confirmed, lost_too) = (run(f.suggestion) for f in found)
     lrs = (found[0].suggestion, found[1].suggestion)
     return Cell([run(lr)[0] for lr in GRID], lrs, (alone, confirmed), (lost, lost_too))

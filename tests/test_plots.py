@@ -185,11 +185,10 @@ def test_a_batch_of_training_shows_its_targets(targets, names, said):
 
 def test_a_real_batch_of_training(bears):
     pytest.importorskip("torch")
-    from ursa.recipe import Recipe
     from ursa.training.batches.picture_batches import PictureBatches as Batches
 
     part = scanned(bears).usable()
-    batch = next(Batches(part, part.targets(), Preparation(32), Recipe.of(batch_size=4)).epoch(0))
+    batch = next(Batches(part, part.targets(), Preparation(32), batch_size=4).epoch(0))
     figure = plots.show_batch(batch, names=part.labels)
     np.testing.assert_array_equal(drawn(figure), batch.pictures.numpy())
     assert set(words(figure)) <= {"black", "brown", "white"}

@@ -56,14 +56,14 @@ MODULES = {  # inside `ursa`
     "embed.predictions": "embed.stored_probe",
     "embed.run": "embed.one_pass",
     "export.bundle": "export.write_bundle",
-    "models.drawing": "models.graph.drawing",
+    "models.drawing": "models.layer_graph.drawing",
     "models.explaining": "models.shape_errors",
     "models.files": "models.saving",
-    "models.flow": "models.graph.flow",
+    "models.flow": "models.layer_graph.flow",
     "models.initial": "models.init",
-    "models.layout": "models.graph.layout",
+    "models.layout": "models.layer_graph.layout",
     "models.library": "models.by_name",
-    "models.table": "models.summary",
+    "models.table": "models.model_summary",
     "plots.pictures": "plots.batch_grid",
     "plots.pixels": "plots.as_pictures",
     "plots.rates": "plots.lr_curve",
@@ -139,7 +139,7 @@ class _Renamed(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,
+        path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """importlib: where a module is. Raises ModuleNotFoundError for one that is elsewhere now."""

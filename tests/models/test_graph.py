@@ -12,9 +12,9 @@ from torch import nn
 
 from ursa import models
 from ursa.errors import TrainingError
-from ursa.models.graph.drawing import READABLE
-from ursa.models.graph.flow import collapsed, flow
-from ursa.models.graph.layout import layout
+from ursa.models.layer_graph.drawing import READABLE
+from ursa.models.layer_graph.flow import collapsed, flow
+from ursa.models.layer_graph.layout import layout
 
 
 def edges(net: nn.Module, *inputs: torch.Tensor, depth: int = 3) -> set[tuple[str, str]]:
@@ -100,7 +100,7 @@ def test_a_block_whose_output_goes_elsewhere_too_is_not_merged_with_the_next():
 
 @pytest.mark.parametrize("name", ["resnet34", "vit_tiny_patch16_224", "densenet121"])
 def test_a_large_network_stays_readable_and_is_well_formed(name):
-    drawn = models.graph(models.named(name, 10), (1, 3, 64, 64) if "vit" not in name else (1, 3, 224, 224))
+    drawn = models.graph(models.create(name, 10), (1, 3, 64, 64) if "vit" not in name else (1, 3, 224, 224))
     root = ET.fromstring(drawn)
     groups = root.findall("{http://www.w3.org/2000/svg}g")
     assert 4 < len(groups) <= READABLE and "<script" not in drawn

@@ -16,8 +16,8 @@ from ursa.data.pixel_cache import PixelCache
 from ursa.data.sources.folder_source import from_folder
 from ursa.embed import resize
 from ursa.embed.backbone import Backbone
-from ursa.errors import DataError
-from ursa.recipe import Recipe
+from ursa.errors import DataError, TrainingError
+from ursa.recipe import AugmentSettings, OptimSettings
 from ursa.training import fine_tuning
 from ursa.training.batches import picture_reader
 from ursa.training.batches.picture_batches import PictureBatches as Batches
@@ -27,8 +27,8 @@ from ursa.training.loop import State, train
 from ursa.training.optim.layer_lrs import adamw
 
 PREPARATION = Preparation(size=64)
-RECIPE = Recipe.of(batch_size=4, rotate=10, brightness=0.2, random_erasing=0.3)
-OFF = Recipe.of(batch_size=5, hflip=0, min_scale=1)
+AUGMENT = AugmentSettings(rotate=10.0, brightness=0.2, random_erasing=0.3)
+OFF = AugmentSettings(hflip=0.0, min_scale=1.0)
 LARGE = [(200, 150), (150, 201), (300, 300), (641, 480), (65, 64), (64, 64)]  # width, height
 SMALL = [(40, 60), (61, 40), (30, 30), (63, 64)]
 BETWEEN = [(50, 90), (91, 50)]  # one side smaller than the view
@@ -49,8 +49,9 @@ def catalog(tmp_path_factory, photo):
     return written(tmp_path_factory.mktemp("batches"), photo, LARGE + SMALL)
 
 
-def batches(catalog, recipe=RECIPE, cache=None, preparation=PREPARATION):
-    return Batches(catalog, catalog.targets(), preparation, recipe, cache=cache)
+def batches(catalog, augment=AUGMENT, cache=None, preparation=PREPARATION, batch_size=4, epochs=0):
+    settings = {"batch_size": batch_size, "augment": augment, "epochs": epochs}
+    return Batches(catalog, catalog.targets(), preparation, **settings, cache=cache)
 
 
 def by_id(run):
@@ -82,10 +83,10 @@ def test_with_a_cache_batches_are_bit_for_bit_what_they_are_without(catalog, dec
     decoded.clear()
     with PixelCache(tmp_path, 1 << 30) as cache:  # empty, then waiting in memory
         for epoch in (0, 1):
-            same([*batches(catalog, RECIPE, cache, preparation).epoch(epoch)], plain[epoch])
+            same([*batches(catalog, AUGMENT, cache, preparation).epoch(epoch)], plain[epoch])
     with PixelCache(tmp_path, 1 << 30) as cache:  # from the disk
         for epoch in (1, 2):
-            same([*batches(catalog, RECIPE, cache, preparation).epoch(epoch)], plain[epoch])
+            same([*batches(catalog, AUGMENT, cache, preparation).epoch(epoch)], plain[epoch])
     assert sorted(decoded) == sorted(catalog.files())  # each of them once
 
 
@@ -113,17 +114,17 @@ def test_pictures_that_no_scan_has_read_are_not_kept(catalog, tmp_path):
 
 @pytest.mark.parametrize("first", [0, 1, 4, 5])
 def test_an_epoch_that_begins_in_its_middle_is_the_tail_of_the_whole_one(catalog, tmp_path, first):
-    recipe = dataclasses.replace(RECIPE, cutmix=0.5, mixup=0.5)
-    whole = [*batches(catalog, recipe).epoch(1)]
+    augment = dataclasses.replace(AUGMENT, cutmix=0.5, mixup=0.5)
+    whole = [*batches(catalog, augment).epoch(1)]
     with PixelCache(tmp_path, 1 << 30) as cache:
-        same([*batches(catalog, recipe, cache).epoch(1, first)], whole[first:])
+        same([*batches(catalog, augment, cache).epoch(1, first)], whole[first:])
 
 
 # --- a picture is the same in any batch ------------------------------------------------------------------------------
 
 
 def test_a_picture_does_not_depend_on_the_size_of_its_batch(catalog):
-    runs = [by_id(batches(catalog, dataclasses.replace(RECIPE, batch=size)).epoch(0)) for size in (1, 3, 7, 64)]
+    runs = [by_id(batches(catalog, batch_size=size).epoch(0)) for size in (1, 3, 7, 64)]
     for run in runs[1:]:
         assert run.keys() == runs[0].keys()
         assert all(torch.equal(run[id], runs[0][id]) for id in run)
@@ -166,8 +167,8 @@ def test_training_judges_on_the_views_that_the_scan_embedded(tmp_path, photo, fi
 
 
 def test_no_random_part_of_a_picture_has_to_be_magnified(catalog):
-    assert side_for(PREPARATION, Recipe.of(min_scale=0.75)) == 86
-    read = batches(catalog, Recipe.of(min_scale=0.75)).pictures
+    assert side_for(PREPARATION, 0.75) == 86
+    read = batches(catalog, AugmentSettings(min_scale=0.75)).pictures
     longest = {size: max(read[row].shape) for row, size in enumerate(catalog.rows["width"]) if size >= 200}
     assert set(longest.values()) == {86}
 
@@ -177,20 +178,21 @@ def test_no_random_part_of_a_picture_has_to_be_magnified(catalog):
 
 @pytest.mark.parametrize("settings", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 0.5, "cutmix": 0.5}])
 def test_shares_of_mixed_pictures_sum_to_one_and_one_learns_from_them(catalog, settings):
-    recipe = Recipe.of(epochs=1, batch_size=8, micro_batch_size=3, **settings)
-    for batch in batches(catalog, recipe).epoch(0):
+    optim, made = (
+        OptimSettings(epochs=1, micro_batch_size=3),
+        batches(catalog, AugmentSettings(**settings), batch_size=8),
+    )
+    for batch in made.epoch(0):
         assert batch.targets.shape == (len(batch), 2)
         np.testing.assert_allclose(batch.targets.sum(1), 1, atol=1e-6)
         assert batch.pictures.shape[1:] == (64, 64, 3)
     model = Classifier(Backbone("pixels").load(), features=960, classes=2)
     before = model.head.weight.detach().clone()
     model.requires_grad_(True)
-    step = next(train(State(model, adamw(model, recipe)), batches(catalog, recipe), recipe))
+    step = next(train(State(model, adamw(model, 1e-3, 3e-4, 0.385, 0.01)), made, 1))
     assert step.loss.isfinite()
     assert not torch.equal(model.head.weight, before)
-    outcome = fine_tuning.fine_tune(
-        model, batches(catalog, recipe), Views(catalog, PREPARATION), catalog.targets(), recipe
-    )
+    outcome = fine_tuning.fine_tune(model, made, Views(catalog, PREPARATION), catalog.targets(), optim)
     assert len(outcome.steps) == 3
     assert all(np.isfinite(row["loss"]) for row in outcome.steps)
 
@@ -198,12 +200,12 @@ def test_shares_of_mixed_pictures_sum_to_one_and_one_learns_from_them(catalog, s
 def test_the_last_class_may_be_absent_from_the_training_part(catalog):
     """Shares have as many columns as the model has classes, whichever of them are there to be learned."""
     some = catalog.where(catalog.rows["label"].eq("first"))
-    recipe = Recipe.of(epochs=1, batch_size=4, mixup=1.0)
     labels = catalog.labels
-    given = Batches(some, some.targets(labels), PREPARATION, recipe, classes=len(labels))
+    augment = AugmentSettings(mixup=1.0)
+    given = Batches(some, some.targets(labels), PREPARATION, batch_size=4, augment=augment, classes=len(labels))
     model = Classifier(Backbone("pixels").load(), features=960, classes=len(labels))
     model.requires_grad_(True)
-    assert next(train(State(model, adamw(model, recipe)), given, recipe)).loss.isfinite()
+    assert next(train(State(model, adamw(model, 1e-3, 3e-4, 0.385, 0.01)), given, 1)).loss.isfinite()
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
@@ -221,7 +223,7 @@ def test_no_more_batches_of_views_are_in_memory_than_there_are_cores_and_one(pic
 
 def test_batches_are_not_decoded_ahead_on_a_cpu(picture_folder, tmp_path, decoded):
     catalog = from_folder(picture_folder(tmp_path, {"red": 40, "green": 40}))
-    for taken, _ in enumerate(batches(catalog, Recipe.of(batch_size=8)).epoch(0), 1):
+    for taken, _ in enumerate(batches(catalog, AugmentSettings(), batch_size=8).epoch(0), 1):
         time.sleep(0.01)  # for whatever might go on
         assert len(decoded) == 8 * taken
 
@@ -252,9 +254,8 @@ def test_leaving_an_epoch_in_its_middle_leaves_no_thread(catalog):
 
 
 def test_oversampled_classes_are_shown_equally_often_each_time_in_another_view(some_unequal):
-    recipe = Recipe.of(batch_size=4, balance="oversample")
     labels = some_unequal.labels
-    made = Batches(some_unequal, some_unequal.targets(labels), PREPARATION, recipe)
+    made = Batches(some_unequal, some_unequal.targets(labels), PREPARATION, batch_size=4, oversample=True)
     run = [*made.epoch(0)]
     shown = [int(target) for batch in run for target in batch.targets]
     assert shown.count(0) == shown.count(1) == max(some_unequal.counts().values())
@@ -274,9 +275,17 @@ def some_unequal(tmp_path_factory, picture_folder):
 
 
 def test_the_first_epochs_can_be_smaller(catalog):
-    recipe = Recipe.of(epochs=4, batch_size=4, progressive_resizing=0.5)
-    made = batches(catalog, recipe, preparation=Preparation(size=96))
+    some = {"preparation": Preparation(size=96), "epochs": 4}
+    made = batches(catalog, AugmentSettings(progressive_resizing=0.5), **some)
     shapes = [next(made.epoch(epoch)).pictures.shape[1:] for epoch in range(4)]
     assert shapes == [(64, 64, 3), (64, 64, 3), (96, 96, 3), (96, 96, 3)]
-    whole = batches(catalog, Recipe.of(epochs=4, batch_size=4), preparation=Preparation(size=96))
+    whole = batches(catalog, AugmentSettings(), **some)
     assert torch.equal(next(made.epoch(3)).pictures, next(whole.epoch(3)).pictures)
+
+
+def test_settings_that_mean_nothing_for_these_pictures_are_refused(catalog):
+    with pytest.raises(TrainingError, match="share of the epochs"):
+        batches(catalog, AugmentSettings(progressive_resizing=0.5))
+    several = np.ones((len(catalog), 2), np.float32)
+    with pytest.raises(TrainingError, match="one class a picture"):
+        Batches(catalog, several, PREPARATION, batch_size=4, oversample=True)

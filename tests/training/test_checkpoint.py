@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ursa.errors import DataError, TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.checkpoints import checkpoint
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
@@ -44,7 +43,7 @@ OPTIMIZERS = {
     "amsgrad": lambda model: torch.optim.AdamW(model.parameters(), amsgrad=True),
     "momentum without a buffer": lambda model: torch.optim.SGD(model.parameters(), lr=1e-2),
 }
-RECIPE = Recipe.of(epochs=4, batch_size=4, max_grad_norm=0.0)
+SETTINGS = {"batch_size": 4, "seed": 0}
 
 
 def network(hidden=6, seed=0):
@@ -67,14 +66,14 @@ def state_of(optimizer="adamw", *, average=False, hidden=6, seed=0):
 def batches(seed=0):
     draw = torch.Generator().manual_seed(7)
     x, y = torch.randn(22, 1, 4, 4, generator=draw), torch.randint(3, (22,), generator=draw)
-    return ArrayBatches((x,), y, batch=RECIPE.batch, seed=seed)
+    return ArrayBatches((x,), y, batch=4, seed=seed)
 
 
 def stepped(state, steps):
     """The losses of so many steps."""
     losses = []
     if steps:
-        for step in train(state, batches(), RECIPE):
+        for step in train(state, batches(), 4):
             losses.append(float(step.loss))
             if len(losses) == steps:
                 break
@@ -121,7 +120,7 @@ def test_loading_gives_what_was_saved_and_training_goes_on_the_same(tmp_path_fac
     saved = state_of(optimizer, average=average)
     stepped(saved, steps)
     saved.model.scratch += 3
-    checkpoint.save(path, saved, RECIPE, history_of(steps), best_of(saved))
+    checkpoint.save(path, saved, SETTINGS, history_of(steps), best_of(saved))
     loaded = state_of(optimizer, average=average, seed=1)
     stepped(loaded, 2)  # whatever it did before
     checkpoint.load(path).restore(loaded)
@@ -134,12 +133,12 @@ def test_a_checkpoint_says_what_the_run_was(tmp_path):
     state, path = state_of(), tmp_path / "one.safetensors"
     history = history_of(9)
     history.epochs.append({"epoch": 0, "accuracy": 1 / 3, "valid_loss": float("inf")})
-    checkpoint.save(path, state, RECIPE, history, best_of(state, 2), "pictures of bears", 1.5)
+    checkpoint.save(path, state, SETTINGS, history, best_of(state, 2), "pictures of bears", 1.5)
     found = checkpoint.load(path)
     assert (found.history.steps, found.history.epochs) == (history.steps, history.epochs)
     assert all(type(step["step"]) is type(step["epoch"]) is int for step in found.history.steps)
     assert (found.data, found.seconds, found.best) == ("pictures of bears", 1.5, (2, {"epoch": 2, "valid_loss": 1.0}))
-    assert Recipe(**found.recipe) == RECIPE
+    assert found.settings == SETTINGS
     assert set(found.versions) == {"ursa-learn", "torch"}
 
 
@@ -150,7 +149,7 @@ def test_state_keeps_its_type_beside_weights_of_another(tmp_path):
     model = nn.Module()
     model.weight = weight
     state = State(model, optimizer)
-    checkpoint.save(tmp_path / "one", state, RECIPE, History(), Best(0, {}, {}))
+    checkpoint.save(tmp_path / "one", state, SETTINGS, History(), Best(0, {}, {}))
     before = optimizer.state[weight]["master"].clone()
     optimizer.state[weight] = {}
     checkpoint.load(tmp_path / "one").restore(state)
@@ -162,7 +161,7 @@ def test_a_scaler_of_gradients_goes_on_with_its_scale(tmp_path):
     state, path = state_of(), tmp_path / "one.safetensors"
     state.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     stepped(state, 1)
-    checkpoint.save(path, state, RECIPE, history_of(1), best_of(state))
+    checkpoint.save(path, state, SETTINGS, history_of(1), best_of(state))
     other = state_of()
     with pytest.raises(TrainingError, match="a scaler of gradients"):
         checkpoint.load(path).restore(other)
@@ -175,7 +174,7 @@ def test_shared_weights_are_saved_and_stay_shared(tmp_path):
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
     state = State(model, torch.optim.SGD(model.parameters(), lr=0.1))
-    checkpoint.save(tmp_path / "one", state, RECIPE, History(), Best(0, {}, {}))
+    checkpoint.save(tmp_path / "one", state, SETTINGS, History(), Best(0, {}, {}))
     before = model[0].weight.clone()
     nn.init.zeros_(model[0].weight)
     checkpoint.load(tmp_path / "one").restore(state)
@@ -184,7 +183,7 @@ def test_shared_weights_are_saved_and_stay_shared(tmp_path):
 
 def test_the_file_is_plain_safetensors(tmp_path):
     state, path = state_of(), tmp_path / "one.safetensors"
-    checkpoint.save(path, state, RECIPE, history_of(2), best_of(state))
+    checkpoint.save(path, state, SETTINGS, history_of(2), best_of(state))
     assert torch.equal(load_file(path)["model/0.weight"], state.model[0].weight)
 
 
@@ -194,7 +193,7 @@ def test_the_file_is_plain_safetensors(tmp_path):
 def test_a_checkpoint_of_another_model_is_refused_with_what_differs_and_changes_nothing(tmp_path):
     wide, path = state_of(hidden=8), tmp_path / "one.safetensors"
     wide.model.append(nn.Linear(3, 3))
-    checkpoint.save(path, wide, RECIPE, History(), best_of(wide))
+    checkpoint.save(path, wide, SETTINGS, History(), best_of(wide))
     other = state_of(seed=3)
     other.model.insert(5, nn.Linear(24, 24))
     before = {name: value.clone() for name, value in everything(other).items() if isinstance(value, torch.Tensor)}
@@ -208,14 +207,14 @@ def test_a_checkpoint_of_another_model_is_refused_with_what_differs_and_changes_
 @pytest.mark.parametrize("here", [{"optimizer": "sgd"}, {"average": True}])
 def test_another_optimizer_or_an_average_that_was_not_there_is_refused(tmp_path, here):
     state, path = state_of(), tmp_path / "one.safetensors"
-    checkpoint.save(path, state, RECIPE, History(), best_of(state))
+    checkpoint.save(path, state, SETTINGS, History(), best_of(state))
     with pytest.raises(TrainingError):
         checkpoint.load(path).restore(state_of(**here))
 
 
 def test_other_frozen_layers_are_refused(tmp_path):
     state, path = state_of(), tmp_path / "one.safetensors"
-    checkpoint.save(path, state, RECIPE, History(), best_of(state))
+    checkpoint.save(path, state, SETTINGS, History(), best_of(state))
     model = network()
     model[0].requires_grad_(False)
     with pytest.raises(TrainingError, match="another optimiser"):
@@ -230,11 +229,11 @@ def test_state_that_is_no_tensor_is_refused_before_it_is_lost(tmp_path):
     model = Counting(2, 2)
     state = State(model, torch.optim.SGD(model.parameters(), lr=0.1))
     with pytest.raises(TrainingError, match="no tensor"):
-        checkpoint.save(tmp_path / "one", state, RECIPE, History(), Best(0, {}, {}))
+        checkpoint.save(tmp_path / "one", state, SETTINGS, History(), Best(0, {}, {}))
     state = state_of()
     state.optimizer.state[state.model[0].weight] = {"generator": object()}
     with pytest.raises(TrainingError, match="cannot hold"):
-        checkpoint.save(tmp_path / "one", state, RECIPE, History(), best_of(state))
+        checkpoint.save(tmp_path / "one", state, SETTINGS, History(), best_of(state))
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
@@ -245,7 +244,7 @@ def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "one.safetensors"
     state = state_of(average=True)
     stepped(state, 3)
-    checkpoint.save(path, state, RECIPE, history_of(3), best_of(state))
+    checkpoint.save(path, state, SETTINGS, history_of(3), best_of(state))
     return path.read_bytes()
 
 
@@ -291,7 +290,7 @@ def test_weights_alone_are_no_checkpoint(tmp_path):
 def test_a_checkpoint_of_a_newer_ursa_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("ursa.training.checkpoints.tensor_file.FORMAT", 2)
     state = state_of()
-    checkpoint.save(tmp_path / "one", state, RECIPE, History(), best_of(state))
+    checkpoint.save(tmp_path / "one", state, SETTINGS, History(), best_of(state))
     monkeypatch.undo()
     with pytest.raises(DataError, match="newer Ursa"):
         checkpoint.load(tmp_path / "one")
@@ -304,7 +303,7 @@ def folder_with(place, *, keep=2, steps=(2, 4, 6), bests=(0, 1, 1), **settings):
     checkpoints, state = Checkpoints(place, keep=keep, **settings), state_of()
     for until, epoch in zip(steps, bests, strict=True):
         stepped(state, until - state.step)
-        checkpoints.save(state, RECIPE, history_of(state.step), best_of(state, epoch))
+        checkpoints.save(state, SETTINGS, history_of(state.step), best_of(state, epoch))
     return checkpoints, state
 
 
@@ -320,7 +319,7 @@ def test_best_weights_are_written_only_when_they_change(tmp_path):
     checkpoints, state = folder_with(tmp_path, steps=(2,), bests=(1,))
     before = (tmp_path / "best-00001.safetensors").stat().st_mtime_ns
     stepped(state, 1)
-    checkpoints.save(state, RECIPE, history_of(3), best_of(state, 1))
+    checkpoints.save(state, SETTINGS, history_of(3), best_of(state, 1))
     assert (tmp_path / "best-00001.safetensors").stat().st_mtime_ns == before
 
 
@@ -331,12 +330,12 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path, damaged):
     path.write_bytes(path.read_bytes()[:-100])
     assert checkpoints.last().step == 4
     other = state_of(seed=1)
-    checkpoints.resume(other, RECIPE)
+    checkpoints.resume(other, SETTINGS)
     assert other.step == 4
     stepped(other, 1)
-    checkpoints.save(other, RECIPE, history_of(5), best_of(other, 0))
+    checkpoints.save(other, SETTINGS, history_of(5), best_of(other, 0))
     stepped(other, 1)
-    checkpoints.save(other, RECIPE, history_of(6), best_of(other, 1))
+    checkpoints.save(other, SETTINGS, history_of(6), best_of(other, 1))
     assert Checkpoints(tmp_path).last().step == 6
     assert_same(state, other)
 
@@ -354,14 +353,14 @@ def test_an_empty_folder_has_none(tmp_path):
     assert (checkpoints.exist(), checkpoints.last(), checkpoints.best()) == (False, None, None)
 
 
-def test_other_data_and_another_recipe_are_refused_with_what_differs(tmp_path):
+def test_other_data_and_other_settings_are_refused_with_what_differs(tmp_path):
     folder_with(tmp_path, data="480 bears")
     with pytest.raises(TrainingError, match="other data") as problem:
-        Checkpoints(tmp_path, data="481 bears").resume(state_of(), RECIPE)
+        Checkpoints(tmp_path, data="481 bears").resume(state_of(), SETTINGS)
     assert problem.value.found == "480 bears; now 481 bears"
-    with pytest.raises(TrainingError, match="another recipe") as problem:
-        Checkpoints(tmp_path, data="480 bears").resume(state_of(), Recipe.of(epochs=5, batch_size=4, max_grad_norm=0.0))
-    assert problem.value.found == "epochs 4, now 5"
+    with pytest.raises(TrainingError, match="other settings") as problem:
+        Checkpoints(tmp_path, data="480 bears").resume(state_of(), {**SETTINGS, "batch_size": 5})
+    assert problem.value.found == "batch_size 4, now 5"
 
 
 def test_clearing_removes_checkpoints_and_nothing_else(tmp_path):
@@ -404,10 +403,10 @@ def test_a_full_disk_leaves_the_one_before_whole(disk):
             pass
     stepped(state, 1)
     with pytest.raises(DataError, match="no space left"):
-        checkpoints.save(state, RECIPE, history_of(3), best_of(state, 1))
+        checkpoints.save(state, SETTINGS, history_of(3), best_of(state, 1))
     assert Checkpoints(place / "run").last().step == 2
     filler.unlink()
-    checkpoints.save(state, RECIPE, history_of(3), best_of(state, 1))
+    checkpoints.save(state, SETTINGS, history_of(3), best_of(state, 1))
     assert Checkpoints(place / "run").last().step == 3
 
 
@@ -420,7 +419,7 @@ checkpoints, state = folder_with(Path({str(tmp_path)!r}), steps=(1,), bests=(0,)
 print("ready", flush=True)
 while True:
     state.step += 1
-    checkpoints.save(state, RECIPE, history_of(400), best_of(state, state.step % 9))
+    checkpoints.save(state, SETTINGS, history_of(400), best_of(state, state.step % 9))
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
@@ -429,7 +428,7 @@ while True:
     found = Checkpoints(tmp_path).last()
     assert found.step >= 1
     other = state_of(seed=2)
-    Checkpoints(tmp_path).resume(other, RECIPE)
+    Checkpoints(tmp_path).resume(other, SETTINGS)
     assert other.step == found.step
 
 
@@ -440,7 +439,7 @@ while True:
 def test_a_document_that_says_no_sense_is_damage(tmp_path, change):
     from ursa.training.checkpoints import tensor_file
 
-    document = {"step": 0, "recipe": {}, "data": "", "epochs": [], "stopped": None, "best": [0, {}], "seconds": 0.0}
+    document = {"step": 0, "settings": {}, "data": "", "epochs": [], "stopped": None, "best": [0, {}], "seconds": 0.0}
     document |= {"optimizer": {"dict": []}, "average": None, "scaler": None}
     history = {"history": torch.zeros(0, 4, dtype=torch.float64)}
     tensor_file.write(tmp_path / "whole", history, document)

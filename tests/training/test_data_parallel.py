@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.batches.batch import Batch
 from ursa.training.loop import State, accumulated, train
@@ -56,16 +55,15 @@ def test_it_does_not_depend_on_which_core_was_first():
 
 def test_a_model_that_draws_gets_the_same_numbers_as_on_one_core():
     x, y = examples()
-    recipe = Recipe.of(epochs=2)
     weights = []
     for way in ("cores", "one"):
         one = state(network(dropout=0.5))
         batches = ArrayBatches((x,), y, batch=8)
         if way == "cores":
             with data_parallel_cpu(size=4) as gradient:
-                list(train(one, batches, recipe, gradient=gradient))
+                list(train(one, batches, 2, gradient=gradient))
         else:
-            list(train(one, batches, recipe, gradient=accumulated(4)))
+            list(train(one, batches, 2, gradient=accumulated(4)))
         weights.append(torch.cat([p.detach().flatten() for p in one.model.parameters()]))
     assert torch.equal(*weights)
 

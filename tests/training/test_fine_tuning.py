@@ -42,7 +42,11 @@ def tuned(catalog, model, recipe, targets=None):
     targets = catalog.targets() if targets is None else targets
     views = Views(catalog, PREPARATION)
     return fine_tuning.fine_tune(
-        model, Batches(catalog, catalog.targets(), PREPARATION, recipe), views, targets, recipe
+        model,
+        Batches(catalog, catalog.targets(), PREPARATION, batch_size=recipe.optim.batch_size),
+        views,
+        targets,
+        recipe.optim,
     )
 
 

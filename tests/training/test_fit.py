@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from ursa.errors import TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Monitor, Observer, fit, interruptible
@@ -17,9 +16,10 @@ from ursa.training.history import History
 from ursa.training.loop import State
 from ursa.training.optim.ema import EMA
 from ursa.training.optim.optimizers import Group, make
+from ursa.training.optim.schedules import one_cycle
 from ursa.training.tasks.losses import cross_entropy
 
-RECIPE = Recipe.of(epochs=5, batch_size=8, max_grad_norm=0.0)
+EPOCHS = 5
 
 
 def state(lr=1e-2, model=None, optimizer="sgd"):
@@ -35,7 +35,7 @@ def batches(change=None, count=40):
     x, y = torch.randn(count, 4, generator=draw), torch.randint(3, (count,), generator=draw)
     if change is not None:
         change(x, y)
-    return ArrayBatches((x,), y, batch=RECIPE.batch)
+    return ArrayBatches((x,), y, batch=8)
 
 
 def measuring(values):
@@ -82,7 +82,7 @@ def test_the_model_ends_with_the_weights_of_the_best_epoch(values, best):
     one = state()
     seen = Remembering(one.model)
     started = weights(one.model)
-    history, found = fit(one, batches(), RECIPE, measuring(values), observers=[seen])
+    history, found = fit(one, batches(), measuring(values), epochs=EPOCHS, observers=[seen])
     assert found.epoch == best
     assert torch.equal(weights(one.model), [started, *seen.weights][best])
     assert len(history.epochs) == 6
@@ -92,13 +92,13 @@ def test_a_goal_can_be_higher_and_has_to_be_measured():
     _, best = fit(
         state(),
         batches(),
-        RECIPE,
         measuring([0.1, 0.2, 0.9, 0.3, 0.4, 0.5]),
+        epochs=EPOCHS,
         monitor=Monitor("valid_loss", higher=True),
     )
     assert best.epoch == 2
     with pytest.raises(TrainingError, match="nothing measures 'accuracy'"):
-        fit(state(), batches(), RECIPE, measuring([1.0]), monitor=Monitor("accuracy"))
+        fit(state(), batches(), measuring([1.0]), epochs=EPOCHS, monitor=Monitor("accuracy"))
 
 
 def test_with_an_average_it_is_what_is_measured_and_kept():
@@ -109,7 +109,7 @@ def test_with_an_average_it_is_what_is_measured_and_kept():
         seen.append(weights(model))
         return {"valid_loss": -float(len(seen))}
 
-    fit(one, batches(), RECIPE, evaluate)
+    fit(one, batches(), evaluate, epochs=EPOCHS)
     assert torch.equal(weights(one.model), seen[-1])
     assert not torch.equal(seen[-1], torch.cat([v.flatten() for v in one.average.tensors()]) * 0)
     assert torch.equal(seen[-1], torch.cat([v.flatten() for v in one.average.tensors()]))
@@ -118,7 +118,7 @@ def test_with_an_average_it_is_what_is_measured_and_kept():
 def test_history_and_observers_know_every_step_and_epoch():
     one = state()
     seen = Remembering(one.model)
-    history, _ = fit(one, batches(), RECIPE, measuring(range(6)), observers=[seen])
+    history, _ = fit(one, batches(), measuring(range(6)), epochs=EPOCHS, observers=[seen])
     assert [step["step"] for step in history.steps] == list(range(1, 26))
     assert [step["epoch"] for step in history.steps] == [epoch for epoch in range(5) for _ in range(5)]
     assert seen.steps == history.steps
@@ -138,8 +138,8 @@ def test_history_and_observers_know_every_step_and_epoch():
     [(0, 5), (1, 2), (2, 5)],
 )
 def test_it_stops_when_there_was_no_better_epoch_for_so_long(patience, epochs):
-    recipe = Recipe.of(epochs=5, batch_size=8, patience=patience)
-    history, best = fit(state(), batches(), recipe, measuring([5, 4, 4.5, 3, 3.5, 3.6]))
+    measured = measuring([5, 4, 4.5, 3, 3.5, 3.6])
+    history, best = fit(state(), batches(), measured, epochs=EPOCHS, patience=patience)
     assert len(history.epochs) - 1 == epochs
     assert best.epoch == (1 if patience == 1 else 3)
     assert history.stopped == ("no better" if patience == 1 else None)
@@ -148,7 +148,7 @@ def test_it_stops_when_there_was_no_better_epoch_for_so_long(patience, epochs):
 def test_when_time_is_up_the_epoch_ends_there_and_counts():
     calls = []
     history, best = fit(
-        state(), batches(), RECIPE, measuring([5, 4, 3]), stop=lambda: calls.append(1) or len(calls) == 7
+        state(), batches(), measuring([5, 4, 3]), epochs=EPOCHS, stop=lambda: calls.append(1) or len(calls) == 7
     )
     assert (len(history.steps), history.stopped, best.epoch) == (7, "time", 2)
     assert history.epochs[-1]["train_loss"] == pytest.approx(sum(step["loss"] for step in history.steps[5:]) / 2)
@@ -193,7 +193,7 @@ def test_ctrl_c_ends_the_fit_after_the_step_with_the_best_weights_so_far():
 
     one = state()
     seen = Remembering(one.model)
-    history, best = fit(one, batches(), RECIPE, measuring([5, 4, 3]), observers=[Pressing(), seen])
+    history, best = fit(one, batches(), measuring([5, 4, 3]), epochs=EPOCHS, observers=[Pressing(), seen])
     assert (len(history.steps), history.stopped, best.epoch) == (5, "interrupted", 1)
     assert torch.equal(weights(one.model), seen.weights[0])
 
@@ -201,24 +201,26 @@ def test_ctrl_c_ends_the_fit_after_the_step_with_the_best_weights_so_far():
 # --- divergence ------------------------------------------------------------------------------------------------------
 
 
-def failing(*, recipe=RECIPE, one=None, **settings):
+def failing(*, epochs=EPOCHS, one=None, **settings):
     one = one or state()
     with pytest.raises(TrainingError, match="diverged") as problem:
-        fit(one, settings.pop("batches", batches()), recipe, measuring(range(99)), **settings)
+        fit(one, settings.pop("batches", batches()), measuring(range(99)), epochs=epochs, **settings)
     assert all(bool(value.isfinite().all()) for value in one.model.state_dict().values())
     return problem.value
 
 
 def test_a_rate_that_is_too_high_is_said_with_where_the_loss_began_to_rise():
-    recipe = Recipe.of(epochs=60, batch_size=8, max_grad_norm=0.0, warmup=1.0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(4, 32), nn.Linear(32, 32), nn.Linear(32, 3))
     problem = failing(
-        recipe=recipe, one=state(1e4, model), loss=lambda said, wanted: (said.pow(4) - wanted[:, None]).mean()
+        epochs=60,
+        schedule=one_cycle(1.0),
+        one=state(1e4, model),
+        loss=lambda said, wanted: (said.pow(4) - wanted[:, None]).mean(),
     )
     assert "lr" in problem.found and "weights from before the first step are kept" in problem.found
-    assert "head_rate" in problem.fix
+    assert "head_lr" in problem.fix
 
 
 def test_a_rate_that_is_too_high_at_once_is_said():
@@ -266,8 +268,8 @@ def test_weights_that_are_no_numbers_from_the_start_are_said():
     with torch.no_grad():
         one.model[2].bias[1] = math.nan
     with pytest.raises(TrainingError, match="diverged") as problem:
-        fit(one, batches(), RECIPE, measuring(range(9)))
-    assert "no numbers from the start, first 2.bias" in problem.value.found
+        fit(one, batches(), measuring(range(9)), epochs=EPOCHS)
+    assert "NaN or infinite from the start, first 2.bias" in problem.value.found
 
 
 def test_the_first_bad_step_is_the_one_that_is_named():

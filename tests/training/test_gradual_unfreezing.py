@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.loop import State, accumulated, train
 from ursa.training.optim.gradual_unfreezing import gradual_unfreezing
@@ -25,7 +24,7 @@ def run(steps, stop=None):
     x = torch.randn(40, 4, generator=torch.Generator().manual_seed(1))
     gradient = gradual_unfreezing(accumulated(), [[*layer.parameters()] for layer in model], steps)
     seen = []
-    for step in train(state, ArrayBatches((x,), torch.arange(40) % 4, batch=4), Recipe(), gradient=gradient):
+    for step in train(state, ArrayBatches((x,), torch.arange(40) % 4, batch=4), 5, gradient=gradient):
         seen.append(changed(model, network()))
         if step.number == stop:
             break

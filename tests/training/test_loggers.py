@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from ursa.errors import TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.fit import Observer, fit
 from ursa.training.history import History
@@ -33,9 +32,8 @@ def trained(*observers: Observer, lr: float = 0.1, epochs: int = 3, scale: float
         with torch.no_grad():
             return {"valid_loss": float(nn.functional.cross_entropy(model(inputs), targets))}
 
-    recipe = Recipe.of(epochs=epochs, max_grad_norm=0)
     batches = ArrayBatches((inputs,), targets, batch=4)
-    fit(State(model, optimizer), batches, recipe, evaluate, history=history, observers=observers)
+    fit(State(model, optimizer), batches, evaluate, epochs=epochs, history=history, observers=observers)
     return history
 
 

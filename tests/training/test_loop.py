@@ -12,7 +12,7 @@ from ursa.core.prepare import Preparation
 from ursa.data.sources.folder_source import from_folder
 from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
-from ursa.recipe import Recipe
+from ursa.errors import TrainingError
 from ursa.training.batches.picture_batches import PictureBatches as Batches
 from ursa.training.batches.picture_batches import Views
 from ursa.training.classifier import Classifier
@@ -21,7 +21,7 @@ from ursa.training.optim.layer_lrs import adamw
 from ursa.training.tasks.losses import smoothed
 
 PREPARATION = Preparation(size=64)
-RECIPE = Recipe.of(epochs=3, batch_size=8, micro_batch_size=8)
+EPOCHS = 3
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,16 @@ def catalog(tmp_path_factory, picture_folder):
     return from_folder(picture_folder(tmp_path_factory.mktemp("loop"), {"red": 13, "green": 14}))
 
 
-def batches(catalog, recipe=RECIPE):
-    return Batches(catalog, catalog.targets(), PREPARATION, recipe)
+def batches(catalog, seed=0):
+    return Batches(catalog, catalog.targets(), PREPARATION, batch_size=8, seed=seed)
 
 
-def state(recipe=RECIPE):
+def state():
     torch.manual_seed(0)
     body, mean, std, size = of_pixels()
     body = nn.Sequential(body, nn.Dropout(0.2))
     model = Classifier(Extractor(body, mean, std, size), features=960, classes=2)
-    return State(model, adamw(model, recipe))
+    return State(model, adamw(model, 1e-3, 3e-4, 0.385, 0.01))
 
 
 def weights(state):
@@ -73,9 +73,8 @@ def test_an_epoch_can_begin_in_its_middle(catalog):
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(catalog):
     runs = []
     for seed in (1, 1, 2):
-        recipe = Recipe.of(epochs=1, batch_size=8, seed=seed)
-        one = state(recipe)
-        for _ in train(one, batches(catalog, recipe), recipe):
+        one = state()
+        for _ in train(one, batches(catalog, seed), 1, seed=seed):
             pass
         runs.append(weights(one))
     assert torch.equal(runs[0], runs[1])
@@ -85,10 +84,10 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(catalog):
 @pytest.mark.parametrize("stop", [1, 5, 7])  # 4 steps an epoch: the edges of epochs are 4 and 8
 def test_a_resume_in_mid_epoch_equals_never_having_stopped(catalog, stop):
     straight = state()
-    losses = [float(step.loss) for step in train(straight, batches(catalog), RECIPE)]
+    losses = [float(step.loss) for step in train(straight, batches(catalog), EPOCHS)]
 
     broken = state()
-    for step in train(broken, batches(catalog), RECIPE):
+    for step in train(broken, batches(catalog), EPOCHS):
         if step.number == stop:
             break
     saved = copy.deepcopy((broken.model.state_dict(), broken.optimizer.state_dict(), broken.step))
@@ -97,17 +96,38 @@ def test_a_resume_in_mid_epoch_equals_never_having_stopped(catalog, stop):
     resumed.model.load_state_dict(saved[0])
     resumed.optimizer.load_state_dict(saved[1])
     resumed.step = saved[2]
-    rest = [float(step.loss) for step in train(resumed, batches(catalog), RECIPE)]
+    rest = [float(step.loss) for step in train(resumed, batches(catalog), EPOCHS)]
 
     assert rest == losses[stop:]
     assert torch.equal(weights(resumed), weights(straight))
+
+
+def test_a_gradient_is_scaled_down_to_its_largest_norm(catalog):
+    def change(max_grad_norm):
+        one = state()
+        one.optimizer = torch.optim.SGD([{"params": [*one.model.parameters()], "max_lr": 1.0}], lr=1.0)
+        before = weights(one)
+        next(train(one, batches(catalog), 1, schedule=lambda _: 1.0, max_grad_norm=max_grad_norm))
+        return float((weights(one) - before).norm())
+
+    free = change(0.0)
+    assert change(free / 3) == pytest.approx(free / 3, rel=1e-3)
+    assert change(3 * free) == pytest.approx(free, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": -1}, {"epochs": 1, "max_grad_norm": -1.0}, {"epochs": 1, "max_grad_norm": np.nan}]
+)
+def test_what_means_nothing_is_refused_before_the_first_step(catalog, wrong):
+    with pytest.raises(TrainingError, match="0 or more"):
+        train(state(), batches(catalog), **wrong)
 
 
 def test_accumulation_is_invisible(catalog):
     def gradient(micro):
         one = state()
         one.model.extractor.body[1].p = 0.0
-        step = next(train(one, batches(catalog), Recipe.of(epochs=1, batch_size=8), gradient=accumulated(micro)))
+        step = next(train(one, batches(catalog), 1, gradient=accumulated(micro)))
         return step.loss, torch.cat([p.grad.flatten() for p in one.model.parameters()])
 
     (loss, whole), (loss_of_parts, parts) = gradient(8), gradient(3)
@@ -120,8 +140,8 @@ def test_the_loss_is_the_mean_over_the_pictures_of_the_batch(catalog):
     one.model.extractor.body[1].p = 0.0
     before = copy.deepcopy(one.model)
     batch = next(iter(batches(catalog).epoch(0)))
-    step = next(train(one, batches(catalog), RECIPE, smoothed(RECIPE.smoothing)))
-    expected = nn.functional.cross_entropy(before(batch.pictures), batch.targets, label_smoothing=RECIPE.smoothing)
+    step = next(train(one, batches(catalog), EPOCHS, smoothed(0.1)))
+    expected = nn.functional.cross_entropy(before(batch.pictures), batch.targets, label_smoothing=0.1)
     torch.testing.assert_close(step.loss, expected.detach())
 
 
@@ -129,7 +149,7 @@ def test_the_users_random_stream_is_left_alone(catalog):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    for _ in train(state_kept_stream(), batches(catalog), Recipe.of(epochs=1, batch_size=8)):
+    for _ in train(state_kept_stream(), batches(catalog), 1):
         pass
     assert torch.equal(torch.rand(1), expected)
 
@@ -148,7 +168,7 @@ def test_batch_norm_keeps_its_statistics():
 
 def test_training_learns(catalog):
     one = state()
-    losses = [float(step.loss) for step in train(one, batches(catalog), Recipe.of(epochs=6, batch_size=8))]
+    losses = [float(step.loss) for step in train(one, batches(catalog), 6)]
     assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
 
 
@@ -161,7 +181,7 @@ def test_views_are_what_the_preparation_makes_of_the_files(catalog):
 
 
 def test_a_run_that_nobody_finishes_puts_no_old_state_back(catalog):
-    unfinished = train(state_kept_stream(), batches(catalog), Recipe.of(epochs=1, batch_size=8))
+    unfinished = train(state_kept_stream(), batches(catalog), 1)
     torch.manual_seed(3)
     next(unfinished)
     expected = torch.rand(2)

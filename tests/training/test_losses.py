@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from ursa.errors import TrainingError
-from ursa.recipe import Recipe
 from ursa.training.tasks import losses
 from ursa.training.tasks.loss_check import check
 
@@ -170,12 +169,15 @@ def test_several_tasks_add_up_with_their_weights():
 
 
 def test_a_task_has_its_loss():
-    assert losses.for_task("single-label", Recipe.of(label_smoothing=0)) is losses.cross_entropy
+    assert losses.for_task("single-label", 0.0) is losses.cross_entropy
     outputs, targets = logits(5), classes(5)
-    value = losses.for_task("single-label", Recipe.of(label_smoothing=0.3))(outputs, targets)
+    value = losses.for_task("single-label", 0.3)(outputs, targets)
     assert torch.equal(value, F.cross_entropy(outputs, targets, label_smoothing=0.3))
-    assert losses.for_task("multi-label", Recipe()) is losses.binary_cross_entropy
-    assert losses.for_task("regression", Recipe()) is losses.mse
+    assert losses.for_task("multi-label") is losses.binary_cross_entropy
+    assert losses.for_task("regression") is losses.mse
+    for task in ("multi-label", "regression"):
+        with pytest.raises(TrainingError, match="one class an example"):
+            losses.for_task(task, 0.1)
 
 
 def test_a_loss_of_ones_own_and_torchs_are_accepted():
@@ -248,7 +250,7 @@ def test_what_does_not_fit_is_one_readable_error(outputs, targets, loss, said):
         (lambda: losses.weighted([[1, 2]]), "one number"),
         (lambda: losses.multi_task({}), "no task"),
         (lambda: losses.multi_task({"kind": losses.mse}, {"kinds": 2}), "did you mean 'kind'"),
-        (lambda: losses.for_task("single_label", Recipe()), "did you mean 'single-label'"),
+        (lambda: losses.for_task("single_label"), "did you mean 'single-label'"),
     ],
 )
 def test_a_wrong_setting_of_a_loss_says_what_to_do(make, said):

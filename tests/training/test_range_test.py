@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from ursa.errors import DataError, TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.loop import State, accumulated, train
 from ursa.training.lr_finder.range_test import Again, Consecutive, find
@@ -22,7 +21,7 @@ from ursa.training.lr_finder.restored import restored
 from ursa.training.optim.ema import EMA
 from ursa.training.optim.optimizers import Group, make
 
-RECIPE = Recipe.of(epochs=4, batch_size=16, max_grad_norm=0.0)
+EPOCHS = 4
 FEW = {"steps": 30, "repeats": 2}
 
 
@@ -59,7 +58,7 @@ def state(optimizer="adamw", frozen=False, trained=0):
     model.first.requires_grad_(not frozen)
     own = State(model, make(optimizer, [Group([model.first, model.norm], 0.01), Group([model.head], 0.03)]))
     own.average = EMA(model)
-    for _, step in zip(range(trained), train(own, batches(), RECIPE), strict=False):
+    for _, step in zip(range(trained), train(own, batches(), EPOCHS), strict=False):
         assert step.number
     model.drop.eval()  # a part in evaluation mode
     return own
@@ -100,7 +99,7 @@ def linear(features=6, outputs=3, optimizer="sgd", momentum=0.9):
 def test_a_state_comes_out_as_it_went_in_bit_for_bit(optimizer, trained, confirm):
     own = state(optimizer, trained=trained)
     before = everything(own)
-    find(own, batches(), RECIPE, loss=F.cross_entropy, confirm=confirm, **FEW)
+    find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, confirm=confirm, **FEW)
     assert same(before, everything(own))
 
 
@@ -108,7 +107,7 @@ def test_the_same_tensors_come_back_so_nobody_who_holds_them_loses_them():
     own = state(trained=5)
     weights = [p.data_ptr() for p in own.model.parameters()]
     buffers = [id(b) for b in own.model.buffers()]
-    find(own, batches(), RECIPE, loss=F.cross_entropy, **FEW)
+    find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, **FEW)
     assert [p.data_ptr() for p in own.model.parameters()] == weights
     assert [id(b) for b in own.model.buffers()] == buffers
 
@@ -118,8 +117,8 @@ def test_training_goes_on_as_if_nothing_had_been_found():
     for read_file in (False, True):
         own = state(trained=13)
         if read_file:
-            find(own, batches(), RECIPE, loss=F.cross_entropy, confirm=True, **FEW)
-        for _ in train(own, batches(), RECIPE):
+            find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, confirm=True, **FEW)
+        for _ in train(own, batches(), EPOCHS):
             pass
         ends.append(everything(own)[:2])
     assert same(*ends)
@@ -142,14 +141,22 @@ def test_the_state_is_put_back_by_the_time_that_an_interruption_is_seen(problem,
 
     before = everything(own)
     with pytest.raises(problem):
-        find(own, batches(), RECIPE, loss=F.cross_entropy, gradient=gradient, confirm=True, **FEW)
+        find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, gradient=gradient, confirm=True, **FEW)
     assert same(before, everything(own))
     assert len(calls) == at
 
 
 def test_progress_rises_to_its_end():
     told = []
-    find(linear(), batches(), RECIPE, loss=F.cross_entropy, confirm=True, progress=lambda *now: told.append(now), **FEW)
+    find(
+        linear(),
+        batches(),
+        epochs=EPOCHS,
+        loss=F.cross_entropy,
+        confirm=True,
+        progress=lambda *now: told.append(now),
+        **FEW,
+    )
     for phase in ("lrs", "trials"):
         done = [now[1] for now in told if now[0] == phase]
         assert done == sorted(done)
@@ -164,7 +171,7 @@ def test_the_state_is_put_back_by_the_time_that_progress_is_interrupted():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        find(own, batches(), RECIPE, loss=F.cross_entropy, progress=interrupted, **FEW)
+        find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, progress=interrupted, **FEW)
     assert same(before, everything(own))
 
 
@@ -190,7 +197,9 @@ def test_the_rate_is_below_the_edge_of_stability_of_a_quadratic_and_scales_with_
         own.model.weight.fill_(1.0)
         own.model.bias.fill_(0.0)
     own.model.bias.requires_grad_(False)
-    found = find(own, ArrayBatches((x,), torch.zeros(64, 1), batch=8), RECIPE, loss=F.mse_loss, low=1e-5, high=1e3)
+    found = find(
+        own, ArrayBatches((x,), torch.zeros(64, 1), batch=8), epochs=EPOCHS, loss=F.mse_loss, low=1e-5, high=1e3
+    )
     edge = 2 / curvature
     assert edge / 100 < found.suggestion < edge
     assert edge < found.diverged_at < 10 * edge
@@ -203,7 +212,7 @@ def test_groups_keep_the_proportions_of_their_rates_and_the_suggestion_is_the_la
         seen.append([group["lr"] for group in own.optimizer.param_groups])
         return accumulated()(own, batch, loss)
 
-    found = find(own, batches(), RECIPE, loss=F.cross_entropy, gradient=gradient, **FEW)
+    found = find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, gradient=gradient, **FEW)
     peaks = [group["max_lr"] for group in own.optimizer.param_groups]
     lrs = np.array(seen[: found.lrs.size])
     np.testing.assert_allclose(lrs[:, -1], found.lrs[: len(lrs)])
@@ -216,14 +225,14 @@ def test_the_suggestion_does_not_depend_on_the_peak_that_was_set_before():
     for max_lr in (1e-3, 1.0):
         own = linear()
         own.optimizer.param_groups[0]["max_lr"] = max_lr
-        found.append(find(own, batches(), RECIPE, loss=F.cross_entropy, confirm=True))
+        found.append(find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, confirm=True))
     assert found[0].suggestion == pytest.approx(found[1].suggestion)
     for one, other in zip(found[0].trials, found[1].trials, strict=True):
         assert (one.lr, one.loss) == pytest.approx((other.lr, other.loss), rel=1e-4)
 
 
 def test_the_same_arguments_give_the_same_answer_and_repeats_see_other_batches():
-    one, other = (find(state(), batches(), RECIPE, loss=F.cross_entropy, **FEW) for _ in range(2))
+    one, other = (find(state(), batches(), epochs=EPOCHS, loss=F.cross_entropy, **FEW) for _ in range(2))
     np.testing.assert_array_equal(one.losses, other.losses)
     assert one.to_json() == other.to_json()
     assert not np.array_equal(one.losses[0], one.losses[1])
@@ -231,7 +240,7 @@ def test_the_same_arguments_give_the_same_answer_and_repeats_see_other_batches()
 
 @pytest.mark.parametrize(("count", "batch"), [(160, 16), (40, 16), (20, 64), (3, 1), (1, 1)])
 def test_few_batches_are_cycled_through(count, batch):
-    found = find(linear(), batches(count, batch), RECIPE, loss=F.cross_entropy, confirm=True)
+    found = find(linear(), batches(count, batch), epochs=EPOCHS, loss=F.cross_entropy, confirm=True)
     assert found.losses.shape == (3, 100)
     assert 1e-7 < found.suggestion < 10
     assert all(1e-7 <= trial.lr <= 10 for trial in found.trials)
@@ -242,21 +251,21 @@ def test_few_batches_are_cycled_through(count, batch):
 def test_training_at_the_confirmed_rate_ends_far_below_the_start(optimizer, frozen):
     own = state(optimizer, frozen)
     own.model.train()
-    found = find(own, batches(), RECIPE, loss=F.cross_entropy, confirm=True)
+    found = find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy, confirm=True)
     for group in own.optimizer.param_groups:
         group["max_lr"] *= found.suggestion / 0.03
-    losses = [float(step.loss) for step in train(own, batches(), RECIPE)]
+    losses = [float(step.loss) for step in train(own, batches(), EPOCHS)]
     assert np.mean(losses[-10:]) < 0.6 * losses[0]
 
 
 def test_regression_with_several_targets_has_a_rate():
     x, _ = examples()
-    found = find(linear(), ArrayBatches((x,), x[:, :3] * 2, batch=16), RECIPE, loss=F.mse_loss, confirm=True)
+    found = find(linear(), ArrayBatches((x,), x[:, :3] * 2, batch=16), epochs=EPOCHS, loss=F.mse_loss, confirm=True)
     assert 1e-3 < found.suggestion < 1
 
 
 def test_confirming_moves_to_the_rate_with_the_lowest_loss_and_shows_what_it_tried():
-    found = find(linear(), batches(), RECIPE, loss=F.cross_entropy, confirm=True)
+    found = find(linear(), batches(), epochs=EPOCHS, loss=F.cross_entropy, confirm=True)
     lrs, losses = [t.lr for t in found.trials], [t.loss for t in found.trials]
     assert lrs == sorted(lrs) and len(lrs) >= 3
     assert losses[lrs.index(found.suggestion)] <= 1.1 * min(losses)
@@ -272,19 +281,19 @@ def test_where_every_trial_diverges_the_next_is_a_lower_one():
         value = accumulated()(own, batch, loss)
         return value if len(calls) <= 300 else value * math.nan
 
-    found = find(linear(), batches(), RECIPE, loss=F.cross_entropy, gradient=gradient, confirm=True)
+    found = find(linear(), batches(), epochs=EPOCHS, loss=F.cross_entropy, gradient=gradient, confirm=True)
     assert len(calls) > 300 and all(math.isinf(trial.loss) for trial in found.trials)
     assert found.suggestion == found.trials[0].lr and len(found.trials) == 7
 
 
 def test_a_model_that_has_learnt_before_gets_a_lower_rate_than_a_new_one():
     own = linear()
-    new = find(own, batches(), RECIPE, loss=F.cross_entropy)
+    new = find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy)
     for group in own.optimizer.param_groups:
         group["max_lr"] = new.suggestion
-    for _ in train(own, batches(), Recipe.of(epochs=20)):
+    for _ in train(own, batches(), 20):
         pass
-    again = find(own, batches(), RECIPE, loss=F.cross_entropy)
+    again = find(own, batches(), epochs=EPOCHS, loss=F.cross_entropy)
     assert 0 < again.suggestion < 3 * new.suggestion
 
 
@@ -293,7 +302,7 @@ def test_a_model_that_has_learnt_before_gets_a_lower_rate_than_a_new_one():
 
 def test_divergence_ends_a_repeat_and_no_nan_gets_out():
     x, _ = examples()
-    found = find(linear(), ArrayBatches((100 * x,), 100 * x[:, :3], batch=16), RECIPE, loss=F.mse_loss)
+    found = find(linear(), ArrayBatches((100 * x,), 100 * x[:, :3], batch=16), epochs=EPOCHS, loss=F.mse_loss)
     assert np.isnan(found.losses[:, -1]).all()
     assert found.diverged_at is not None and found.suggestion < found.diverged_at
     assert np.isfinite([found.suggestion, found.low, found.high, found.diverged_at]).all()
@@ -305,7 +314,7 @@ def test_divergence_ends_a_repeat_and_no_nan_gets_out():
 @pytest.mark.parametrize("loss", [lambda o, _: (o * 0).sum() + 2.0, lambda o, y: 0 * o.sum() + y.float().mean()])
 def test_a_loss_that_no_rate_changes_is_said_with_its_level(loss):
     with pytest.raises(TrainingError, match="no rate makes the loss fall") as error:
-        find(linear(), batches(), RECIPE, loss=loss)
+        find(linear(), batches(), epochs=EPOCHS, loss=loss)
     assert "a loss of about" in error.value.found
 
 
@@ -313,13 +322,13 @@ def test_inputs_that_are_no_numbers_are_named_even_where_they_come_late():
     x, y = examples()
     x[7, 3] = math.nan
     with pytest.raises(DataError, match="numbers that are none") as error:
-        find(linear(), ArrayBatches((x,), y, batch=16), RECIPE, loss=F.cross_entropy)
+        find(linear(), ArrayBatches((x,), y, batch=16), epochs=EPOCHS, loss=F.cross_entropy)
     assert "input 1" in error.value.found
 
 
 def test_a_loss_that_is_no_number_from_the_start_is_not_called_divergence():
     with pytest.raises(TrainingError, match="before anything was learnt"):
-        find(linear(), batches(), RECIPE, loss=lambda o, _: o.sum() * math.nan)
+        find(linear(), batches(), epochs=EPOCHS, loss=lambda o, _: o.sum() * math.nan)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +336,7 @@ def test_a_loss_that_is_no_number_from_the_start_is_not_called_divergence():
 )
 def test_limits_that_make_no_range_are_refused(wrong):
     with pytest.raises(TrainingError):
-        find(linear(), batches(), RECIPE, loss=F.cross_entropy, **wrong)
+        find(linear(), batches(), epochs=EPOCHS, loss=F.cross_entropy, **wrong)
 
 
 class Nothing:
@@ -344,7 +353,7 @@ class Nothing:
 @pytest.mark.parametrize("length", [0, 3])
 def test_a_source_without_batches_is_refused_instead_of_waited_for(length):
     with pytest.raises(DataError):
-        find(linear(), Nothing(length), RECIPE, loss=F.cross_entropy)
+        find(linear(), Nothing(length), epochs=EPOCHS, loss=F.cross_entropy)
 
 
 # Sources

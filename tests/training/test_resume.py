@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ursa.errors import DataError, TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Observer, fit
@@ -26,7 +25,7 @@ from ursa.training.loop import State
 from ursa.training.optim.ema import EMA
 from ursa.training.optim.optimizers import Group, make
 
-RECIPE = Recipe.of(epochs=4, batch_size=8, max_grad_norm=1.0)  # 6 steps an epoch, the last one of 4 examples
+EPOCHS, BATCH = 4, 8  # 6 steps an epoch, the last one of 4 examples
 STEPS = 24
 
 
@@ -73,15 +72,17 @@ class crashing:  # noqa: N801 (reads as a word)
             yield batch
 
 
-def run(checkpoints=None, *, at=None, one=None, recipe=RECIPE, resume=True, evaluate=evaluate, **settings):
+def run(checkpoints=None, *, at=None, one=None, resume=True, evaluate=evaluate, epochs=EPOCHS, seed=0, **settings):
     """-> the history, the best epoch, a hash of the weights; with `at` it crashes before step at + 1."""
     one, x = one or state(), data()
-    batches = ArrayBatches((x[0],), x[1], batch=recipe.optim.batch_size, seed=recipe.seed)
+    batches = ArrayBatches((x[0],), x[1], batch=BATCH, seed=seed)
     history, best = fit(
         one,
         batches if at is None else crashing(batches, at),
-        recipe,
         evaluate,
+        epochs=epochs,
+        max_grad_norm=1.0,
+        seed=seed,
         checkpoints=checkpoints,
         resume=resume,
         **settings,
@@ -102,7 +103,7 @@ def straight():
 
 def test_the_same_seed_gives_the_same_history_and_another_seed_another(straight):
     assert run() == straight
-    assert run(recipe=Recipe.of(epochs=4, batch_size=8, max_grad_norm=1.0, seed=1)) != straight
+    assert run(seed=1) != straight
 
 
 def test_checkpoints_change_nothing(straight, tmp_path):
@@ -153,14 +154,28 @@ def test_a_folder_with_a_run_is_not_overwritten_without_being_asked(tmp_path):
 
 
 def test_resuming_with_other_settings_says_which(tmp_path):
+    run(Checkpoints(tmp_path), settings={"batch_size": 8, "rotate": 10.0, "new_here": None})
+    with pytest.raises(TrainingError, match="other settings") as problem:
+        run(Checkpoints(tmp_path), settings={"batch_size": 4, "later_setting": 3})  # one that is newer is not judged
+    assert problem.value.found == "batch_size 8, now 4; rotate 10.0, now None"
+
+
+def test_where_no_settings_are_given_seed_and_norm_identify_the_run(tmp_path):
     run(Checkpoints(tmp_path))
-    with pytest.raises(TrainingError, match="another recipe") as problem:
-        run(Checkpoints(tmp_path), recipe=Recipe.of(epochs=9, batch_size=4, max_grad_norm=1.0))
-    assert problem.value.found == "epochs 4, now 9; batch 8, now 4"
+    with pytest.raises(TrainingError, match="other settings") as problem:
+        run(Checkpoints(tmp_path), seed=3)
+    assert problem.value.found == "seed 0, now 3"
+
+
+def test_a_finished_run_is_resumed_with_more_epochs(tmp_path):
+    first = run(Checkpoints(tmp_path), epochs=2)
+    more = run(Checkpoints(tmp_path), epochs=4)
+    assert more["steps"][: len(first["steps"])] == first["steps"]
+    assert (len(first["steps"]), len(more["steps"])) == (12, 24)
+    assert [record["epoch"] for record in more["epochs"]] == [0, 1, 2, 3, 4]
 
 
 def test_early_stopping_stays_stopped_and_counts_over_a_crash(tmp_path):
-    recipe = Recipe.of(epochs=4, batch_size=8, max_grad_norm=1.0, patience=1)
     values = iter([3.0, 2.0, 2.5, 1.0, 0.5])
 
     def measured(model):
@@ -168,10 +183,10 @@ def test_early_stopping_stays_stopped_and_counts_over_a_crash(tmp_path):
         return {"valid_loss": next(values)}
 
     with pytest.raises(ZeroDivisionError):
-        run(Checkpoints(tmp_path, every_steps=2), at=8, recipe=recipe, evaluate=measured)
-    stopped = run(Checkpoints(tmp_path, every_steps=2), recipe=recipe, evaluate=measured)
+        run(Checkpoints(tmp_path, every_steps=2), at=8, patience=1, evaluate=measured)
+    stopped = run(Checkpoints(tmp_path, every_steps=2), patience=1, evaluate=measured)
     assert (stopped["stopped"], stopped["best"], len(stopped["steps"])) == ("no better", 1, 12)
-    assert run(Checkpoints(tmp_path), at=0, recipe=recipe, evaluate=measured) == stopped
+    assert run(Checkpoints(tmp_path), at=0, patience=1, evaluate=measured) == stopped
 
 
 def test_a_full_disk_ends_the_run_and_with_space_it_goes_on_exactly(straight, disk):

@@ -213,7 +213,10 @@ class Learner:
         state = State(self.model, setup.made(self.optimizer, self._groups(None), self.model, self.recipe))
         batches = self.given.train.batches(recipe)
         with self._gradient(recipe, 0) as gradient:
-            return find(state, batches, recipe, loss=self.loss, gradient=gradient, **settings)
+            optim = recipe.optim
+            run: dict[str, Any] = {"epochs": optim.epochs, "warmup": optim.warmup, "seed": recipe.seed}
+            run |= {"max_grad_norm": optim.max_grad_norm, **settings}
+            return find(state, batches, loss=self.loss, gradient=gradient, **run)
 
     def summary(self) -> models.Summary:
         """Layers with shapes, parameters, multiply-adds and memory, for one batch."""
@@ -281,11 +284,15 @@ class Learner:
                 fit(
                     state,
                     batches,
-                    recipe,
                     evaluation.evaluator(self.given.valid, self.loss, self.metrics, self.at_once, self.precision),
+                    epochs=epochs,
                     loss=self.loss,
                     schedule=schedule,
                     gradient=gradient,
+                    max_grad_norm=recipe.optim.max_grad_norm,
+                    seed=recipe.seed,
+                    patience=recipe.optim.patience,
+                    settings=recipe.flat(),
                     monitor=setup.monitor_of(keep, self.metrics),
                     history=history,
                     observers=(*shown.observers, *observers),

@@ -61,14 +61,14 @@ def loss_of(given: LearnerData, recipe: Recipe) -> Loss:
     pictures = isinstance(given.train, PictureSplit)
     weighed, oversampled = recipe.optim.class_weights, recipe.optim.oversample
     if not (weighed or oversampled) or not len(given.train) or (oversampled and pictures):
-        return evaluation.loss_for(targets, recipe)
+        return evaluation.loss_for(targets, recipe.optim.label_smoothing)
     if oversampled:
         raise TrainingError("only pictures in folders and tables are shown more often", fix="class_weights=true")
     if targets.task != "single-label" or targets.missing or classes is None:
         fix = "class_weights=false, or a loss of your own: ursa.training.tasks.losses"
         raise TrainingError("classes are weighed where each example has one", found=f"a {targets.task} task", fix=fix)
     known = classes if isinstance(classes, np.ndarray) else classes.cpu().numpy()
-    return evaluation.balanced(known, len(targets.names), recipe)
+    return evaluation.balanced(known, len(targets.names), recipe.optim.label_smoothing)
 
 
 def checked(model: nn.Module, given: LearnerData, loss: Loss) -> tuple[LearnerData, int]:

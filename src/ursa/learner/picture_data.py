@@ -99,7 +99,8 @@ def fine_tuned(
     running |= {"observers": (*shown.observers, *observers), "progress": shown.progress, "resume": resume}
     try:
         batches = train.batches(recipe)
-        return fine_tune(pictures.model, batches, valid.views, valid.targets, recipe, **running).verdict
+        running |= {"seed": recipe.seed, "settings": recipe.flat()}
+        return fine_tune(pictures.model, batches, valid.views, valid.targets, recipe.optim, **running).verdict
     except Interrupted:
         return None
     finally:

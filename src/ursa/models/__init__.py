@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ursa.models.dense import linear as linear
     from ursa.models.dense import mlp as mlp
     from ursa.models.dense import perceptron as perceptron
-    from ursa.models.graph.drawing import graph as graph
+    from ursa.models.layer_graph.drawing import graph as graph
     from ursa.models.groups import freeze as freeze
     from ursa.models.groups import freeze_to as freeze_to
     from ursa.models.groups import layer_groups as layer_groups
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from ursa.models.saving import load as load
     from ursa.models.saving import save as save
     from ursa.models.shape_errors import explain as explain
-    from ursa.models.summary import Summary as Summary
-    from ursa.models.summary import summary as summary
+    from ursa.models.model_summary import Summary as Summary
+    from ursa.models.model_summary import summary as summary
 
 _HOME = {
     "Residual": "compose",
-    "Summary": "summary",
+    "Summary": "model_summary",
     "describe": "saving",
     "explain": "shape_errors",
     "freeze": "groups",
     "freeze_to": "groups",
-    "graph": "graph.drawing",
+    "graph": "layer_graph.drawing",
     "initialize": "init",
     "layer_groups": "groups",
     "linear": "dense",
@@ -55,7 +55,7 @@ _HOME = {
     "save": "saving",
     "siamese": "compose",
     "small_cnn": "convolution",
-    "summary": "summary",
+    "summary": "model_summary",
     "unfreeze": "groups",
 }
 

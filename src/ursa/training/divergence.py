@@ -1,4 +1,4 @@
-"""A loss that is no number any more -> where it came from, as an error that says what to do."""
+"""A loss that is NaN or infinite -> where it came from, as an error that says what to do."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ursa.core import seeds
 from ursa.errors import TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.batch import Batch, Batches
 from ursa.training.history import Best, History
 from ursa.training.loop import Gradient, State, Step
@@ -22,7 +21,7 @@ def diverged(
     bad: Step,
     state: State,
     batches: Batches,
-    recipe: Recipe,
+    seed: int,
     loss: Loss,
     gradient: Gradient,
     history: History,
@@ -31,7 +30,7 @@ def diverged(
     """bad: the first step whose loss, or whose weights afterwards, are not finite. The model gets the best weights.
 
     The batches of that step and the one before are made again and looked at: their numbers, then loss and gradient with
-    the best weights. Where all are finite, the weights had run away, so the rate was too high.
+    the best weights. Where all are finite, the weights had grown out of bounds, so the learning rate was too high.
     """
     state.model.load_state_dict(best.weights)
     cause = _of_start(best)
@@ -39,11 +38,11 @@ def diverged(
         if cause is None and number:
             epoch, first = divmod(number - 1, len(batches))
             batch = next(iter(batches.epoch(epoch, first)))
-            cause = _of_numbers(batch) or _of_loss(batch, number, state, recipe, loss, gradient, best)
+            cause = _of_numbers(batch) or _of_loss(batch, number, state, seed, loss, gradient, best)
     reason, fix = cause or _of_rate(bad, history)
     kept = f"epoch {best.epoch}" if best.epoch else "before the first step"
     return TrainingError(
-        "training diverged: the loss or the weights are no numbers any more",
+        "training diverged: the loss or the weights are NaN or infinite",
         found=f"step {bad.number} of {bad.of}, epoch {bad.epoch + 1}: {reason}. The weights from {kept} are kept",
         fix=fix,
     )
@@ -75,18 +74,18 @@ def _of_start(best: Best) -> tuple[str, str] | None:
     if not bad or best.epoch:
         return None
     return (
-        f"the model's weights are no numbers from the start, first {bad[0]}",
-        "load or initialise the model again",
+        f"the model's weights are NaN or infinite from the start, first {bad[0]}",
+        "load or initialize the model again",
     )
 
 
 def _of_loss(
-    batch: Batch, number: int, state: State, recipe: Recipe, loss: Loss, gradient: Gradient, best: Best
+    batch: Batch, number: int, state: State, seed: int, loss: Loss, gradient: Gradient, best: Best
 ) -> tuple[str, str] | None:
     """With good weights, is the batch's loss finite? And its gradient?"""
     state.model.train()
     state.optimizer.zero_grad()
-    with drawing(seeds.number(recipe.seed, "steps"), number - 1):
+    with drawing(seeds.number(seed, "steps"), number - 1):
         value = gradient(state, batch, loss)
     weights = [weight for group in state.optimizer.param_groups for weight in group["params"]]
     which = None if finite([value]) else "loss"
@@ -105,7 +104,7 @@ def _of_loss(
 
 
 def _of_rate(bad: Step, history: History) -> tuple[str, str]:
-    """Smoothed, the loss was lowest somewhere: from the rate there on it rose."""
+    """Smoothed, the loss was lowest somewhere: from the learning rate there on it rose."""
     steps = [step for step in history.steps if step["step"] < bad.number]
     mean, smooth = steps[0]["loss"] if steps else 0.0, []
     for step in steps:
@@ -116,10 +115,10 @@ def _of_rate(bad: Step, history: History) -> tuple[str, str]:
         reason, lr = f"the learning rate, {bad.lr:.2g}, is too high", bad.lr / 10
     else:
         reason = (
-            f"the loss rose from step {lowest['step']} on, where the learning rate was {lowest['rate']:.2g}; "
+            f"the loss rose from step {lowest['step']} on, where the learning rate was {lowest['lr']:.2g}; "
             f"it is {bad.lr:.2g} now"
         )
         lr = lowest["lr"] / 3
     return reason, (
-        f"a peak rate of about {lr:.1g}: head_rate and body_rate of the recipe, or what the optimiser was made with"
+        f"a largest learning rate of about {lr:.1g}: lr= of fit, head_lr and body_lr of the recipe, or the optimizer's"
     )

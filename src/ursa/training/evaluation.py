@@ -13,7 +13,6 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.statistics import Estimate
 from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
-from ursa.recipe import Recipe
 from ursa.training.batches.splits import PictureSplit, Split
 from ursa.training.loop import outputs
 from ursa.training.tasks import losses
@@ -79,17 +78,21 @@ def size_for(inputs: Sequence[Tensor]) -> int:
     return max(1, min(AT_ONCE, NUMBERS // max(1, sum(x[0].numel() for x in inputs))))
 
 
-def loss_for(targets: Targets, recipe: Recipe) -> Loss:
-    """The usual loss of a task; of several outputs the sum of theirs, missing targets left out."""
+def loss_for(targets: Targets, label_smoothing: float = 0.0) -> Loss:
+    """The usual loss of a task; of several outputs the sum of theirs, missing targets left out.
+
+    label_smoothing: of those outputs that are classes; others have none.
+    """
     if targets.task == "several":
-        return losses.multi_task({name: _loss_of_one(part, recipe) for name, part in targets.parts.items()})
-    return _loss_of_one(targets, recipe)
+        each = {name: _loss_of_one(part, label_smoothing) for name, part in targets.parts.items()}
+        return losses.multi_task(each)
+    return _loss_of_one(targets, label_smoothing)
 
 
-def balanced(classes: npt.NDArray[np.int64], count: int, recipe: Recipe) -> Loss:
+def balanced(classes: npt.NDArray[np.int64], count: int, label_smoothing: float = 0.0) -> Loss:
     """Cross-entropy in which each of the `count` classes weighs the same, by how often they occur in classes [N]."""
     counts = np.bincount(classes, minlength=count).astype(np.int64)
-    return losses.weighted(balance.weights(counts), recipe.optim.label_smoothing)
+    return losses.weighted(balance.weights(counts), label_smoothing)
 
 
 def metrics_for(targets: Targets) -> tuple[Metric, ...]:
@@ -128,8 +131,8 @@ def _on_cores(model: nn.Module, part: PictureSplit) -> Tensor:
         return torch.cat([*part.views.each(BATCH, work, begin)])
 
 
-def _loss_of_one(targets: Targets, recipe: Recipe) -> Loss:
-    loss = losses.for_task(targets.task, recipe)
+def _loss_of_one(targets: Targets, label_smoothing: float) -> Loss:
+    loss = losses.for_task(targets.task, label_smoothing if targets.task == "single-label" else 0.0)
     if targets.missing:
         loss = losses.masked(loss) if targets.task == "single-label" else losses.masked_entries(loss)
     return loss if targets.scaling is None else targets.scaling.loss(loss)

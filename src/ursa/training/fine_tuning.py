@@ -1,7 +1,8 @@
 """Probe -> fine-tuned classifier, kept only if it beats the probe on the validation part."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from ursa.core.prepare import stacks
 from ursa.core.progress import Progress, silent
 from ursa.embed.engine import BATCH, one_thread
 from ursa.models.groups import parameter_groups
-from ursa.recipe import Recipe
+from ursa.recipe import OptimSettings
 from ursa.training.batches.picture_batches import PictureBatches, Views
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.classifier import Classifier
@@ -53,21 +54,25 @@ def fine_tune(
     batches: PictureBatches,
     valid: Iterable[Pixels],
     targets: I64,
-    recipe: Recipe,
+    optim: OptimSettings,
     *,
+    seed: int = 0,
     precision: torch.dtype = torch.float32,
     deadline: Deadline | None = None,
     history: History | None = None,
     checkpoints: Checkpoints | None = None,
     resume: bool = True,
+    settings: Mapping[str, Any] | None = None,
     observers: Sequence[Observer] = (),
     progress: Progress = silent,
 ) -> Outcome:
     """model: as it comes from the probe; valid: views [S, S, 3] (iterated once an epoch), targets [N] -> Outcome.
 
     After each epoch the validation pictures are predicted; the weights of the best epoch are kept, the probe's count as
-    epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. pace: when it has to be over.
-    history, checkpoints, resume: see `fit`. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
+    epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. Of `optim` it is the batches that
+    read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see `fit`; settings:
+    what identifies the run, where not given `optim` and the seed. Raises Interrupted where Ctrl-C ended it and
+    checkpoints are kept.
     """
     start = predict(model, valid)
 
@@ -77,29 +82,35 @@ def fine_tune(
     model.requires_grad_(True)
     model.extractor.body.to(memory_format=torch.channels_last)
     state = State(
-        model, adamw(model, recipe), average=EMA(model, recipe.optim.ema_decay) if recipe.optim.ema_decay else None
+        model,
+        adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay),
+        average=EMA(model, optim.ema_decay) if optim.ema_decay else None,
     )
-    with gradients(model.head.weight.device, precision, recipe.optim.micro_batch_size) as gradient:
+    unfrozen_after = optim.gradual_unfreezing * optim.epochs * len(batches)  # steps
+    cycle = one_cycle(optim.warmup)
+    with gradients(model.head.weight.device, precision, optim.micro_batch_size) as gradient:
         history, best = fit(
             state,
             batches,
-            recipe,
             evaluate,
-            loss=_loss(batches, recipe),
-            gradient=gradual_unfreezing(
-                gradient, parameter_groups(model), recipe.optim.gradual_unfreezing * recipe.optim.epochs * len(batches)
-            ),
+            epochs=optim.epochs,
+            loss=_loss(batches, optim),
+            gradient=gradual_unfreezing(gradient, parameter_groups(model), unfrozen_after),
+            max_grad_norm=optim.max_grad_norm,
+            seed=seed,
+            patience=optim.patience,
             monitor=Monitor("accuracy", higher=True),
-            schedule=None if deadline is None else deadline.schedule(one_cycle(recipe.optim.warmup)),
+            schedule=cycle if deadline is None else deadline.schedule(cycle),
             stop=None if deadline is None else deadline.over,
             history=history,
             checkpoints=checkpoints,
             resume=resume,
+            settings={"seed": seed, **optim.to_json()} if settings is None else settings,
             observers=observers,
             progress=progress,
         )
     if history.stopped == INTERRUPTED and checkpoints is not None:
-        raise Interrupted(f"Stopped at step {state.step} of {recipe.optim.epochs * len(batches)}")
+        raise Interrupted(f"Stopped at step {state.step} of {optim.epochs * len(batches)}")
     model.requires_grad_(False).eval()
     after = predict(model, valid) if best.epoch else start
     verdict = _verdict(best.epoch, len(history.epochs) - 1, start, after, targets)
@@ -122,10 +133,10 @@ def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
     return statistics.softmax(np.concatenate([logits(pictures) for pictures in stacks(views, 2 * BATCH)]))
 
 
-def _loss(batches: PictureBatches, recipe: Recipe) -> Loss:
-    if not recipe.optim.class_weights:
-        return smoothed(recipe.optim.label_smoothing)
-    return balanced(batches.targets, batches.classes, recipe)
+def _loss(batches: PictureBatches, optim: OptimSettings) -> Loss:
+    if not optim.class_weights:
+        return smoothed(optim.label_smoothing)
+    return balanced(batches.targets, batches.classes, optim.label_smoothing)
 
 
 def _score(probabilities: F32, targets: I64) -> dict[str, float]:

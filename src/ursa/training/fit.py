@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ursa.core.progress import Progress, silent
 from ursa.errors import TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.batch import Batches
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.divergence import diverged, finite
@@ -51,7 +50,7 @@ class Observer:
     """Something that watches a run, such as a tracker. Does nothing: override what is of interest."""
 
     def step(self, step: dict[str, float]) -> None:
-        """{"step", "epoch", "loss", "rate"}; told some time after the step, many at once."""
+        """{"step", "epoch", "loss", "lr"}; told some time after the step, many at once."""
 
     def epoch(self, record: dict[str, float]) -> None:
         """{"epoch", "train_loss", ..., "seconds"}."""
@@ -63,42 +62,52 @@ class Observer:
 def fit(
     state: State,
     batches: Batches,
-    recipe: Recipe,
     evaluate: Evaluate,
     *,
+    epochs: int,
     loss: Loss = cross_entropy,
     schedule: Schedule | None = None,
     gradient: Gradient | None = None,
+    max_grad_norm: float = 0.0,
+    seed: int = 0,
+    patience: int = 0,
     monitor: Monitor | None = None,
     history: History | None = None,
     observers: Sequence[Observer] = (),
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
+    settings: Mapping[str, Any] | None = None,
     stop: Callable[[], bool] | None = None,
     progress: Progress = silent,
 ) -> tuple[History, Best]:
-    """Train to the recipe's last epoch. Afterwards the model has the weights of the best epoch.
+    """Train to the last epoch. Afterwards the model has the weights of the best epoch.
 
     The model as it is before the first step counts as epoch 0. Ctrl-C ends the fit after the step it is in, a second
-    one at once. Raises TrainingError when the loss is not finite any more; the model then has the best weights so far.
+    one at once. Raises TrainingError when the loss is NaN or infinite; the model then has the best weights so far.
 
-    checkpoints: written before the first step, when due, and at the end, whatever ended it but an error. resume: go on
-    from the newest one, if there is one; the result is then that of a run that never stopped, but for seconds. The
-    arguments have to be those that the run was begun with. Without `resume` a folder that holds checkpoints is refused,
-    so that no run is lost to another. Observers are told of the new steps only.
+    loss, schedule, gradient, max_grad_norm, seed: as of `train`. patience: epochs without a better one until training
+    stops (Prechelt 1998); 0: never.
+    checkpoints: written before the first step, when due, and at the end, whatever ended it but an error. resume: from
+    the newest one, if there is one; the result is then that of a run that never stopped, but for seconds. Without
+    `resume` a folder that holds checkpoints is refused, so that no run is lost to another. Observers are told of the
+    new steps only. settings: what identifies the run, as JSON; kept in its checkpoints, and a run is not resumed with
+    other ones. Where none are given they are seed and max_grad_norm.
     stop: asked after each step whether time is up; the epoch then ends there, is evaluated, and counts like any other.
     """
+    settings = {"seed": seed, "max_grad_norm": max_grad_norm} if settings is None else settings
     monitor, history, gradient = monitor or Monitor(), history or History(), gradient or accumulated()
-    best, spent = _begin(state, recipe, evaluate, monitor, history, checkpoints, resume)
+    best, spent = _begin(state, settings, evaluate, monitor, history, checkpoints, resume)
     started = time.perf_counter() - spent
 
     def read() -> None:
         if (bad := _read(history, observers)) is not None:
-            raise diverged(bad, state, batches, recipe, loss, gradient, history, best)
+            raise diverged(bad, state, batches, seed, loss, gradient, history, best)
 
     with interruptible() as asked, _closing(observers):
-        steps = () if history.stopped else train(state, batches, recipe, loss, schedule, gradient)
-        for step in steps:
+        steps = train(
+            state, batches, epochs, loss, schedule=schedule, gradient=gradient, max_grad_norm=max_grad_norm, seed=seed
+        )
+        for step in () if history.stopped else steps:
             late = stop is not None and stop()
             if history.add(step) or late:
                 read()
@@ -111,14 +120,14 @@ def fit(
                     observer.epoch(record)
                 if monitor.better(record, best.record):
                     best = Best(step.epoch + 1, record, _weights(state))
-            history.stopped = _why(step, recipe, best, asked(), late)
+            history.stopped = _why(step, patience, best, asked(), late)
             over = history.stopped is not None or step.number == step.of
             if over or due:
                 read()
             if checkpoints is not None and (over or due):
                 if not finite(_trained(state)):
-                    raise diverged(step, state, batches, recipe, loss, gradient, history, best)
-                checkpoints.save(state, recipe, history, best, time.perf_counter() - started)
+                    raise diverged(step, state, batches, seed, loss, gradient, history, best)
+                checkpoints.save(state, settings, history, best, time.perf_counter() - started)
             if history.stopped:
                 break
     state.model.load_state_dict(best.weights)
@@ -151,7 +160,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 def _begin(
     state: State,
-    recipe: Recipe,
+    settings: Mapping[str, Any],
     evaluate: Evaluate,
     monitor: Monitor,
     history: History,
@@ -163,16 +172,16 @@ def _begin(
         if not resume:
             raise TrainingError(
                 f"the folder {checkpoints.folder} holds the checkpoints of a run",
-                fix="resume=True to go on with it, or another folder for a new one",
+                fix="resume=True to continue it, or another folder for a new one",
             )
-        saved, best = checkpoints.resume(state, recipe)
+        saved, best = checkpoints.resume(state, settings)
         history.take(saved.history)
         if history.stopped == INTERRUPTED:
             history.stopped = None
         return best, saved.seconds
     best = _first(state, evaluate, monitor, history)
     if checkpoints is not None:
-        checkpoints.save(state, recipe, history, best)  # so that a disk that is full or read-only is known now
+        checkpoints.save(state, settings, history, best)  # so that a disk that is full or read-only is known now
     return best, 0.0
 
 
@@ -193,11 +202,11 @@ def _epoch(state: State, step: Step, evaluate: Evaluate, history: History, start
     return record
 
 
-def _why(step: Step, recipe: Recipe, best: Best, asked: bool, late: bool) -> str | None:
+def _why(step: Step, patience: int, best: Best, asked: bool, late: bool) -> str | None:
     """The reason to stop after this step, if there is one."""
     if step.number == step.of:
         return None
-    if step.ends_epoch and recipe.optim.patience and step.epoch + 1 - best.epoch >= recipe.optim.patience:
+    if step.ends_epoch and patience and step.epoch + 1 - best.epoch >= patience:
         return ENOUGH
     return LATE if late else INTERRUPTED if asked else None
 

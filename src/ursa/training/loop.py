@@ -1,10 +1,10 @@
 """THE loop: a generator of steps. Weights change in here and nowhere else.
 
-for step in train(state, batches, recipe):     # logging, saving, stopping are lines of the reader
+for step in train(state, batches, epochs=5):     # logging, saving, stopping are lines of the reader
     if step.number % 100 == 0: print(step.number, float(step.loss))
 
 `break` is safe at any step: the state is complete and consistent whenever the loop hands it out. Everything random is a
-function of the recipe's seed and the step's number, so a state that was saved at step 70 goes on from step 70.
+function of the seed and the step's number, so a state that was saved at step 70 is resumed from step 70.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ursa.core import seeds
-from ursa.recipe import Recipe
+from ursa.errors import TrainingError
 from ursa.training.batches.batch import Batch, Batches
 from ursa.training.optim.ema import EMA
 from ursa.training.optim.optimizers import set_momentum
@@ -30,7 +30,7 @@ class State:
     """All that changes during training."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer  # each of its groups with a "peak", the learning rate that schedules scale
+    optimizer: torch.optim.Optimizer  # each of its groups with a "max_lr", the learning rate that schedules scale
     step: int = 0  # steps done
     average: EMA | None = None  # of the weights, where one is kept
     scaler: torch.amp.GradScaler | None = None  # for float16, whose gradients would vanish
@@ -53,24 +53,47 @@ Gradient = Callable[[State, Batch, Loss], Tensor]  # fills .grad, returns the ba
 def train(
     state: State,
     batches: Batches,
-    recipe: Recipe,
+    epochs: int,
     loss: Loss = cross_entropy,
+    *,
     schedule: Schedule | None = None,
     gradient: Gradient | None = None,
     momentum: Schedule | None = None,
+    max_grad_norm: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[Step]:
-    """Descend until the recipe's epochs are done, from wherever the state is.
+    """Descend until so many epochs are done, from wherever the state is.
 
-    schedule: of the learning rates, one-cycle where none is given; momentum: likewise, the optimiser's own.
-    gradient: how loss and gradient of a batch are computed, `in_parts()` where none is given.
+    schedule: of the learning rates, `one_cycle()` where none is given; momentum: likewise, the optimizer's own.
+    gradient: how loss and gradient of a batch are computed, `accumulated()` where none is given. max_grad_norm: larger
+    gradients are scaled down to it (Pascanu et al. 2013); 0: never. seed: of what the network draws, such as dropout.
+    Raises TrainingError where epochs or max_grad_norm are below 0.
     """
-    schedule, gradient = schedule or one_cycle(recipe.optim.warmup), gradient or accumulated()
+    if epochs < 0 or not max_grad_norm >= 0:  # true for NaN
+        found = f"epochs={epochs}, max_grad_norm={max_grad_norm}"
+        raise TrainingError("epochs and max_grad_norm are 0 or more", found=found)
+    return _steps(
+        state, batches, epochs, loss, schedule or one_cycle(), gradient or accumulated(), momentum, max_grad_norm, seed
+    )
+
+
+def _steps(
+    state: State,
+    batches: Batches,
+    epochs: int,
+    loss: Loss,
+    schedule: Schedule,
+    gradient: Gradient,
+    momentum: Schedule | None,
+    max_grad_norm: float,
+    seed: int,
+) -> Iterator[Step]:
     model, optimizer = state.model, state.optimizer
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     per_epoch = len(batches)
-    total = recipe.optim.epochs * per_epoch
+    total = epochs * per_epoch
     draws, before = may_draw(model, loss), None
-    stream = seeds.number(recipe.seed, "steps")
+    stream = seeds.number(seed, "steps")
     while state.step < total:
         epoch, first = divmod(state.step, per_epoch)
         for batch in batches.epoch(epoch, first):
@@ -86,7 +109,7 @@ def train(
                     value = gradient(state, batch, loss)
             else:
                 value = gradient(state, batch, loss)
-            _update(state, weights, recipe.optim.max_grad_norm)
+            _update(state, weights, max_grad_norm)
             state.step += 1
             yield Step(state.step, epoch, total, value, lr, state.step % per_epoch == 0)
 
@@ -114,7 +137,7 @@ def accumulated(size: int = 0, precision: torch.dtype = torch.float32) -> Gradie
 
 
 def outputs(model: nn.Module, inputs: tuple[Tensor, ...], precision: torch.dtype = torch.float32) -> Any:
-    """What the model says, in float32 whatever it was computed in."""
+    """What the model predicts, in float32 whatever it was computed in."""
     if precision is torch.float32:
         return model(*inputs)
     with torch.autocast(inputs[0].device.type, precision):
@@ -122,7 +145,7 @@ def outputs(model: nn.Module, inputs: tuple[Tensor, ...], precision: torch.dtype
 
 
 def set_lrs(optimizer: torch.optim.Optimizer, factor: float) -> float:
-    """Learning rates become `factor` of each group's peak. Returns the last group's."""
+    """Learning rates become `factor` of each group's `max_lr`. Returns the last group's."""
     for group in optimizer.param_groups:
         group["lr"] = lr = group["max_lr"] * factor
     return float(lr)
@@ -140,12 +163,12 @@ def _backward(state: State, value: Tensor) -> Tensor:
     return value.detach()
 
 
-def _update(state: State, weights: list[Tensor], clip: float) -> None:
-    """One step of the optimiser, and of the average behind it."""
+def _update(state: State, weights: list[Tensor], max_grad_norm: float) -> None:
+    """One step of the optimizer, and of the average behind it."""
     if state.scaler is not None:
         state.scaler.unscale_(state.optimizer)
-    if clip:
-        nn.utils.clip_grad_norm_(weights, clip)
+    if max_grad_norm:
+        nn.utils.clip_grad_norm_(weights, max_grad_norm)
     if state.scaler is None:
         state.optimizer.step()
     else:  # leaves out a step whose gradients overflowed

@@ -172,7 +172,7 @@ def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -
     sound = [(tile, tile.pixels) for tile in tiles if tile.pixels is not None]
     if not sound:
         return tiles
-    side = side_for(preparation, recipe)
+    side = side_for(preparation, recipe.augment.min_scale)
     small = [reduced(pixels, Preparation(side, preparation.fit), resize) for _, pixels in sound]
     squares, sizes = in_squares(small, side)
     views = augmented(

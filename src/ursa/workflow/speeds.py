@@ -108,17 +108,26 @@ def _step(
     from ursa.training.optim.layer_lrs import adamw
     from ursa.training.tasks.losses import smoothed
 
-    few = recipe.with_settings(
-        {"epochs": STEPS, "batch_size": min(recipe.optim.batch_size, len(sample)), "progressive_resizing": 0}
+    optim, size = recipe.optim, min(recipe.optim.batch_size, len(sample))
+    batches = PictureBatches(
+        sample,
+        sample.targets(labels),
+        preparation,
+        batch_size=size,
+        seed=recipe.seed,
+        augment=replace(recipe.augment, progressive_resizing=0.0),
+        device=engine.device,
+        classes=len(labels),
     )
-    batches = PictureBatches(sample, sample.targets(labels), preparation, few, engine.device, classes=len(labels))
     model.requires_grad_(True)
     precision = dtype_of(engine.precision)
     seconds, last = [], time.perf_counter()
     try:
-        with gradients(engine.device, precision, few.optim.micro_batch_size) as gradient:
+        optimizer = adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay)
+        with gradients(engine.device, precision, optim.micro_batch_size) as gradient:
+            loss, norm = smoothed(optim.label_smoothing), optim.max_grad_norm
             for step in train(
-                State(model, adamw(model, few)), batches, few, smoothed(few.optim.label_smoothing), gradient=gradient
+                State(model, optimizer), batches, STEPS, loss, gradient=gradient, max_grad_norm=norm, seed=recipe.seed
             ):
                 float(step.loss)  # waits for the device
                 seconds.append(time.perf_counter() - last)
@@ -131,7 +140,7 @@ def _step(
         return None
     finally:
         model.requires_grad_(False).eval()
-    return min(seconds) / few.optim.batch_size
+    return min(seconds) / size
 
 
 def _export(model: "Classifier", labels: Labels, preparation: Preparation, views: Any) -> tuple[float, float]:

@@ -137,7 +137,7 @@ def train(
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
-        findings = [*poor, *harm, *test_set_log.test_set_findings(uses, len(parts.test))]
+        findings = [*poor, *harm, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:
@@ -206,10 +206,12 @@ def _harmed(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
     """What the recipe's augmentations do to labels."""
     if not recipe.optim.epochs:
         return []
-    from ursa.training.augment.label_safety import harmed
+    from ursa.training.augment.label_safety import unsafe_augmentations
 
     vectors = select(parts.learn, ready.embeddings).vectors
-    return harmed(parts.learn, parts.labels, vectors, ready.engine, ready.engine.about.preparation, recipe)
+    engine = ready.engine
+    preparation, augment = engine.about.preparation, recipe.augment
+    return unsafe_augmentations(parts.learn, parts.labels, vectors, engine, preparation, augment, recipe.seed)
 
 
 def _fine_tuned(
@@ -233,15 +235,29 @@ def _fine_tuned(
     targets, classes = parts.learn.targets(parts.labels), len(parts.labels)
     room = _room_for_pixels(ready, recipe, options)
     with (
-        cached(ready.space, side_for(at, recipe), at.fit, room * 3 // 4) as of_learn,
+        cached(ready.space, side_for(at, recipe.augment.min_scale), at.fit, room * 3 // 4) as of_learn,
         cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
     ):
         return fine_tune(
             Classifier.from_probe(engine.backbone.load(), head, recipe.augment.tta).to(options.device),
-            PictureBatches(parts.learn, targets, at, recipe, options.device, of_learn, classes),
+            PictureBatches(
+                parts.learn,
+                targets,
+                at,
+                batch_size=recipe.optim.batch_size,
+                seed=recipe.seed,
+                augment=recipe.augment,
+                oversample=recipe.optim.oversample,
+                epochs=recipe.optim.epochs,
+                device=options.device,
+                cache=of_learn,
+                classes=classes,
+            ),
             Views(parts.valid, preparation, of_valid),
             parts.valid.targets(parts.labels),
-            recipe,
+            recipe.optim,
+            seed=recipe.seed,
+            settings=recipe.flat(),
             precision=dtype_of(engine.precision),
             deadline=None if plan is None else plan.deadline(len(parts.valid), parts.aside, recipe.optim.batch_size),
             checkpoints=checkpoints,

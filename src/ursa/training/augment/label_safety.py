@@ -16,7 +16,7 @@ from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.embed import probe
 from ursa.embed.store import F32
-from ursa.recipe import AugmentSettings, Recipe
+from ursa.recipe import AugmentSettings
 from ursa.training.augment import geometry
 from ursa.training.augment.random_numbers import F64
 from ursa.training.batches.picture_batches import Views
@@ -29,28 +29,29 @@ LEARNED = 1000  # at most, by the probes that judge them
 SURE_TURN = 5.0  # degrees; smaller turns are not tried: cameras are held no straighter
 
 
-def harmed(
+def unsafe_augmentations(
     catalog: Catalog,
     labels: Labels,
     vectors: F32,
     embed: Callable[[Pixels], F32],
     preparation: Preparation,
-    recipe: Recipe,
+    augment: AugmentSettings,
+    seed: int,
 ) -> list[Finding]:
     """The catalog's single-label training pictures, their embeddings [N, D] -> pairs of classes that an augmentation
-    of the recipe swaps.
+    swaps.
 
-    embed: an engine, views [n, S, S, 3] -> [n, D]. Costs at most SAMPLE forward passes for each change that the recipe
-    switches on: one for a flip, three for quarter turns, two for small turns. Every class needs two pictures or more to
+    embed: an engine, views [n, S, S, 3] -> [n, D]. Costs at most SAMPLE forward passes for each change that is
+    switched on: one for a flip, three for quarter turns, two for small turns. Every class needs two pictures or more to
     be judged. With more than 100 classes the sample is too thin to show most swaps.
     """
-    changes = tried(recipe.augment)
+    changes = tried(augment)
     targets = catalog.targets(labels)
     if not changes or len(np.unique(targets)) < 2:
         return []
-    half = _sample(targets, recipe.seed)  # [N]: 1 or 2 in the sample, else 0
+    half = _sample(targets, seed)  # [N]: 1 or 2 in the sample, else 0
     rows = np.flatnonzero(half)
-    heads = _heads(vectors, targets, len(labels), half, catalog.copies(), recipe.seed)
+    heads = _heads(vectors, targets, len(labels), half, catalog.copies(), seed)
     chosen = catalog.ids
     picked = [chosen[row] for row in rows]
     views = np.stack(list(Views(catalog.where(pl.col("id").is_in(picked)), preparation)))  # in the catalog's order
@@ -70,7 +71,7 @@ def harmed(
 
 
 def tried(augment: AugmentSettings) -> dict[str, tuple[F64, str, str]]:
-    """What to try of a recipe: change -> homography [3, 3], the change that undoes it, the setting without it."""
+    """What to try: change -> homography [3, 3], the change that undoes it, the setting without it."""
     changes: dict[str, tuple[F64, str, str]] = {}
     yes, no = np.array([True]), np.array([False])
     if augment.hflip:

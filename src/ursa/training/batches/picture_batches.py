@@ -12,12 +12,12 @@ import torch
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import chunks, cores
-from ursa.data.balance import oversample
+from ursa.data.balance import oversample as oversampled
 from ursa.data.catalog import Catalog
 from ursa.data.pixel_cache import PixelCache
 from ursa.embed import resize
-from ursa.errors import DataError
-from ursa.recipe import Recipe
+from ursa.errors import DataError, TrainingError
+from ursa.recipe import AugmentSettings
 from ursa.training.augment.mixing import mixed
 from ursa.training.augment.views import augmented, draws
 from ursa.training.batches.batch import Batch, order
@@ -25,14 +25,14 @@ from ursa.training.batches.picture_reader import Pictures
 
 Out = TypeVar("Out")
 
-SMALL = 2 / 3  # of the size, in the epochs of `recipe.augment.progressive_resizing`
+SMALL = 2 / 3  # of the size, in the epochs of `progressive_resizing`
 AHEAD = 4  # batches decoded ahead of an accelerator; on a CPU decoding and computing take turns
 
 
 class PictureBatches:
     """The training pictures of a catalog, anew each epoch: every picture once, in another order, in another view.
 
-    With `recipe.optim.oversample` those of rare classes come several times, each time in another view.
+    With `oversample` those of rare classes come several times, each time in another view.
     """
 
     def __init__(
@@ -40,38 +40,50 @@ class PictureBatches:
         catalog: Catalog,
         targets: npt.NDArray[Any],
         preparation: Preparation,
-        recipe: Recipe,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        augment: AugmentSettings | None = None,
+        oversample: bool = False,
+        epochs: int = 0,
         device: str = "cpu",
         cache: PixelCache | None = None,
         classes: int | None = None,
     ) -> None:
         """targets: [N] classes int64; [N, K] labels or [N, M] numbers float32.
 
-        cache: of pictures of `side_for(preparation, recipe)` pixels; what it yields does not depend on it.
-        classes: how many there are, where not all of them occur here.
+        augment: how pictures are changed; None: as recipes do by default. epochs: of the whole run, for
+        `progressive_resizing`, which is a share of them. cache: of pictures of `side_for(preparation, min_scale)`
+        pixels; what it yields does not depend on it. classes: how many there are, where not all of them occur here.
+        Raises DataError for no pictures, TrainingError for settings that mean nothing here.
         """
+        augment = augment or AugmentSettings()
+        if augment.progressive_resizing and not epochs:
+            found = f"progressive_resizing={augment.progressive_resizing:g}, epochs=0"
+            raise TrainingError("progressive resizing is a share of the epochs", found=found, fix="give epochs")
         if not len(catalog):
             raise DataError("there are no pictures to train on", fix="put some into the training part")
         self.ids, self.targets = catalog.ids, targets
         self.classes = targets.shape[1] if targets.ndim > 1 else classes or int(targets.max()) + 1
-        if recipe.optim.oversample and targets.ndim > 1:
-            raise DataError("only single classes can be shown more often", fix="the setting oversample=false")
-        self.preparation, self.recipe, self.device = preparation, recipe, device
-        self.pictures = Pictures.of(catalog, side_for(preparation, recipe), preparation.fit, cache)
+        if oversample and targets.ndim > 1:
+            found = "several labels or numbers a picture"
+            raise TrainingError("oversample is for one class a picture", found=found, fix="oversample=false")
+        self.preparation, self.augment, self.device = preparation, augment, device
+        self.batch_size, self.seed, self.oversample = batch_size, seed, oversample
+        self.small_epochs = augment.progressive_resizing * epochs  # Howard 2018, "progressive resizing"
+        self.pictures = Pictures.of(catalog, side_for(preparation, augment.min_scale), preparation.fit, cache)
         self.small = replace(preparation, size=max(32, round(preparation.size * SMALL / 32) * 32))
-        self.small_pictures = replace(self.pictures, side=side_for(self.small, recipe), cache=None)
+        self.small_pictures = replace(self.pictures, side=side_for(self.small, augment.min_scale), cache=None)
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return -(-len(self._order(0)) // self.recipe.optim.batch_size)
+        return -(-len(self._order(0)) // self.batch_size)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from the `first`-th on; the last one may be smaller."""
-        size, seed = self.recipe.optim.batch_size, self.recipe.seed
+        size, seed, augment = self.batch_size, self.seed, self.augment
         rest = self._order(epoch)[first * size :]
-        small = (
-            epoch < self.recipe.augment.progressive_resizing * self.recipe.optim.epochs
-        )  # Howard 2018, "progressive resizing"
+        small = epoch < self.small_epochs
         preparation, source = (self.small, self.small_pictures) if small else (self.preparation, self.pictures)
 
         def read(view: int) -> tuple[int, Pixels]:
@@ -83,17 +95,17 @@ class PictureBatches:
             rows = [view % len(self.ids) for view in shown]
             squares, sizes = in_squares([pixels for _, pixels in seen], source.side)
             pictures = torch.from_numpy(squares).to(self.device, non_blocking=True)
-            views = augmented(pictures, sizes, preparation, self.recipe.augment, draws(seed, epoch, shown))
+            views = augmented(pictures, sizes, preparation, augment, draws(seed, epoch, shown))
             targets = torch.from_numpy(self.targets[rows]).to(self.device)
-            if self.recipe.augment.mixup or self.recipe.augment.cutmix:
-                views, targets = mixed(views, targets, self.classes, self.recipe.augment, seed, epoch, number)
+            if augment.mixup or augment.cutmix:
+                views, targets = mixed(views, targets, self.classes, augment, seed, epoch, number)
             yield Batch((views,), targets, [self.ids[row] for row in rows])
 
     def _order(self, epoch: int) -> npt.NDArray[np.int64]:
         """Row, or row + N for its second view in this epoch, row + 2 N for its third, and so on."""
-        if not self.recipe.optim.oversample:
-            return order(self.recipe.seed, epoch, len(self.ids))
-        rows = oversample(self.targets, self.recipe.seed, epoch)
+        if not self.oversample:
+            return order(self.seed, epoch, len(self.ids))
+        rows = oversampled(self.targets, self.seed, epoch)
         by_row = np.argsort(rows, kind="stable")
         first = np.searchsorted(rows[by_row], rows[by_row])  # of each row, where its occurrences begin
         rows[by_row] += (np.arange(len(rows)) - first) * len(self.ids)
@@ -139,9 +151,9 @@ class Views:
         return views
 
 
-def side_for(preparation: Preparation, recipe: Recipe) -> int:
-    """Pixels that a picture needs so that no random part of it has to be magnified."""
-    return math.ceil(preparation.size / recipe.augment.min_scale)
+def side_for(preparation: Preparation, min_scale: float) -> int:
+    """Pixels that a picture needs so that no random part of it, of at least this share, has to be magnified."""
+    return math.ceil(preparation.size / min_scale)
 
 
 def in_squares(pictures: Sequence[Pixels], side: int) -> tuple[Pixels, npt.NDArray[np.int64]]:

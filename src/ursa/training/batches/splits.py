@@ -97,8 +97,18 @@ class PictureSplit:
 
     def batches(self, recipe: Recipe) -> PictureBatches:
         """Views are a function of seed, epoch and picture."""
-        recipe = recipe.with_settings({"batch_size": min(recipe.optim.batch_size, len(self))})
-        return PictureBatches(self.catalog, self.targets, self.preparation, recipe, self.device, classes=self.classes)
+        return PictureBatches(
+            self.catalog,
+            self.targets,
+            self.preparation,
+            batch_size=min(recipe.optim.batch_size, len(self)),
+            seed=recipe.seed,
+            augment=recipe.augment,
+            oversample=recipe.optim.oversample,
+            epochs=recipe.optim.epochs,
+            device=self.device,
+            classes=self.classes,
+        )
 
     @property
     def views(self) -> Views:

@@ -1,6 +1,6 @@
 """Complete state of a run <-> one file (see `tensor_file`). Best weights lie in one of their own, as they change less.
 
-Not in it: random generators and the position in the data. Both are functions of the recipe's seed and the step.
+Not in it: random generators and the position in the data. Both are functions of the run's seed and the step.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ursa.errors import TrainingError
-from ursa.recipe import Recipe
 from ursa.training.checkpoints.tensor_file import DAMAGE, damaged, decoded, encoded, read, write
 from ursa.training.history import Best, History
 from ursa.training.loop import State
@@ -28,12 +27,12 @@ class Checkpoint:
     """A state that was read from its file, on the CPU."""
 
     step: int  # steps done
-    recipe: Mapping[str, Any]
+    settings: Mapping[str, Any]  # what identifies the run
     data: str  # what the run says of its data: another text, other data
     history: History
     best: tuple[int, dict[str, float]]  # epoch and record
     seconds: float  # spent so far on the epoch that the step is in
-    versions: Mapping[str, str]  # of Ursa and torch that wrote it; others go on, but perhaps not bit for bit
+    versions: Mapping[str, str]  # of Ursa and torch that wrote it; others can resume it, but perhaps not bit for bit
     model: Mapping[str, Tensor]  # weights and buffers by name
     optimizer: Mapping[str, Any]  # see `_of_optimizer`
     average: tuple[int, list[Tensor]] | None  # steps, and the values by position
@@ -62,13 +61,19 @@ class Checkpoint:
 
 
 def save(
-    path: Path, state: State, recipe: Recipe, history: History, best: Best, data: str = "", seconds: float = 0.0
+    path: Path,
+    state: State,
+    settings: Mapping[str, Any],
+    history: History,
+    best: Best,
+    data: str = "",
+    seconds: float = 0.0,
 ) -> None:
     """Write all but the best weights. history: read to its last step. Raises DataError when it cannot be written."""
     tensors = {f"model/{name}": tensor for name, tensor in of_model(state.model).items()}
     document = {
         "step": state.step,
-        "recipe": recipe.to_json(),
+        "settings": dict(settings),
         "data": data,
         "epochs": history.epochs,
         "stopped": history.stopped,
@@ -94,7 +99,7 @@ def load(path: Path) -> Checkpoint:
         epoch, record = document["best"]
         return Checkpoint(
             step=_step(document["step"]),
-            recipe=dict(document["recipe"]),
+            settings=dict(document["settings"]),
             data=str(document["data"]),
             history=History(steps, [_record(epoch) for epoch in document["epochs"]], document["stopped"]),
             best=(int(epoch), _record(record)),

@@ -1,13 +1,14 @@
-"""A folder of checkpoints: when one is written, which are kept, which is gone on from."""
+"""A folder of checkpoints: when one is written, which are kept, which one a run is resumed from."""
 
 import contextlib
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ursa.errors import DataError, TrainingError
-from ursa.recipe import Recipe
 from ursa.training.checkpoints import checkpoint
 from ursa.training.checkpoints.checkpoint import Checkpoint
 from ursa.training.history import Best, History
@@ -24,7 +25,7 @@ class Checkpoints:
         self, folder: Path, *, every_seconds: float = 60.0, every_steps: int = 0, keep: int = 2, data: str = ""
     ) -> None:
         """every_steps: where given, instead of by the clock. keep: newest ones, at least 1; with two, a damaged one
-        costs little. data: says which data these are, such as a hash; a run is not gone on with on others.
+        costs little. data: says which data these are, such as a hash; a run is not resumed on others.
         """
         if keep < 1 or every_steps < 0 or not every_seconds > 0:
             raise TrainingError(
@@ -43,10 +44,13 @@ class Checkpoints:
         by_count = step % self.every_steps == 0 if self.every_steps else since >= self.every_seconds
         return by_count or (ends_epoch and self._cost <= SHARE * since)
 
-    def save(self, state: State, recipe: Recipe, history: History, best: Best, seconds: float = 0.0) -> Path:
+    def save(
+        self, state: State, settings: Mapping[str, Any], history: History, best: Best, seconds: float = 0.0
+    ) -> Path:
         """Write the state and, where they changed, the best weights; then remove what is not kept any more.
 
-        history: read to its last step. Raises DataError when it cannot be written; earlier ones are whole then.
+        settings: what identifies the run, as JSON. history: read to its last step. Raises DataError when it cannot be
+        written; earlier ones are whole then.
         """
         began = time.monotonic()
         weights = self._best_of(best.epoch)
@@ -54,7 +58,7 @@ class Checkpoints:
         if self._best != best.epoch or not weights.exists():
             checkpoint.save_weights(weights, best.weights)
             self._best = best.epoch
-        checkpoint.save(path, state, recipe, history, best, self.data, seconds)
+        checkpoint.save(path, state, settings, history, best, self.data, seconds)
         self._tidy()
         self._saved = time.monotonic()
         self._cost = self._saved - began
@@ -70,11 +74,11 @@ class Checkpoints:
         found = self._newest()
         return None if found is None else found[1]
 
-    def resume(self, state: State, recipe: Recipe) -> tuple[Checkpoint, Best]:
+    def resume(self, state: State, settings: Mapping[str, Any]) -> tuple[Checkpoint, Best]:
         """Bring the state to where the newest whole checkpoint has it.
 
-        What is newer, and damaged, is removed. Raises TrainingError where data, recipe, model or optimiser are others,
-        DataError where nothing can be read.
+        What is newer, and damaged, is removed. Raises TrainingError where data, settings, model or optimizer are
+        others, DataError where nothing can be read.
         """
         found = self._newest()
         if found is None:
@@ -84,9 +88,9 @@ class Checkpoints:
             raise TrainingError(
                 "these are other data than those of the run",
                 found=f"{saved.data or 'nothing said'}; now {self.data or 'nothing said'}",
-                fix="go on with the same data, or begin a new run",
+                fix="resume with the same data, or begin a new run",
             )
-        _check_recipe(saved, recipe)
+        _check_settings(saved, settings)
         saved.restore(state)
         for path in self._steps():
             if _step(path) > saved.step:
@@ -138,13 +142,13 @@ class Checkpoints:
         return self.folder / f"best-{epoch:05}.safetensors"
 
 
-def _check_recipe(saved: Checkpoint, recipe: Recipe) -> None:
-    now = json.loads(json.dumps(recipe.to_json()))
-    before = {**json.loads(json.dumps(Recipe().to_json())), **saved.recipe}  # a setting that is newer had its default
+def _check_settings(saved: Checkpoint, settings: Mapping[str, Any]) -> None:
+    now, before = json.loads(json.dumps(dict(settings))), saved.settings
+    # One that only the newer has: an Ursa that did not know it wrote the checkpoint.
     differ = [f"{name} {before[name]}, now {now.get(name)}" for name in before if before[name] != now.get(name)]
     if differ:
         raise TrainingError(
-            "the run was begun with another recipe",
+            "the run was begun with other settings",
             found="; ".join(differ[:3]) + (f" and {len(differ) - 3} more" if len(differ) > 3 else ""),
             fix="give the settings that it was begun with, or begin a new run",
         )

@@ -1,9 +1,9 @@
-"""A state and batches -> a peak learning rate for `one_cycle`, with its spread. The state stays as it is.
+"""A state and batches -> a largest learning rate for `one_cycle`, with its spread. The state stays as it is.
 
-found = find(state, batches, recipe, loss=cross_entropy)     # print(found); plots.rates.lr_find(found)
+found = find(state, batches, loss=cross_entropy)     # print(found); plots.lr_find(found)
 
 The rate rises step by step until the loss does (Smith 2017, "Cyclical learning rates for training neural networks").
-Here this is repeated from the same start with other batches; `lr_curves` reads what came of it.
+Here this is repeated from the same start with other batches; `suggestion` reads what came of it.
 """
 
 import math
@@ -16,12 +16,11 @@ import torch
 from ursa.core import seeds
 from ursa.core.progress import Progress, silent
 from ursa.errors import DataError, TrainingError
-from ursa.recipe import Recipe
 from ursa.training.batches.batch import Batch, Batches, order
-from ursa.training.loop import Gradient, State, train
+from ursa.training.loop import Gradient, State, Step, train
 from ursa.training.lr_finder.restored import restored
 from ursa.training.lr_finder.suggestion import ABOVE, F64, QUIET, Found, Trial, ceiling, read
-from ursa.training.optim.schedules import one_cycle
+from ursa.training.optim.schedules import Schedule, one_cycle
 from ursa.training.tasks.losses import Loss
 
 FACTOR = 3.0  # from one trial's rate to the next
@@ -34,10 +33,13 @@ HELD_OUT = 0.2  # share of the batches of a trial that it does not learn from
 def find(
     state: State,
     batches: Batches,
-    recipe: Recipe,
     *,
     loss: Loss,
     gradient: Gradient | None = None,
+    epochs: int = 1,
+    warmup: float = 0.25,
+    max_grad_norm: float = 0.0,
+    seed: int = 0,
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
@@ -47,28 +49,26 @@ def find(
 ) -> Found:
     """Raise the rate from low to high in `steps` steps, `repeats` times -> Found.
 
-    The groups' rates keep their proportions ("peak"); low, high and the suggestion are those of the last group. The
-    loop and the recipe (seed, clipping, warm-up) are those of the training to come; the same arguments give the same
-    answer.
+    The groups' rates keep their proportions ("max_lr"); low, high and the suggestion are those of the last group. loss,
+    gradient, max_grad_norm, seed: those of the training to come; the same arguments give the same answer.
 
     Costs repeats * steps steps. confirm: short runs with the suggestion and its neighbours as peaks, judged by batches
     kept from them, on and on towards the better side, choose the rate: 3 to 7 trials of at most 120 steps. They see
-    what a range test cannot, such as what is only learnt by heart.
+    what a range test cannot, such as what is only learnt by heart. epochs, warmup: of the training to come; trials are
+    no longer than that, and follow its `one_cycle`.
 
-    Raises TrainingError where the loss is no number from the start or no rate changes it, DataError for batches with
-    inputs that are no numbers.
+    Raises TrainingError where the loss is NaN or infinite from the start or no rate changes it, DataError for batches
+    that hold NaN or infinity.
     """
     _check(batches, low, high, steps, repeats)
-    asked = _Asked(state, batches, recipe.with_settings({"epochs": 1}), loss, gradient)
+    asked = _Asked(state, batches, loss, gradient, warmup, max_grad_norm, seed)
     lrs = np.geomspace(low, high, steps)
     losses = np.full((repeats, steps), np.nan)
     for repeat in range(repeats):
         _rise(asked, lrs, losses, repeat, progress)
     progress("lrs", losses.size, losses.size)
     found = read(lrs, losses)
-    return (
-        _confirmed(found, asked, min(TRIAL, max(1, recipe.optim.epochs) * len(batches)), progress) if confirm else found
-    )
+    return _confirmed(found, asked, min(TRIAL, max(1, epochs) * len(batches)), progress) if confirm else found
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,35 @@ class _Asked:
 
     state: State
     batches: Batches
-    recipe: Recipe  # with one epoch, as all sources of batches below have one
     loss: Loss
     gradient: Gradient | None
+    warmup: float
+    max_grad_norm: float
+    seed: int
 
     @property
     def max_lr(self) -> float:
         return float(self.state.optimizer.param_groups[-1]["max_lr"])
+
+    def steps(self, state: State, source: Batches, schedule: Schedule, seed: int) -> Iterator[Step]:
+        """Through the source, which is one epoch."""
+        gradient, norm = self.gradient, self.max_grad_norm
+        return train(
+            state, source, 1, self.loss, schedule=schedule, gradient=gradient, max_grad_norm=norm, seed=seed
+        )
 
 
 def _rise(asked: _Asked, lrs: F64, losses: F64, repeat: int, progress: Progress) -> None:
     """Steps with rising rates, whose losses are put into `losses[repeat]`, until the last rate or divergence."""
     steps, high = len(lrs), 0
     source = Consecutive(asked.batches, steps, first=repeat * -(-steps // len(asked.batches)))
-    recipe = replace(asked.recipe, seed=seeds.number(asked.recipe.seed, "lrs", repeat))
+    seed = seeds.number(asked.seed, "lrs", repeat)
 
     def schedule(done: float) -> float:
         return float(lrs[round(done * steps)]) / asked.max_lr
 
     with restored(asked.state) as own:
-        for step in train(own, source, recipe, asked.loss, schedule, asked.gradient):
+        for step in asked.steps(own, source, schedule, seed):
             losses[repeat, step.number - 1] = value = float(step.loss)
             progress("lrs", repeat * steps + step.number, losses.size)
             if not math.isfinite(value):
@@ -148,14 +157,14 @@ def _kept_apart(batches: Batches, steps: int) -> tuple[list[Batch], list[Batch]]
 
 
 def _trial(asked: _Asked, learnt: list[Batch], judged: list[Batch], steps: int, lr: float) -> float:
-    """The loss on `judged` after a short run of `one_cycle` on `learnt`; infinite where it is no number."""
-    cycle = one_cycle(asked.recipe.optim.warmup)
+    """The loss on `judged` after a short run of `one_cycle` on `learnt`; infinite where it is NaN."""
+    cycle = one_cycle(asked.warmup)
 
     def schedule(done: float) -> float:
         return lr * cycle(done) / asked.max_lr
 
     with restored(asked.state) as own:
-        for step in train(own, Again(learnt, steps), asked.recipe, asked.loss, schedule, asked.gradient):
+        for step in asked.steps(own, Again(learnt, steps), schedule, asked.seed):
             if not math.isfinite(float(step.loss)):
                 return math.inf
         own.model.eval()
@@ -219,17 +228,17 @@ def _check(batches: Batches, low: float, high: float, steps: int, repeats: int) 
 
 
 def _check_numbers(batch: Batch | None, step: int, value: float) -> None:
-    """Raises where a loss that is no number comes from the data, or was there from the start."""
+    """Raises where a loss that is NaN or infinite comes from the data, or was there from the start."""
     broken = [i for i, x in enumerate(() if batch is None else batch.inputs) if not torch.isfinite(x).all()]
     if broken:
         raise DataError(
-            "a batch holds numbers that are none",
-            found=f"NaN or infinity in input {broken[0] + 1} of step {step}",
+            "a batch holds NaN or infinity",
+            found=f"input {broken[0] + 1} of step {step}",
             fix="fill in or leave out the examples with missing values",
         )
     if step == 1:
         raise TrainingError(
-            "the loss is not a number before anything was learnt",
+            "the loss is NaN or infinite before anything was learnt",
             found=f"{value} at the first step",
             fix="look for NaN among the targets, and for a logarithm or a division by 0 in the loss",
         )

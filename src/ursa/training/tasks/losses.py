@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ursa.errors import TrainingError, did_you_mean
-from ursa.recipe import Recipe
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -28,32 +27,34 @@ OTHER_NAMES = {
 MISSING = -1  # the class of an example whose class is not known; NaN among numbers
 
 
-def cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
+def cross_entropy(
+    outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0, weights: Tensor | None = None
+) -> Tensor:
     """logits [N, K, ...], classes [N, ...] int64 or shares [N, K, ...] -> scalar, nats.
 
-    smoothing: this much of each target is spread over all classes (Szegedy et al. 2016). weights [K]: of the classes;
-    the sum is divided by N, not by the weights in the batch as torch does, so that parts add up to the whole. With the
-    weights of `ursa.data.balance` an example weighs 1 on average.
+    label_smoothing: this much of each target is spread over all classes (Szegedy et al. 2016). weights [K]: of the
+    classes; the sum is divided by N, not by the weights in the batch as torch does, so that parts add up to the whole.
+    With the weights of `ursa.data.balance` an example weighs 1 on average.
     """
     if weights is None:
-        return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
-    total = F.cross_entropy(outputs, targets, _like(weights, outputs), reduction="sum", label_smoothing=smoothing)
+        return F.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
+    total = F.cross_entropy(outputs, targets, _like(weights, outputs), reduction="sum", label_smoothing=label_smoothing)
     return total / (outputs.numel() // outputs.shape[1])
 
 
-def smoothed(smoothing: float = 0.1) -> Loss:
+def smoothed(label_smoothing: float = 0.1) -> Loss:
     """Cross-entropy with label smoothing."""
-    if not 0 <= smoothing < 1:
-        raise TrainingError("label smoothing is a share from 0 to below 1", found=smoothing)
-    return partial(cross_entropy, smoothing=smoothing) if smoothing else cross_entropy
+    if not 0 <= label_smoothing < 1:
+        raise TrainingError("label smoothing is a share from 0 to below 1", found=label_smoothing)
+    return partial(cross_entropy, label_smoothing=label_smoothing) if label_smoothing else cross_entropy
 
 
-def weighted(weights: Any, smoothing: float = 0.0) -> Loss:
+def weighted(weights: Any, label_smoothing: float = 0.0) -> Loss:
     """Cross-entropy with a weight for each class, [K]: an array, a tensor or numbers."""
     found = torch.as_tensor(weights, dtype=torch.float32)
     if found.ndim != 1 or not (found.isfinite().all() and (found >= 0).all() and found.any()):
         raise TrainingError("class weights are one number of 0 or more for each class", found=found.tolist())
-    return partial(cross_entropy, smoothing=smoothing, weights=found)
+    return partial(cross_entropy, label_smoothing=label_smoothing, weights=found)
 
 
 def binary_cross_entropy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -114,15 +115,18 @@ def multi_task(losses: Mapping[str, Loss], weights: Mapping[str, float] | None =
     return partial(_multi_task, losses=dict(losses), weights={name: (weights or {}).get(name, 1.0) for name in losses})
 
 
-def for_task(task: str, recipe: Recipe) -> Loss:
-    """ "single-label", "multi-label" or "regression" -> its loss, with the recipe's smoothing for single labels."""
+def for_task(task: str, label_smoothing: float = 0.0) -> Loss:
+    """ "single-label", "multi-label" or "regression" -> its loss. label_smoothing: of single labels alone."""
     usual: dict[str, Loss] = {
-        "single-label": smoothed(recipe.optim.label_smoothing),
+        "single-label": smoothed(label_smoothing),
         "multi-label": binary_cross_entropy,
         "regression": mse,
     }
     if task not in usual:
         raise TrainingError(f"there is no task {task!r}", fix=did_you_mean(task, usual))
+    if label_smoothing and task != "single-label":
+        found = f"label_smoothing={label_smoothing:g} for a {task} task"
+        raise TrainingError("label smoothing is for one class an example", found=found, fix="label_smoothing=0")
     return usual[task]
 
 

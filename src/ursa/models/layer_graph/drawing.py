@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from ursa.errors import TrainingError
-from ursa.models.graph.flow import Node, collapsed, flow
-from ursa.models.graph.layout import Layout, layout
+from ursa.models.layer_graph.flow import Node, collapsed, flow
+from ursa.models.layer_graph.layout import Layout, layout
 from ursa.models.shape_errors import explain
 from ursa.models.trace import as_inputs
 
