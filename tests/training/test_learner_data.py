@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 
 from ursa.errors import DataError
-from ursa.training.batches.inputs import ArrayInputs, WithScaledInputs, to_tensors
-from ursa.training.batches.learner_data import read_data, read_split
+from ursa.training.batches.inputs import InputScaling, WithScaledInputs, to_tensors
+from ursa.training.batches.learner_data import read_data
 from ursa.training.tasks.targets import Targets
 
 RNG = np.random.default_rng(0)
@@ -73,7 +73,7 @@ def test_whole_numbers_stay_for_embeddings():
 @over(st.sampled_from([(7,), (6, 4), (6, 4, 3), (3, 6, 4), (1, 6, 4)]), st.sampled_from([np.uint8, np.float32]))
 def test_the_exported_scaling_is_the_scaling_and_can_be_undone(shape, dtype):
     x = to_tensors((np.random.default_rng(1).random((8, *shape)) * 255).astype(dtype))
-    inputs = ArrayInputs.from_json(ArrayInputs.measured(x).to_json())
+    inputs = InputScaling.from_json(InputScaling.measured(x).to_json())
     ready = inputs.of(x)
     assert torch.equal(WithScaledInputs(torch.nn.Identity(), inputs)(*x), ready[0])
     (back,) = inputs.undo(ready)
@@ -157,7 +157,7 @@ def test_data_sets_keep_what_they_give():
 
 def test_other_data_are_read_as_the_training_part_was():
     found = read_data(((X, ["a", "b"] * 20), (X, ["a", "b"] * 20)))
-    part = read_split((X[:3] + 1, ["b", "b", "a"]), found, "cpu")
+    part = found.inputs.split((X[:3] + 1, ["b", "b", "a"]), found.targets, "cpu")
     np.testing.assert_allclose(part.inputs[0].numpy(), (X[:3] + 1 - X.mean(0)) / X.std(0), rtol=1e-4, atol=1e-5)
     assert part.targets.tolist() == [1, 1, 0]
 

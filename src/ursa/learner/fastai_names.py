@@ -87,7 +87,7 @@ ATTRIBUTES = {
 def refuse_unknown(function: str, unknown: Mapping[str, Any], known: Iterable[str]) -> None:
     """Raises TrainingError for arguments that a function has not, with what they are called here."""
     known = [*known]
-    for name in unknown:
+    for name in (each for each in unknown if each not in known):
         fix = f"here: {KEYWORDS[name]}" if name in KEYWORDS else did_you_mean(name, known)
         raise TrainingError(f"{function} has no argument {name!r}", found=f"{name}={unknown[name]!r}"[:80], fix=fix)
 

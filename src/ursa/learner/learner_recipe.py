@@ -1,46 +1,103 @@
-"""What a learner begins with: its settings, one small batch through everything, and its optimiser."""
+"""What a learner is told -> recipe, loss, optimizer, precision: settings that count, or one error that says where they
+would."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ursa import models
-from ursa.errors import TrainingError
-from ursa.recipe import Recipe
+from ursa.errors import TrainingError, did_you_mean
+from ursa.recipe import PLACES, Recipe
 from ursa.training import evaluation
-from ursa.training.batches import memory_format
 from ursa.training.batches.learner_data import LearnerData
-from ursa.training.batches.splits import ArraySplit, PictureSplit, Split
-from ursa.training.fit import Monitor
-from ursa.training.loop import Gradient, accumulated
-from ursa.training.optim import layer_lrs
-from ursa.training.optim.data_parallel import gradients
-from ursa.training.optim.gradual_unfreezing import gradual_unfreezing
-from ursa.training.optim.optimizers import Group, make
-from ursa.training.tasks import loss_check
+from ursa.training.batches.splits import PictureSplit
+from ursa.training.optim import optimizers
+from ursa.training.tasks import losses
 from ursa.training.tasks.losses import Loss
-from ursa.training.tasks.metrics import Metric
-from ursa.training.tasks.target_shapes import check_range, shaped
+from ursa.training.tasks.targets import Targets
 
-SCRATCH = Recipe.of(
-    batch_size=64, max_grad_norm=0.0, label_smoothing=0.0, ema_decay=0.0
-)  # for networks that learn from nothing
-# Peak rates where none is given, by optimiser: on mnist_12k, for a linear model and an MLP, within a point of the best
-# of three rates a factor of 3 apart.
-RATES = {"adagrad": 3e-2, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "sgd": 5e-2}
+# For networks that learn from nothing.
+SCRATCH = Recipe.of(batch_size=64, max_grad_norm=0.0, label_smoothing=0.0, ema_decay=0.0)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+AUGMENT = tuple(name for name in PLACES if name.startswith("augment."))
+OWN_LOSS = "a function of outputs and targets, or one of ursa.training.tasks.losses with its settings"
 
 Optimizer = str | Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 
 
-def recipe_of(given: Recipe | Mapping[str, Any] | None, usual: Recipe) -> Recipe:
-    """A whole recipe as it is; settings that differ from the usual one."""
-    return given if isinstance(given, Recipe) else usual.with_settings(given or {})
+@dataclass(frozen=True)
+class Use:
+    """What a recipe is for."""
+
+    pictures: bool  # in folders or tables
+    backbone: bool  # pretrained
+    has_valid: bool  # whether a validation split is given, so that none is drawn
+    targets: Targets
+    own_loss: bool  # a function of the user's
+    own_optimizer: bool  # likewise
+
+
+def recipe_of(wanted: Any, usual: Recipe, seed: int | None) -> Recipe:
+    """A whole recipe as it is; settings that differ from the usual one. seed: the same as the recipe's."""
+    if wanted is not None and not isinstance(wanted, Recipe | Mapping):
+        fix = 'settings that differ, as in {"batch_size": 128}, or a whole ursa.Recipe'
+        raise TrainingError("this is no recipe", found=type(wanted).__name__, fix=fix)
+    recipe = wanted if isinstance(wanted, Recipe) else usual.with_settings(wanted or {})
+    if seed is None or seed == recipe.seed:
+        return recipe
+    if recipe.seed:
+        raise TrainingError("there are two seeds", found=f"seed={seed}, in the recipe {recipe.seed}", fix="give one")
+    return recipe.with_settings({"seed": seed})
+
+
+def refuse_unread(recipe: Recipe, use: Use) -> None:
+    """Raises TrainingError for a setting that was changed and that nothing reads here, with the place that does."""
+    usual = Recipe().flat(), SCRATCH.flat()
+    mine = recipe.flat()
+    for names, why, fix in _unread(use):
+        changed = [name for name in names if all(mine[name] != known[name] for known in usual)]
+        recipe.refuse(changed, why, fix)
+
+
+def loss_of(loss: str | Loss | None, data: LearnerData, recipe: Recipe) -> Loss:
+    """One by name, one's own, or the usual one. Raises TrainingError where there is none, for one-hot classes, and
+    where the recipe balances what has no classes."""
+    if loss is not None and not isinstance(loss, str):
+        if isinstance(loss, type) or not callable(loss):
+            found = getattr(loss, "__name__", type(loss).__name__)
+            raise TrainingError("this is no loss", found=found, fix=f"{OWN_LOSS}; of a class an instance: {found}()")
+        return loss
+    targets, smoothing = data.targets, recipe.optim.label_smoothing
+    if loss is None:
+        _check_has_usual(data)
+    elif losses.create(loss) is not losses.cross_entropy:  # raises for an unknown name
+        named = losses.create(loss)
+        return named if targets.scaling is None else targets.scaling.loss(named)
+    if recipe.optim.class_weights:
+        return evaluation.balanced(_classes(data), len(targets.names), smoothing)
+    if recipe.optim.oversample:
+        _check_oversample(data)
+    return losses.smoothed(smoothing) if loss is not None else evaluation.loss_for(targets, smoothing)
+
+
+def optimizer_of(optimizer: Any) -> Optimizer:
+    """A name, or a function of parameter groups. Raises TrainingError for anything else."""
+    if isinstance(optimizer, str):
+        if optimizer not in optimizers.NAMES:
+            raise TrainingError(f"there is no optimizer {optimizer!r}", fix=did_you_mean(optimizer, optimizers.NAMES))
+        return optimizer
+    if isinstance(optimizer, torch.optim.Optimizer):
+        kind = type(optimizer).__name__
+        fix = f"optimizer=torch.optim.{kind}, or functools.partial(torch.optim.{kind}, ...) with its settings"
+        raise TrainingError("every fit makes its own optimizer", found=f"a finished {kind}", fix=fix)
+    if not callable(optimizer):
+        fix = f"one of {', '.join(optimizers.NAMES)}, or a class such as torch.optim.NAdam"
+        raise TrainingError("this is no optimizer", found=type(optimizer).__name__, fix=fix)
+    made: Optimizer = optimizer
+    return made
 
 
 def precision_of(name: str, device: str) -> torch.dtype:
@@ -52,116 +109,75 @@ def precision_of(name: str, device: str) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def loss_of(given: LearnerData, recipe: Recipe) -> Loss:
-    """The usual one. Raises TrainingError where there is none, or where the recipe balances what has no classes."""
-    targets, classes = given.targets, getattr(given.train, "targets", None)  # a data set's are not known beforehand
-    if targets.task == "own":
-        fix = "name one: loss=, a function of outputs and targets"
+def network_of(model: Any, *, pictures: bool, default: str) -> str | nn.Module:
+    """A network, or the name of a backbone. Raises TrainingError for what is neither, with what to write instead."""
+    if isinstance(model, nn.Module) or (pictures and isinstance(model, str)):
+        return model
+    if model is None and pictures:
+        return default
+    name, module = getattr(model, "__name__", repr(model)), str(getattr(model, "__module__", ""))
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise TrainingError("a network is given, not its class", found=name, fix=f"{name}(...)")
+    library = module.partition(".")[0]
+    if callable(model) and library in ("torchvision", "timm"):  # fastai's way: the function that builds a network
+        if pictures:
+            return f"torchvision:{name}" if library == "torchvision" else name
+        raise TrainingError("arrays need the network itself", found=name, fix=f"{name}(num_classes=...)")
+    if callable(model):
+        raise TrainingError("a network is given, not a function", found=name, fix=f"{name}()")
+    found = "no model" if model is None else repr(model)
+    raise TrainingError("arrays and data sets need a network", found=found, fix="ursa.models.mlp(...)")
+
+
+def _unread(use: Use) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Settings that nothing reads -> why, and what to do."""
+    classes = "single-label" in (use.targets.task, *(part.task for part in use.targets.parts.values()))
+    yield ("optim.epochs",), "in the recipe of a Learner", "fit(epochs)"
+    if not use.pictures:
+        only = "pictures in folders or tables: ursa.Learner(FOLDER, ...)"
+        yield (*AUGMENT, "split.test", "split.train_dev"), "for arrays and data sets", only
+        yield ("optim.oversample",), "for arrays and data sets", "class_weights=true, or pictures in folders or tables"
+    if use.has_valid:
+        yield ("split.valid",), "where a validation part is given", "leave one of both out"
+    if not use.backbone:
+        yield ("optim.head_lr", "optim.body_lr"), "without a pretrained backbone", "fit(epochs, lr=...)"
+    if not use.backbone or use.targets.task != "single-label":
+        yield ("probe.folds",), "where no probe is fitted", "a backbone on pictures of one class each; ursa.check"
+    if use.own_optimizer:
+        fix = "functools.partial(torch.optim.NAdam, weight_decay=...), or an optimizer by name"
+        yield ("optim.weight_decay",), "for an optimizer of your own", fix
+    if use.own_loss:
+        smoothed = "losses.smoothed(...), or losses.weighted(...), or no loss of your own"
+        yield ("optim.label_smoothing", "optim.class_weights"), "for a loss of your own", smoothed
+    elif not classes:
+        fix = "targets of one class an example"
+        yield ("optim.label_smoothing",), f"for a {use.targets.task} task", fix
+
+
+def _check_has_usual(data: LearnerData) -> None:
+    """Raises TrainingError for targets that have no usual loss, and for classes that are written as columns."""
+    if data.targets.task == "own":
+        fix = f"name one: loss=, {OWN_LOSS}"
         raise TrainingError("there is no usual loss for such targets", found="whole numbers [N, ...]", fix=fix)
-    pictures = isinstance(given.train, PictureSplit)
-    weighed, oversampled = recipe.optim.class_weights, recipe.optim.oversample
-    if not (weighed or oversampled) or not len(given.train) or (oversampled and pictures):
-        return evaluation.loss_for(targets, recipe.optim.label_smoothing)
-    if oversampled:
-        raise TrainingError("only pictures in folders and tables are shown more often", fix="class_weights=true")
-    if targets.task != "single-label" or targets.missing or classes is None:
+    known = getattr(data.train, "targets", None)
+    if data.targets.task != "multi-label" or data.targets.text or known is None or len(known) < 2:
+        return
+    sums = torch.as_tensor(known).nansum(1)
+    if (sums == 1).all():
+        fix = 'y.argmax(1), the class of each; where any number of labels may be there, loss="binary_cross_entropy"'
+        raise TrainingError("the targets are one-hot: exactly one 1 in each row", found=list(known.shape), fix=fix)
+
+
+def _classes(data: LearnerData) -> "np.typing.NDArray[np.int64]":
+    """[N] the classes to learn from. Raises TrainingError where the examples have not one each."""
+    targets, known = data.targets, getattr(data.train, "targets", None)  # a data set's are not known beforehand
+    if targets.task != "single-label" or targets.missing or known is None or not len(data.train):
         fix = "class_weights=false, or a loss of your own: ursa.training.tasks.losses"
         raise TrainingError("classes are weighed where each example has one", found=f"a {targets.task} task", fix=fix)
-    known = classes if isinstance(classes, np.ndarray) else classes.cpu().numpy()
-    return evaluation.balanced(known, len(targets.names), recipe.optim.label_smoothing)
+    return known if isinstance(known, np.ndarray) else known.cpu().numpy()
 
 
-def checked(model: nn.Module, given: LearnerData, loss: Loss) -> tuple[LearnerData, int]:
-    """One small batch through network and loss -> data whose targets have the shape of the outputs, and the number of
-    examples to evaluate at a time. Raises TrainingError for what does not fit together.
-    """
-    few = min(8, len(given.train))
-    batch = next(iter(given.train.in_order(few)))
-    model.eval()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            said = model(*batch.inputs)
-    except Exception as error:  # whatever a network's own code raises
-        raise models.explain(model, batch.inputs, error) from error
-    given = replace(given, train=_fitting(given.train, said), valid=_fitting(given.valid, said))
-    loss_check.check(said, next(iter(given.train.in_order(few))).targets, loss)
-    return given, evaluation.size_for(batch.inputs)
-
-
-def laid(model: nn.Module, given: LearnerData, wanted: bool | None, device: str, precision: torch.dtype) -> LearnerData:
-    """Network and data with pictures channels last, where that is wanted or (None) usually faster."""
-    if wanted is False or (wanted is None and not memory_format.suits(model, device, precision)):
-        return given
-    model.to(memory_format=torch.channels_last)
-    return replace(given, train=memory_format.laid(given.train), valid=memory_format.laid(given.valid))
-
-
-def lr_of(optimizer: Optimizer, recipe: Recipe, *, backbone: bool) -> float:
-    """The peak rate where none is given."""
-    if backbone:
-        return recipe.optim.head_lr
-    return RATES.get(optimizer, 1e-3) if isinstance(optimizer, str) else 1e-3
-
-
-def groups_of(model: nn.Module, recipe: Recipe, lr: float, *, backbone: bool) -> list[Group]:
-    """A backbone's lower layers get lower rates, in the recipe's proportions; a network from scratch one for all."""
-    return layer_groups_of(model, recipe, lr, backbone=backbone) if backbone else [Group([model], lr)]
-
-
-def layer_groups_of(model: nn.Module, recipe: Recipe, lr: float, *, backbone: bool) -> list[Group]:
-    """Rates that fall from the head downwards; on a backbone of Ursa's the body's are lower still."""
-    body = lr * recipe.optim.body_lr / recipe.optim.head_lr if backbone else lr
-    return layer_lrs.groups(model, lr, body, recipe.optim.layer_decay)
-
-
-def made(optimizer: Optimizer, groups: list[Group], model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """One of Ursa's by name, or what a function makes of torch's parameter groups: {"params", "lr"} each."""
-    if isinstance(optimizer, str):
-        return make(optimizer, groups, model=model, weight_decay=recipe.optim.weight_decay)
-    split = make("sgd", groups, model=model, weight_decay=0.0).param_groups  # checks them
-    own = optimizer([{"params": group["params"], "lr": group["lr"]} for group in split])
-    for group in own.param_groups:
-        group["max_lr"] = group["lr"]
-    return own
-
-
-@contextlib.contextmanager
-def gradient_of(
-    model: nn.Module, recipe: Recipe, steps: int, precision: torch.dtype, device: str, *, backbone: bool
-) -> Iterator[Gradient]:
-    """How a batch's gradient is computed. A backbone keeps its statistics, so on a CPU every core takes some pictures.
-
-    steps: of the whole fit. With `gradual_unfreezing` layer groups learn from the head downwards; in the end all can.
-    """
-    on_cpu, gradual = torch.device(device).type == "cpu", recipe.optim.gradual_unfreezing * steps
-    with contextlib.ExitStack() as stack:
-        if backbone:
-            gradient = stack.enter_context(gradients(device, precision, recipe.optim.micro_batch_size))
-        else:
-            gradient = accumulated(recipe.optim.micro_batch_size if on_cpu else 0, precision)
-        if not gradual or not all(p.requires_grad for p in model.parameters()):
-            yield gradient
-            return
-        stack.callback(models.unfreeze, model)
-        yield gradual_unfreezing(gradient, models.parameter_groups(model), gradual)
-
-
-def monitor_of(keep: str, measures: tuple[Metric, ...]) -> Monitor:
-    """ "best": by the first metric, without any by the validation loss; "last": every epoch beats the one before."""
-    if keep not in ("best", "last"):
-        raise TrainingError(f"no weights are called {keep!r}", fix='keep="best" or keep="last"')
-    if keep == "last":
-        return _Last()
-    return Monitor(measures[0].name, measures[0].higher_is_better) if measures else Monitor()
-
-
-def _fitting(part: Split, said: Any) -> Split:
-    if not isinstance(part, ArraySplit):
-        return part
-    check_range(part.targets, said)
-    return replace(part, targets=shaped(part.targets, said))
-
-
-class _Last(Monitor):
-    def better(self, now: dict[str, float], best: dict[str, float] | None) -> bool:  # noqa: ARG002
-        return True
+def _check_oversample(data: LearnerData) -> None:
+    if not isinstance(data.train, PictureSplit) or data.targets.task != "single-label":
+        fix = "class_weights=true, or oversample=false"
+        raise TrainingError("only pictures of single classes are shown more often", found=data.targets.task, fix=fix)

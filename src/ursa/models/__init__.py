@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ursa.models.dense import linear as linear
     from ursa.models.dense import mlp as mlp
     from ursa.models.dense import perceptron as perceptron
-    from ursa.models.layer_graph.drawing import graph as graph
     from ursa.models.groups import freeze as freeze
     from ursa.models.groups import freeze_to as freeze_to
     from ursa.models.groups import layer_groups as layer_groups
@@ -27,12 +26,13 @@ if TYPE_CHECKING:
     from ursa.models.groups import unfreeze as unfreeze
     from ursa.models.heads import pooled_head as pooled_head
     from ursa.models.init import initialize as initialize
+    from ursa.models.layer_graph.drawing import graph as graph
+    from ursa.models.model_summary import Summary as Summary
+    from ursa.models.model_summary import summary as summary
     from ursa.models.saving import describe as describe
     from ursa.models.saving import load as load
     from ursa.models.saving import save as save
     from ursa.models.shape_errors import explain as explain
-    from ursa.models.model_summary import Summary as Summary
-    from ursa.models.model_summary import summary as summary
 
 _HOME = {
     "Residual": "compose",

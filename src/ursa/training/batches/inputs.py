@@ -1,6 +1,6 @@
 """Arrays as people hold them -> tensors as networks want them, standardized by the training part's statistics.
 
-What was measured on the training part is kept (`ArrayInputs`), and the same is done to whatever is predicted later.
+What was measured on the training part is kept (`InputScaling`), and the same is done to whatever is predicted later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,19 +48,19 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class ArrayInputs:
+class InputScaling:
     """How all inputs of a network are made ready."""
 
     scalings: tuple[Scaling, ...]
     shapes: tuple[tuple[int, ...], ...]  # of one example of each, as it was given
 
     @classmethod
-    def measured(cls, given: tuple[Tensor, ...], *, standardize: bool = True) -> "ArrayInputs":
+    def measured(cls, given: tuple[Tensor, ...], *, standardize: bool = True) -> "InputScaling":
         """From the training part. Whole numbers other than uint8 are indices; standardize: floats too."""
         return cls(tuple(_scaling(x, standardize) for x in given), tuple(tuple(x.shape[1:]) for x in given))
 
     def of(self, given: tuple[Tensor, ...], part: str = "the data") -> tuple[Tensor, ...]:
-        """As `to_tensors` gave them -> as the network gets them. Raises DataError for other shapes than those learned."""
+        """As `to_tensors` gave them -> as the network gets them. Raises DataError for other shapes."""
         found = tuple(tuple(x.shape[1:]) for x in given)
         if found != self.shapes:
             raise DataError(
@@ -74,10 +74,6 @@ class ArrayInputs:
         each = zip(self.scalings, ready, self.shapes, strict=True)
         return tuple(scaling.undo(x, shape) for scaling, x, shape in each)
 
-    def read(self, x: Any) -> tuple[Tensor, ...]:
-        """Inputs as people hold them -> as the network gets them. Raises DataError for other shapes or no numbers."""
-        return self.of(to_tensors(x))
-
     def pixels(self, ready: tuple[Tensor, ...]) -> "np.typing.NDArray[np.uint8] | None":
         """The first input as pictures [N, H, W, 3] again; None where it is none."""
         scaling, x = self.scalings[0], ready[0].detach().cpu()
@@ -88,10 +84,10 @@ class ArrayInputs:
 
     def to_json(self) -> dict[str, Any]:
         """For a saved learner."""
-        return {"kind": "arrays", "scalings": [asdict(scaling) for scaling in self.scalings], "shapes": [list(s) for s in self.shapes]}
+        return {"scalings": [asdict(scaling) for scaling in self.scalings], "shapes": [list(s) for s in self.shapes]}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "ArrayInputs":
+    def from_json(cls, document: Mapping[str, Any]) -> "InputScaling":
         """What `to_json` gave."""
         each = (Scaling(s["kind"], tuple(s["mean"]), tuple(s["std"])) for s in document["scalings"])
         return cls(tuple(each), tuple(tuple(shape) for shape in document["shapes"]))
@@ -100,7 +96,7 @@ class ArrayInputs:
 class WithScaledInputs(nn.Module):
     """A network that gets its inputs as they were given: what is exported, so that nobody can scale them otherwise."""
 
-    def __init__(self, network: nn.Module, inputs: ArrayInputs) -> None:
+    def __init__(self, network: nn.Module, inputs: InputScaling) -> None:
         super().__init__()
         self.network, self.inputs = network, inputs
 

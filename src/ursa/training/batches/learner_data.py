@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from ursa.core import seeds
 from ursa.errors import DataError
-from ursa.training.batches.inputs import ArrayInputs, to_tensors
+from ursa.training.batches.inputs import InputScaling, to_tensors
 from ursa.training.batches.splits import ArraySplit, DatasetSplit, Split
 from ursa.training.tasks.targets import Targets
 from ursa.training.tensor_tree import tree_leaves, tree_map
@@ -29,6 +29,12 @@ class InputReader(Protocol):
 
     def read(self, x: Any) -> tuple[Tensor, ...]:
         """Inputs as people hold them -> tensors [N, ...]. Raises DataError for what cannot be read so."""
+
+    def unlabeled(self, x: Any, device: str) -> Split:
+        """Inputs as people hold them -> what is to be predicted."""
+
+    def split(self, data: Any, targets: Targets, device: str) -> Split:
+        """Inputs and targets as people hold them -> what is to be evaluated."""
 
     def pixels(self, ready: tuple[Tensor, ...]) -> "npt.NDArray[np.uint8] | None":
         """What the network gets -> pictures [N, H, W, 3] to be shown; None where it gets none."""
@@ -47,13 +53,63 @@ class LearnerData:
     targets: Targets
 
 
-@dataclass(frozen=True)
-class DatasetInputs:
-    """Items come as the network wants them, so nothing is done to them."""
+class _InMemory:
+    """What arrays and data sets have in common: inputs that are predicted lie in memory."""
 
     def read(self, x: Any) -> tuple[Tensor, ...]:
-        """Arrays -> tensors."""
+        """See `InputReader`."""
         return to_tensors(x)
+
+    def unlabeled(self, x: Any, device: str) -> Split:
+        """See `InputReader`."""
+        return ArraySplit(self.read(x), torch.empty(0)).to(device)
+
+    def split(self, data: Any, targets: Targets, device: str) -> Split:
+        """(x, y), read as the training split was."""
+        _check_no_loader(data)
+        if not _is_pair(data):
+            raise DataError("give a pair of inputs and targets, (x, y)", found=type(data).__name__)
+        x, y = self.read(data[0]), targets.of(data[1], "the data")
+        _check_lengths(x, y, "the data")
+        return ArraySplit(x, y).to(device)
+
+
+@dataclass(frozen=True)
+class ArrayInputs(_InMemory):
+    """Arrays, scaled by what was measured on the training split."""
+
+    scaling: InputScaling
+
+    def read(self, x: Any) -> tuple[Tensor, ...]:
+        """Raises DataError for other shapes than those that were learned from."""
+        return self.scaling.of(to_tensors(x))
+
+    def split(self, data: Any, targets: Targets, device: str) -> Split:
+        """(x, y)."""
+        if _is_dataset(data):
+            fix = "(x, y), which are scaled as those that it learned from"
+            raise DataError("this learner learned from arrays", found="a data set", fix=fix)
+        return super().split(data, targets, device)
+
+    def pixels(self, ready: tuple[Tensor, ...]) -> "npt.NDArray[np.uint8] | None":
+        """The first input as pictures [N, H, W, 3] again; None where it is none."""
+        return self.scaling.pixels(ready)
+
+    def to_json(self) -> dict[str, Any]:
+        """For a saved learner."""
+        return {"kind": "arrays", **self.scaling.to_json()}
+
+
+@dataclass(frozen=True)
+class DatasetInputs(_InMemory):
+    """Items come as the network wants them, so nothing is done to them."""
+
+    def split(self, data: Any, targets: Targets, device: str) -> Split:
+        """A data set, or (x, y)."""
+        if not _is_dataset(data):
+            return super().split(data, targets, device)
+        _check_not_empty(len(data), "the data set")
+        return DatasetSplit(data, device)
 
     def pixels(self, ready: tuple[Tensor, ...]) -> None:  # noqa: ARG002
         """What was done to the items is not known."""
@@ -112,35 +168,15 @@ def read_data(
         put_aside = _drawn(targets, len(learn[0]), valid, seed)
         aside = _taken(learn, put_aside), _taken(targets, put_aside)
         learn, targets = _taken(learn, ~put_aside), _taken(targets, ~put_aside)
-    inputs = _array_inputs(like, learn, standardize)
+    scaling = InputScaling.measured(learn, standardize=standardize)
+    if like is not None and isinstance(like.inputs, ArrayInputs):
+        scaling = like.inputs.scaling
     return LearnerData(
-        ArraySplit(inputs.of(learn, "the training part"), targets).to(device),
-        ArraySplit(inputs.of(aside[0], "the validation part"), aside[1]).to(device),
-        inputs,
+        ArraySplit(scaling.of(learn, "the training part"), targets).to(device),
+        ArraySplit(scaling.of(aside[0], "the validation part"), aside[1]).to(device),
+        ArrayInputs(scaling),
         known,
     )
-
-
-def read_split(data: Any, known: LearnerData, device: str) -> Split:
-    """Other data, (x, y) or a data set, read as the learner's own."""
-    _check_no_loader(data)
-    if _is_dataset(data):
-        if isinstance(known.inputs, ArrayInputs):
-            fix = "(x, y), which are scaled as those that it learned from"
-            raise DataError("this learner learned from arrays", found="a data set", fix=fix)
-        _check_not_empty(len(data), "the data set")
-        return DatasetSplit(data, device)
-    if not _is_pair(data):
-        raise DataError("give a pair of inputs and targets, (x, y)", found=type(data).__name__)
-    x, y = known.inputs.read(data[0]), known.targets.of(data[1], "the data")
-    _check_lengths(x, y, "the data")
-    return ArraySplit(x, y).to(device)
-
-
-def _array_inputs(like: LearnerData | None, learn: tuple[Tensor, ...], standardize: bool) -> ArrayInputs:
-    if like is not None and isinstance(like.inputs, ArrayInputs):
-        return like.inputs
-    return ArrayInputs.measured(learn, standardize=standardize)
 
 
 def _of_datasets(

@@ -90,9 +90,7 @@ class _Asked:
     def steps(self, state: State, source: Batches, schedule: Schedule, seed: int) -> Iterator[Step]:
         """Through the source, which is one epoch."""
         gradient, norm = self.gradient, self.max_grad_norm
-        return train(
-            state, source, 1, self.loss, schedule=schedule, gradient=gradient, max_grad_norm=norm, seed=seed
-        )
+        return train(state, source, 1, self.loss, schedule=schedule, gradient=gradient, max_grad_norm=norm, seed=seed)
 
 
 def _rise(asked: _Asked, lrs: F64, losses: F64, repeat: int, progress: Progress) -> None:

@@ -41,8 +41,7 @@ class Metric:
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
-    """Share of examples whose likeliest class is the true one; of several labels, the share of labels that are right.
-    """
+    """Share of examples whose likeliest class is the true one; of several labels, the share of right ones."""
     predicted, true = _predicted_and_true(outputs, targets)
     return _mean(predicted == true)
 
@@ -111,7 +110,7 @@ def roc_auc(outputs: Tensor, targets: Tensor) -> float:
     from sklearn.metrics import roc_auc_score
 
     scores, there = _scores(outputs, targets)
-    some = there.any(0) & ~there.all(0)
+    some = np.asarray(there.any(0) & ~there.all(0))
     if not some.any():
         return math.nan
     with _plain_sklearn():
@@ -123,7 +122,7 @@ def average_precision(outputs: Tensor, targets: Tensor) -> float:
     from sklearn.metrics import average_precision_score
 
     scores, there = _scores(outputs, targets)
-    some = there.any(0)
+    some = np.asarray(there.any(0))
     if not some.any():
         return math.nan
     with _plain_sklearn():
@@ -231,7 +230,7 @@ def interval(metric: Metric, outputs: Any, targets: Any, *, seed: int = 0) -> st
     return statistics.bootstrap(of, len(tree_leaves(targets)[0]), metric.name, repeats=repeats, seed=seed)
 
 
-def _metric(wanted: str | Function | Metric) -> Metric:
+def _metric(wanted: Any) -> Metric:
     if isinstance(wanted, Metric):
         return wanted
     if isinstance(wanted, str):

@@ -90,9 +90,7 @@ class Targets:
         parts = {name: cls.from_json(part) for name, part in document["parts"].items()}
         names, scaling = tuple(document["names"]), document["scaling"]
         scaled = None if scaling is None else TargetScaling(tuple(scaling["mean"]), tuple(scaling["std"]))
-        return cls(
-            document["task"], names, document["text"], document["dtype"], parts, document["missing"], scaled
-        )
+        return cls(document["task"], names, document["text"], document["dtype"], parts, document["missing"], scaled)
 
     def _tensor(self, y: Any, part: str) -> Tensor:
         if self.task == "single-label":
