@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ursa.learner.loading import load as load
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
-    from ursa.prepared.setup import Options as Options
     from ursa.recipe import Recipe as Recipe
     from ursa.serve.predictor import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
@@ -46,7 +45,6 @@ _HOME = {
     "Finding": "ursa.core.finding",
     "Learner": "ursa.learner.learner",
     "Estimate": "ursa.core.statistics",
-    "Options": "ursa.prepared.setup",
     "Prediction": "ursa.serve.predictor",
     "Predictor": "ursa.serve.predictor",
     "Recipe": "ursa.recipe",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ursa.errors import TrainingError, did_you_mean
+from ursa.setting_names import OTHER_NAMES
 
 
 def _setting(
@@ -156,7 +157,7 @@ class Recipe:
 
         Raises TrainingError for a setting that there is not, naming the one that was meant, and for a wrong value.
         """
-        pairs = settings.items() if isinstance(settings, Mapping) else [_pair(text) for text in settings]
+        pairs = settings.items() if isinstance(settings, Mapping) else [setting_pair(text) for text in settings]
         changes: dict[str, dict[str, Any]] = {}
         for asked, value in pairs:
             group, name = _place(asked)
@@ -187,15 +188,28 @@ class Recipe:
             for name, (group, key) in PLACES.items()
         }
 
+    def with_lr(self, lr: float) -> "Recipe":
+        """The head's learning rate, and the body's in the same proportion as before."""
+        return self.with_settings({"head_lr": lr, "body_lr": lr * self.optim.body_lr / self.optim.head_lr})
+
+    def changed(self, usual: "Recipe | None" = None) -> dict[str, Any]:
+        """The settings that differ from the usual ones, by whole names."""
+        theirs = (usual or Recipe()).flat()
+        return {name: value for name, value in self.flat().items() if value != theirs[name]}
+
+    def run_settings(self) -> dict[str, Any]:
+        """What a run and its resumption have in common: all settings but the epochs, of which there may be more."""
+        return {name: value for name, value in self.flat().items() if name != "optim.epochs"}
+
     def refuse(self, names: Iterable[str], why: str, fix: str, usual: "Recipe | None" = None) -> None:
         """Raises TrainingError where one of these settings, by whole names, was changed: here it has no meaning.
 
         usual: the recipe that counts as unchanged.
         """
-        mine, theirs = self.flat(), (usual or Recipe()).flat()
+        changed = self.changed(usual)
         for name in names:
-            if mine[name] != theirs[name]:
-                found = f"{name}={mine[name]}"
+            if name in changed:
+                found = f"{name}={changed[name]}"
                 raise TrainingError(f"the setting {name.rpartition('.')[2]} has no meaning {why}", found=found, fix=fix)
 
 
@@ -210,63 +224,62 @@ PLACES = {"seed": ("", "seed")} | {
     f"{group}.{each.name}": (group, each.name) for group, kind in GROUPS.items() for each in dataclasses.fields(kind)
 }
 
-# What others, and Ursa 0.1, call them.
-OTHER_NAMES = {
-    "lr": "head_lr",
-    "lr_max": "head_lr",
-    "max_lr": "head_lr",
-    "base_lr": "head_lr",
-    "learning_rate": "head_lr",
-    "bs": "batch_size",
-    "batch": "batch_size",
-    "wd": "weight_decay",
-    "grad_clip": "max_grad_norm",
-    "clip_grad": "max_grad_norm",
-    "gradient_clip_val": "max_grad_norm",
-    "clip": "max_grad_norm",
-    "micro_batch": "micro_batch_size",
-    "head_rate": "head_lr",
-    "body_rate": "body_lr",
-    "warm_up": "warmup",
-    "warmup_ratio": "warmup",
-    "pct_start": "warmup",
-    "gradual": "gradual_unfreezing",
-    "ema": "ema_decay",
-    "smoothing": "label_smoothing",
-    "small": "progressive_resizing",
-    "balance": "class_weights=true or oversample=true",
-    "flip": "hflip",
-    "horizontal_flip": "hflip",
-    "flip_vertical": "vflip",
-    "vertical_flip": "vflip",
-    "zoom": "min_scale",
-    "scale": "min_scale",
-    "ratio": "aspect_ratio",
-    "quarter": "rotate90",
-    "turn": "rotate",
-    "rotation": "rotate",
-    "degrees": "rotate",
-    "max_rotate": "rotate",
-    "warp": "perspective",
-    "max_warp": "perspective",
-    "shift": "translate",
-    "border": "padding_mode",
-    "pad_mode": "padding_mode",
-    "light": "brightness",
-    "max_lighting": "brightness and contrast",
-    "colour": "saturation",
-    "color": "saturation",
-    "color_jitter": "brightness, contrast, saturation and hue",
-    "grey": "grayscale",
-    "gray": "grayscale",
-    "erase": "random_erasing",
-    "reprob": "random_erasing",
-    "trivial": "trivial_augment",
-    "auto_augment": "trivial_augment",
-    "dropout": "nothing here: it is the network's",
-    "cbs": "nothing here: observers=[...] of Learner.fit",
-    "callbacks": "nothing here: observers=[...] of Learner.fit",
-}
+
+def recipe_from(
+    given: Recipe | Mapping[str, Any] | None, usual: Recipe | None = None, *, lr: float | None = None, **short: Any
+) -> Recipe:
+    """A recipe as a whole, or the settings that differ from the usual one, and some beside it by keyword.
+
+    short: "seed", "epochs" and so on, None where not given; lr: of the head, the body's keeps its proportion. Raises
+    TrainingError as `Recipe.with_settings`, and for a setting that is given both ways with two values.
+    """
+    usual = usual or Recipe()
+    recipe = given if isinstance(given, Recipe) else usual.with_settings(given or {})
+    named = (
+        recipe.changed(usual)
+        if isinstance(given, Recipe)
+        else {".".join(_place(n)).lstrip("."): 0 for n in given or {}}
+    )
+    asked = {".".join(_place(name)).lstrip("."): value for name, value in short.items() if value is not None}
+    for name, value in asked.items():
+        if name in named and recipe.flat()[name] != value:
+            key = name.rpartition(".")[2]
+            raise _given_twice(key, value, f"{key}={recipe.flat()[name]}")
+    recipe = recipe.with_settings(asked)
+    both = [name for name in ("optim.head_lr", "optim.body_lr") if name in named]
+    if lr is not None and both and recipe.with_lr(lr) != recipe:
+        raise _given_twice("lr", lr, ", ".join(f"{name[6:]}={recipe.flat()[name]:g}" for name in both))
+    return recipe if lr is None else recipe.with_lr(lr)
+
+
+def settings_table() -> list[tuple[str, str, str, str]]:
+    """Whole name, default, what it may be, and what it does: a row for each setting, for help and documentation."""
+    rows = [("seed", "0", "a whole number", "of all that is random: the same seed gives the same run")]
+    return rows + [
+        (f"{group}.{each.name}", _text(each.default), _limits(each), each.metadata["doc"])
+        for group, kind in GROUPS.items()
+        for each in dataclasses.fields(kind)
+    ]
+
+
+def _given_twice(key: str, value: Any, found: str) -> TrainingError:
+    return TrainingError(
+        f"the setting {key} is given twice, with two values",
+        found=f"{key}={value}, and {found} in the recipe",
+        fix="give it once",
+    )
+
+
+def _limits(each: "dataclasses.Field[Any]") -> str:
+    if isinstance(each.default, bool):
+        return "true, false"
+    if each.metadata["choices"]:
+        return ", ".join(each.metadata["choices"])
+    return f"{each.metadata['low']:g} to {each.metadata['high']:g}"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -307,7 +320,8 @@ def _value(group: str, name: str, value: Any) -> Any:
         raise wrong from None
 
 
-def _pair(text: str) -> tuple[str, str]:
+def setting_pair(text: str) -> tuple[str, str]:
+    """ "epochs=5" -> its name and its value, as text. Raises TrainingError for anything else."""
     name, equals, value = text.partition("=")
     if not equals:
         raise TrainingError("a setting is given as NAME=VALUE", found=repr(text), fix="for example --set epochs=5")

@@ -131,6 +131,7 @@ MODULES = {  # inside `ursa`
 NAMES = {  # of `ursa` itself
     "Metric": "ursa.Estimate",
     "load_learner": "ursa.load",
+    "Options": 'given by keywords: ursa.check("bears", backbone="pixels"), ursa.train, ursa.Learner',
 }
 
 

@@ -104,6 +104,11 @@ class Workspace:
         return self.root / "backbones.json"
 
     @property
+    def last_setup(self) -> Path:
+        """How the pictures were read last: backbone, weights, pattern, table."""
+        return self.root / "last_setup.json"
+
+    @property
     def splits(self) -> Path:
         """Which pictures were drawn for validation and testing, by seed: they stay there."""
         return self.root / "splits.parquet"

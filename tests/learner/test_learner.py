@@ -139,7 +139,7 @@ def test_several_labels_numbers_and_binary_are_learned():
     assert set(several.predict(X[:1]).labels[0]) <= {0, 1, 2}
 
     numbers = learner(((X, NUMBERS), (X, NUMBERS)), models.linear(4, 1))
-    numbers.fit_one_cycle(40, 0.1)
+    numbers.fit_one_cycle(80, 0.1)
     assert numbers.evaluate()["r2"].value > 0.99
     np.testing.assert_allclose(numbers.predict(X).numbers, NUMBERS, atol=0.3)
 

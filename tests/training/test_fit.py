@@ -219,7 +219,7 @@ def test_a_rate_that_is_too_high_is_said_with_where_the_loss_began_to_rise():
         one=state(1e4, model),
         loss=lambda said, wanted: (said.pow(4) - wanted[:, None]).mean(),
     )
-    assert "lr" in problem.found and "weights from before the first step are kept" in problem.found
+    assert "rate" in problem.found and "weights from before the first step are kept" in problem.found
     assert "head_lr" in problem.fix
 
 

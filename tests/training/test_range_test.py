@@ -321,7 +321,7 @@ def test_a_loss_that_no_rate_changes_is_said_with_its_level(loss):
 def test_inputs_that_are_no_numbers_are_named_even_where_they_come_late():
     x, y = examples()
     x[7, 3] = math.nan
-    with pytest.raises(DataError, match="numbers that are none") as error:
+    with pytest.raises(DataError, match="holds NaN or infinity") as error:
         find(linear(), ArrayBatches((x,), y, batch=16), epochs=EPOCHS, loss=F.cross_entropy)
     assert "input 1" in error.value.found
 

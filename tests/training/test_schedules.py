@@ -36,7 +36,7 @@ ALL = {
     "linear": linear(1, 0.1),
     "cosine": cosine(1, 0.1),
     "one_cycle": one_cycle(),
-    "staircase": multi_step(),
+    "multi_step": multi_step(),
     "exponential": exponential(),
     "inverse_time": inverse_time(),
     "inverse_sqrt": inverse_sqrt(),
@@ -94,7 +94,7 @@ def torch_rates(make, steps=STEPS):
         (exponential(0.01), lambda o: lr_scheduler.ExponentialLR(o, 0.01 ** (1 / STEPS))),
         (constant(), lambda o: lr_scheduler.ConstantLR(o, 1.0)),
     ],
-    ids=["linear", "cosine", "staircase", "exponential", "constant"],
+    ids=["linear", "cosine", "multi_step", "exponential", "constant"],
 )
 def test_the_rates_are_those_of_torch(schedule, make):
     assert [schedule(i / STEPS) for i in range(STEPS + 1)] == pytest.approx(torch_rates(make), abs=1e-9)

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ursa.cli.output import path_word, shell_line
-
-if TYPE_CHECKING:
-    from ursa.core.progress import Progress
-    from ursa.prepared.setup import Options
+from ursa.cli.output import path_word, say, shell_line
 
 DEFAULT_BACKBONE = "resnet34.a1_in1k"
 
@@ -29,7 +25,12 @@ TableOption = Annotated[
 ]
 Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", metavar="BUNDLE", show_default=False)]
 BackboneOption = Annotated[
-    str, typer.Option("--backbone", help="`pixels`, a timm name, or `torchvision:NAME`.", metavar="NAME")
+    str | None,
+    typer.Option(
+        "--backbone",
+        help=f"`pixels`, a timm name, or `torchvision:NAME`. [default: the last one here, or {DEFAULT_BACKBONE}]",
+        metavar="NAME",
+    ),
 ]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", help="A file of weights, instead of the hub's.", metavar="FILE")
@@ -40,7 +41,7 @@ WorkspaceOption = Annotated[
 PrecisionOption = Annotated[
     str, typer.Option("--precision", help="Of the embeddings: fp32, bf16, or auto, the faster one here.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same run. [default: 0]")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto for the fastest there is.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
@@ -49,9 +50,35 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", help="The bundle to write. [default: the folder's name with .ursa]", metavar="FILE.ursa"),
 ]
+
+
+def _list_settings(given: list[str] | None) -> list[str] | None:
+    """`--set help` lists all of them and ends."""
+    if given and "help" in given:
+        from ursa.recipe import settings_table
+
+        for name, default, limits, does in settings_table():
+            print(f"{name}={default}  ({limits})\n    {does}")
+        raise typer.Exit
+    return given
+
+
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of the recipe; may be repeated.", metavar="NAME=VALUE")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="A setting of the recipe; may be repeated. `--set help` lists them.",
+        metavar="NAME=VALUE",
+        callback=_list_settings,
+        is_eager=True,
+    ),
 ]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5]")]
+LearningRate = Annotated[
+    float | None,
+    typer.Option("--lr", help="Largest learning rate of the head; the body's in proportion. [default: 0.001]"),
+]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Pictures a step. [default: 32]")]
 Minutes = Annotated[
     float | None,
     typer.Option("--minutes", help="Choose what gives the best model in this time.", metavar="M", show_default=False),
@@ -73,55 +100,61 @@ ForwardedAllowIps = Annotated[
         show_default=False,
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped or killed.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the run that was stopped or killed.")]
 ResumedRun = Annotated[
-    str | None, typer.Option("--run", help="The run to go on with, if not the one begun last.", metavar="NAME")
+    str | None, typer.Option("--run", help="The run to resume, if not the one begun last.", metavar="NAME")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute again what the workspace knows.")]
 
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """The options of a command on pictures, as they were given."""
+    """The options of a command on pictures, as they were given; None where they were not."""
 
-    backbone: str
-    weights: Path | None
-    workspace: Path | None
-    precision: str
-    device: str
-    seed: int
-    pattern: str | None
-    table: list[str] | None
-    fresh: bool = False
+    data: Path
+    backbone: str | None = None
+    weights: Path | None = None
+    workspace: Path | None = None
+    pattern: str | None = None
+    table: list[str] | None = None
 
-    def options(self, progress: "Progress") -> "Options":
-        """The same for the workflow. Raises DataError where a table is not described as KEY=VALUE."""
-        from ursa.prepared.setup import Options
+    def keywords(self, *, resumed: bool = False) -> dict[str, Any]:
+        """The same for the workflow. What was not given is as it was last time for these pictures, which is said.
 
-        return Options(
-            self.backbone,
-            self.weights,
-            self.workspace,
-            self.precision,
-            self.device,
-            self.seed,
-            progress,
-            self.pattern,
-            table_options(self.table),
-            self.fresh,
-        )
+        resumed: a run, which knows its own backbone. Raises DataError where a table is not described as KEY=VALUE.
+        """
+        from ursa.prepared.last_setup import recall
 
-    def following(self, command: str, data: Path) -> str:
-        """The command that comes next, with the options that this one had."""
-        given = {
-            "--backbone": None if self.backbone == DEFAULT_BACKBONE else self.backbone,
-            "--weights": self.weights,
-            "--workspace": self.workspace,
-            "--pattern": self.pattern,
+        given: dict[str, Any] = {
+            "backbone": self.backbone,
+            "weights": self.weights,
+            "pattern": self.pattern,
+            "table": table_options(self.table) or None,
         }
-        words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-        words += [word for entry in self.table or [] for word in ("--table", entry)]
-        return shell_line(["ursa", command, path_word(data), *words])
+        given = {name: value for name, value in given.items() if value is not None}
+        known = recall(self.data, self.workspace)
+        usual = {"backbone": DEFAULT_BACKBONE}
+        for name, value in given.items():
+            before = known.get(name, usual.get(name))
+            if known and str(value) != str(before) and before is not None and name != "table":
+                say(f"--{name} {value} instead of {before}, which was used last for these pictures.")
+        if resumed or "backbone" in given or "weights" in given:  # weights are those of one backbone
+            known = {name: value for name, value in known.items() if name not in ("backbone", "weights")}
+        filled = {name: value for name, value in known.items() if name not in given and value != usual.get(name)}
+        if filled:
+            say(f"As last time for these pictures: {shell_line(_words(filled))}")
+        return {**filled, **given, "workspace": self.workspace}
+
+    def following(self, command: str, *more: str) -> str:
+        """A command on the same pictures, which need not be told again how they are read."""
+        at = [] if self.workspace is None else ["--workspace", str(self.workspace)]
+        return shell_line(["ursa", command, path_word(self.data), *at, *more])
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    """As words of a command line."""
+    words = [word for name, value in options.items() if name != "table" for word in (f"--{name}", str(value))]
+    return words + [word for key, value in options.get("table", {}).items() for word in ("--table", f"{key}={value}")]
 
 
 def table_options(entries: list[str] | None) -> dict[str, str]:

@@ -8,15 +8,17 @@ import typer
 
 from ursa.cli import output
 from ursa.cli.command_options import (
-    DEFAULT_BACKBONE,
     AllowedHosts,
     BackboneOption,
+    BatchSize,
     Bundle,
     Debug,
     Device,
+    Epochs,
     ForwardedAllowIps,
     Fresh,
     Json,
+    LearningRate,
     Minutes,
     Out,
     PatternOption,
@@ -31,7 +33,6 @@ from ursa.cli.command_options import (
     Track,
     WeightsOption,
     WorkspaceOption,
-    table_options,
 )
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
@@ -87,16 +88,18 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """The whole loop on handwritten digits, without a network."""
-    from ursa.cli import progress_bar
-    from ursa.cli.demo_text import show
-    from ursa.workflow.demo import demo as run
+    from ursa.core import progress_display
 
-    with progress_bar.shown() as bar:
+    with progress_display.shown() as bar:
+        from ursa.workflow.demo import demo as run
+
         result = run(to, say=say, progress=bar)
     if json_:
         print_json(result.to_json())
     else:
-        show(result, to, _console())
+        from ursa.cli.demo_text import show as shows
+
+        shows(result, to, _console())
 
 
 @app.command(epilog="Example: ursa download teddy.txt grizzly.txt black.txt --to bears/")
@@ -127,14 +130,14 @@ def download(
 
     What was fetched, or failed for good, is not asked for again: run it again to go on after Ctrl-C.
     """
-    from ursa.cli import progress_bar
+    from ursa.core import progress_display
     from ursa.data.download.fetch import Limits
     from ursa.workflow.download import download as run
     from ursa.workflow.download import kept
 
     limits = Limits(total=timeout, max_bytes=round(max_mb * 1e6), retries=retries, per_host=per_host)
     try:
-        with progress_bar.shown() as bar:
+        with progress_display.shown() as bar:
             result = run(
                 lists, to, workers=workers, again=again, allow_private=allow_private, limits=limits, progress=bar
             )
@@ -155,70 +158,80 @@ def download(
 @guarded
 def check(
     data: Pictures,
-    backbone: BackboneOption = DEFAULT_BACKBONE,
+    backbone: BackboneOption = None,
     weights: WeightsOption = None,
     pattern: PatternOption = None,
     table: TableOption = None,
     workspace: WorkspaceOption = None,
     precision: PrecisionOption = "auto",
-    seed: Seed = 0,
+    settings: Settings = None,
+    seed: Seed = None,
     device: Device = "cpu",
     fresh: Fresh = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
     """What is in a folder of pictures, what is wrong with it, and how good a model can be."""
-    from ursa.cli import progress_bar
-    from ursa.workflow.check import check as run
+    from ursa.core import progress_display
 
-    given = PictureOptions(backbone, weights, workspace, precision, device, seed, pattern, table, fresh)
-    with progress_bar.shown() as bar:
-        result = run(data, given.options(bar))
+    given = PictureOptions(data, backbone, weights, workspace, pattern, table)
+    with progress_display.shown() as bar:
+        from ursa.workflow.check import check as run
+
+        keywords: dict[str, Any] = given.keywords() | {"precision": precision, "device": device, "fresh": fresh}
+        result = run(data, recipe=_pairs(settings), seed=seed, progress=bar, **keywords)
     if json_:
         print_json(result.to_json())
     else:
         from ursa.cli import results_text as shows
 
-        shows.checked(result, given.following("train", data), _console())
+        shows.checked(result, given.following("train"), _console())
 
 
-@app.command(epilog="Example: ursa train bears/ --out bears.ursa --set epochs=5")
+@app.command(epilog="Example: ursa train bears/ --out bears.ursa --epochs 5")
 @guarded
 def train(
     data: Pictures,
     out: Out = None,
+    epochs: Epochs = None,
+    lr: LearningRate = None,
+    batch_size: BatchSize = None,
     settings: Settings = None,
     minutes: Minutes = None,
     track: Track = None,
     resume: Resume = False,
     run_: ResumedRun = None,
-    backbone: BackboneOption = DEFAULT_BACKBONE,
+    backbone: BackboneOption = None,
     weights: WeightsOption = None,
     pattern: PatternOption = None,
     table: TableOption = None,
     workspace: WorkspaceOption = None,
     precision: PrecisionOption = "auto",
-    seed: Seed = 0,
+    seed: Seed = None,
     device: Device = "cpu",
     fresh: Fresh = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
     """Fit a probe, fine-tune from it, keep the better one, and export it."""
-    from ursa.cli import progress_bar
-    from ursa.recipe import Recipe
-    from ursa.workflow.train import train as run
+    from ursa.core import progress_display
 
-    recipe = Recipe.of(seed=seed).with_settings(settings or [])
-    given = PictureOptions(backbone, weights, workspace, precision, device, seed, pattern, table, fresh)
+    given = PictureOptions(data, backbone, weights, workspace, pattern, table)
+    resumed: bool | str = run_ or resume
+    asked: dict[str, Any] = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed, "minutes": minutes}
     try:
-        with progress_bar.shown() as bar:
-            options = given.options(bar)
-            result = run(data, options, recipe, out=out, minutes=minutes, track=track or (), resume=run_ or resume)
+        with progress_display.shown() as bar:
+            from ursa.workflow.train import train as run
+
+            keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
+            keywords |= {"precision": precision, "device": device, "fresh": fresh, "track": track or ()}
+            if not resumed:
+                _offer_to_resume(given)
+            result = run(data, out=out, recipe=_pairs(settings), resume=resumed, progress=bar, **keywords)
     except KeyboardInterrupt as stopped:
         if not str(stopped):  # before or after training, which alone says where it stopped
             raise
-        say(f"\n{stopped}; to go on: {_resuming()}")
+        say(f"\n{stopped}; to resume: {given.following('train', '--resume')}")
         raise typer.Exit(INTERRUPTED) from None
     if json_:
         print_json(result.to_json())
@@ -240,12 +253,13 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """How a model does on other pictures."""
-    from ursa.cli import progress_bar
-    from ursa.workflow.evaluate import evaluate as run
+    from ursa.core import progress_display
 
-    with progress_bar.shown() as bar:
-        columns = table_options(table)
-        result = run(bundle, data, workspace=workspace, pattern=pattern, table=columns, progress=bar)
+    given = PictureOptions(data, workspace=workspace, pattern=pattern, table=table)
+    with progress_display.shown() as bar:
+        from ursa.workflow.evaluate import evaluate as run
+
+        result = run(bundle, data, progress=bar, **given.keywords(resumed=True))  # the bundle has its own backbone
     if json_:
         print_json(result.to_json())
     else:
@@ -265,12 +279,13 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """What pictures show. Exits 1 when one of them could not be read."""
-    from ursa.cli import progress_bar
-    from ursa.serve.predictor import Prediction
-    from ursa.workflow.evaluate import opened, predictions
+    from ursa.core import progress_display
 
-    predictor = opened(bundle, "ursa predict BUNDLE PICTURE...", pictures)
-    with progress_bar.shown() as bar:
+    with progress_display.shown() as bar:
+        from ursa.serve.predictor import Prediction
+        from ursa.workflow.evaluate import opened, predictions
+
+        predictor = opened(bundle, "ursa predict BUNDLE PICTURE...", pictures)
         answers = list(predictions(predictor, pictures, bar))
     if json_:
         print_json(
@@ -322,10 +337,22 @@ def serve(
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 
 
-def _resuming() -> str:
-    """The command that was given, to be gone on with."""
-    words = sys.argv[1:]
-    return shell_line(["ursa", *words, *([] if "--resume" in words else ["--resume"])])
+def _pairs(settings: list[str] | None) -> dict[str, str]:
+    """["epochs=5"] -> {"epochs": "5"}."""
+    from ursa.recipe import setting_pair
+
+    return dict(setting_pair(text) for text in settings or [])
+
+
+def _offer_to_resume(given: PictureOptions) -> None:
+    """Says that a run on these pictures was stopped before its end, and how to resume it."""
+    from ursa.prepared.last_setup import workspace_of
+    from ursa.workflow import runs
+
+    stopped = runs.free(workspace_of(given.data, given.workspace))
+    if stopped:
+        line = given.following("train", "--resume")
+        say(f"The run {stopped[-1].name} was stopped before its end; this begins a new one. To resume it: {line}")
 
 
 def _console(**settings: Any) -> "Console":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ursa.workflow.download import Downloaded
     from ursa.workflow.evaluate import Evaluated
     from ursa.workflow.minutes import Weighed
-    from ursa.workflow.train import Trained
+    from ursa.workflow.trained import Trained
 
 FEW = 10  # failed URLs that are all listed on the terminal
 LISTED = 5  # findings of a kind on the terminal; the report and --json have more

@@ -22,10 +22,10 @@ def show(
     as_model: Annotated[bool, typer.Option("--as-model", help="Pictures as a model sees them.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="As training shows them, with such a setting, turn=10.", metavar="NAME=VALUE"),
+        typer.Option("--set", help="As training shows them, with such a setting, rotate=10.", metavar="NAME=VALUE"),
     ] = None,
     count: Annotated[int, typer.Option("--count", help="Pictures of a batch.")] = 12,
-    seed: Seed = 0,
+    seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a figure: .png, .svg, .pdf, .jpg, .webp.", metavar="FILE")
     ] = None,
@@ -37,14 +37,16 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Pictures, counts and sizes, drawn here or into a file. Exits 1 for a broken picture."""
-    from ursa.cli import progress_bar, terminal_tiles
+    from ursa.cli import terminal_tiles
     from ursa.cli.console import Console
-    from ursa.recipe import Recipe
-    from ursa.workflow.show import show as run
+    from ursa.core import progress_display
+    from ursa.recipe import setting_pair
 
     console = Console()
     how = terminal_tiles.way(terminal, console)
-    with progress_bar.shown() as bar:
+    with progress_display.shown() as bar:
+        from ursa.workflow.show import show as run
+
         result = run(
             path,
             what,
@@ -53,7 +55,7 @@ def show(
             count=count,
             seed=seed,
             workspace=workspace,
-            recipe=Recipe.of(seed=seed).with_settings(settings) if settings else None,
+            recipe=dict(setting_pair(text) for text in settings) if settings else None,
             progress=bar,
         )
     if out is None and how == "none" and not json_ and result.problem is None:

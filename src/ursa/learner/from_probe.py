@@ -3,7 +3,7 @@
 from ursa.core.finding import Finding
 from ursa.errors import TrainingError
 from ursa.learner.fit_arguments import FitArguments, no_meaning
-from ursa.learner.one_fit import Setup
+from ursa.learner.one_fit import FitSetup
 from ursa.learner.progress_table import ProgressTable
 from ursa.learner.start import Wanted
 from ursa.recipe import Recipe
@@ -14,7 +14,7 @@ from ursa.training.fit import Interrupted
 from ursa.training.history import Best, History
 
 
-def starts_as_probe(setup: Setup) -> bool:
+def starts_as_probe(setup: FitSetup) -> bool:
     """Whether fine-tuning has a probe to beat: a backbone on pictures of one class each."""
     return (
         setup.backbone
@@ -35,7 +35,7 @@ def check_from_probe(wanted: FitArguments, given: Wanted, frozen_epochs: int | N
 
 
 def fine_tune_from_probe(
-    setup: Setup, recipe: Recipe, wanted: FitArguments, history: History, shown: ProgressTable
+    setup: FitSetup, recipe: Recipe, wanted: FitArguments, history: History, shown: ProgressTable
 ) -> tuple[Finding | None, Best | None]:
     """The model gets the weights that are kept -> the verdict, and the epoch they are from.
 

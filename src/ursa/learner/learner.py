@@ -306,7 +306,7 @@ class Learner(TrainedNetwork):
 
     def _say_kept(self, shown: ProgressTable) -> None:
         text = self._log.kept_text()
-        if text and shown.display is not None:
+        if text and shown.observers:
             sys.stdout.write(f"{text}\n")
 
     def _next_recipe(self, epochs: int) -> Recipe:

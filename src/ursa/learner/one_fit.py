@@ -42,7 +42,7 @@ CALL_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, Attrib
 
 
 @dataclass(frozen=True)
-class Setup:
+class FitSetup:
     """What stays the same from fit to fit."""
 
     model: nn.Module
@@ -56,7 +56,7 @@ class Setup:
     eval_batch: int = evaluation.AT_ONCE  # examples that are evaluated at a time
 
 
-def checked(setup: Setup) -> Setup:
+def checked(setup: FitSetup) -> FitSetup:
     """One small batch through network, loss and metrics -> the setup, its targets in the shape of the outputs.
 
     Raises TrainingError for what does not fit together.
@@ -77,7 +77,7 @@ def checked(setup: Setup) -> Setup:
     return replace(setup, data=data, eval_batch=evaluation.size_for(batch.inputs))
 
 
-def in_fastest_memory_format(setup: Setup, wanted: bool | None) -> Setup:
+def in_fastest_memory_format(setup: FitSetup, wanted: bool | None) -> FitSetup:
     """Network and data with pictures channels last, where that is wanted or (None) usually faster."""
     faster = memory_format.is_channels_last_faster
     if wanted is False or (wanted is None and not faster(setup.model, setup.device, setup.precision)):
@@ -87,14 +87,14 @@ def in_fastest_memory_format(setup: Setup, wanted: bool | None) -> Setup:
     return replace(setup, data=replace(setup.data, train=there(setup.data.train), valid=there(setup.data.valid)))
 
 
-def usual_lr(setup: Setup, recipe: Recipe) -> float:
+def usual_lr(setup: FitSetup, recipe: Recipe) -> float:
     """The largest learning rate where none is given."""
     if setup.backbone:
         return recipe.optim.head_lr
     return USUAL_LRS.get(setup.optimizer, 1e-3) if isinstance(setup.optimizer, str) else 1e-3
 
 
-def lr_groups(setup: Setup, recipe: Recipe, lr: Lr, *, decayed: bool = False) -> list[Group]:
+def lr_groups(setup: FitSetup, recipe: Recipe, lr: Lr, *, decayed: bool = False) -> list[Group]:
     """Layers with their learning rates: one for all; on a backbone, and where `decayed`, lower ones for lower layers,
     in the recipe's proportions; by a slice from the first layers to the last in equal factors."""
     if isinstance(lr, slice):
@@ -106,7 +106,7 @@ def lr_groups(setup: Setup, recipe: Recipe, lr: Lr, *, decayed: bool = False) ->
     return layer_lrs.groups(setup.model, lr, body, recipe.optim.layer_decay)
 
 
-def state_of(setup: Setup, recipe: Recipe, groups: list[Group]) -> State:
+def state_of(setup: FitSetup, recipe: Recipe, groups: list[Group]) -> State:
     """A fresh optimizer over the groups. Raises TrainingError where there is nothing to learn."""
     state = State(setup.model, _optimizer(setup.optimizer, groups, setup.model, recipe.optim.weight_decay))
     state.average = EMA(setup.model, recipe.optim.ema_decay) if recipe.optim.ema_decay else None
@@ -115,7 +115,7 @@ def state_of(setup: Setup, recipe: Recipe, groups: list[Group]) -> State:
 
 
 @contextlib.contextmanager
-def gradient_of(setup: Setup, recipe: Recipe, steps: int) -> Iterator[Gradient]:
+def gradient_of(setup: FitSetup, recipe: Recipe, steps: int) -> Iterator[Gradient]:
     """How a batch's gradient is computed. A backbone keeps its statistics, so on a CPU every core takes some pictures.
 
     steps: of the whole fit. With `gradual_unfreezing` layer groups learn from the head downwards; in the end all can.
@@ -145,7 +145,7 @@ def explained(gradient: Gradient) -> Gradient:
 
 
 def run(
-    setup: Setup, recipe: Recipe, groups: list[Group], wanted: FitArguments, history: History, shown: ProgressTable
+    setup: FitSetup, recipe: Recipe, groups: list[Group], wanted: FitArguments, history: History, shown: ProgressTable
 ) -> Best:
     """Train, and leave the network with the weights that are kept -> the epoch they are from. history: is filled."""
     state, batches = state_of(setup, recipe, groups), setup.data.train.batches(recipe)
@@ -230,7 +230,7 @@ def _fitting(split: Split, outputs: Any) -> Split:
     return replace(split, targets=shaped(split.targets, outputs))
 
 
-def _check_last_layer(setup: Setup) -> None:
+def _check_last_layer(setup: FitSetup) -> None:
     """Raises TrainingError for an activation at the end where the loss wants what comes before it."""
     *_, last = setup.model.modules()
     own = setup.data.targets

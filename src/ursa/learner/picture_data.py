@@ -22,7 +22,7 @@ from ursa.data.sources.folder_source import needs_labels
 from ursa.embed.linear_heads import fitted_head
 from ursa.embed.stored_probe import select
 from ursa.errors import DataError
-from ursa.prepared.setup import Clock, Data, Options, Prepared, catalog_of, prepared
+from ursa.prepared.setup import Clock, Data, Prepared, Setup, catalog_of, prepared
 from ursa.prepared.splitting import parted, probed
 from ursa.recipe import Recipe
 from ursa.training.batches.learner_data import LearnerData
@@ -63,7 +63,7 @@ class PictureInputs:
         """To be predicted: as `read`, or a folder, a table or a catalog, of which the readable pictures."""
         if not isinstance(x, Catalog) and not (isinstance(x, str | Path) and Path(x).is_dir()):
             return ArraySplit(self.read(x), torch.empty(0)).to(device)
-        catalog = scanning.scanned(catalog_of(x, Options()), preparation=self.preparation).readable()
+        catalog = scanning.scanned(catalog_of(x, Setup.of()), preparation=self.preparation).readable()
         _check_not_empty(catalog, x)
         return PictureSplit(catalog, np.zeros(len(catalog), np.int64), 1, self.preparation, device)
 
@@ -72,7 +72,7 @@ class PictureInputs:
         if not isinstance(data, str | Path | Catalog):
             fix = "a folder of pictures, a table or an ursa.Catalog"
             raise DataError("a learner of pictures evaluates pictures", found=type(data).__name__, fix=fix)
-        catalog = needs_labels(catalog_of(data, Options()))
+        catalog = needs_labels(catalog_of(data, Setup.of()))
         if catalog.task != targets.task:
             raise DataError(f"these pictures have labels for {catalog.task}", fix=f"labels for {targets.task}")
         usable = scanning.scanned(catalog, preparation=self.preparation).usable()
@@ -96,7 +96,7 @@ class PictureInputs:
 
 
 def of_pictures(
-    data: Data, network: str | nn.Module, size: int, recipe: Recipe, options: Options, *, like: LearnerData | None
+    data: Data, network: str | nn.Module, size: int, recipe: Recipe, setup: Setup, *, like: LearnerData | None
 ) -> ModelAndData:
     """Scan, embed and split as `ursa.train` does; for several labels or numbers a picture too.
 
@@ -105,8 +105,8 @@ def of_pictures(
     like: the network is a whole one already, and classes and preparation are those it learned from. Raises DataError as
     `ursa.train` does.
     """
-    catalog = needs_labels(catalog_of(data, options))
-    ready = prepared(catalog, options, Clock())
+    catalog = needs_labels(catalog_of(data, setup))
+    ready = prepared(catalog, setup, Clock())
     parts, findings = parted(ready, recipe)
     learn, valid = parts.of_split("train"), parts.of_split("valid")
     labels = parts.labels if like is None else Labels(like.targets.names)
@@ -121,7 +121,7 @@ def of_pictures(
         model, preparation = PictureNetwork(network, size, recipe.augment.tta), Preparation(size)
     count = _count(numbers[0], labels)
     train, check = (
-        PictureSplit(part, known, count, preparation, options.device)
+        PictureSplit(part, known, count, preparation, setup.device)
         for part, known in zip((learn, valid), numbers, strict=True)
     )
     read = LearnerData(train, check, PictureInputs(preparation), targets)

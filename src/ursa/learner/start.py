@@ -17,7 +17,7 @@ from ursa.learner.fit_arguments import no_meaning
 from ursa.learner.learner_file import SavedLearner
 from ursa.learner.learner_recipe import SCRATCH, Optimizer, Use
 from ursa.learner.picture_data import ModelAndData, PictureInputs
-from ursa.prepared.setup import Options
+from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.training import evaluation
 from ursa.training.batches.learner_data import LearnerData, has_valid, is_dataset, read_data
@@ -42,7 +42,7 @@ class Wanted:
 class Start:
     """What a learner begins with."""
 
-    setup: one_fit.Setup
+    setup: one_fit.FitSetup
     recipe: Recipe
     wanted: Wanted
     backbone: str = ""
@@ -87,8 +87,8 @@ def of_file(
     if data is None:
         known = ModelAndData(network, saved.data, saved.backbone)
     elif isinstance(saved.data.inputs, PictureInputs):
-        options = Options(backbone=saved.backbone or "pixels", device=available(wanted.device))
-        known = picture_data.of_pictures(data, network, 0, saved.recipe, options, like=saved.data)
+        pictures = Setup.of(backbone=saved.backbone or "pixels", device=available(wanted.device))
+        known = picture_data.of_pictures(data, network, 0, saved.recipe, pictures, like=saved.data)
         known = replace(known, backbone=saved.backbone)
     else:
         split, device = saved.recipe.split, available(wanted.device)
@@ -120,9 +120,9 @@ def _of_pictures(
         no_meaning("for a custom network", "load them into the network", weights=given["weights"])
         given["backbone"] = "pixels"  # which tells near duplicates
     known = {name: value for name, value in given.items() if value is not None}
-    options = Options(device=available(wanted.device), fresh=fresh, seed=recipe.seed, **known)
+    pictures = Setup.of(device=available(wanted.device), fresh=fresh, **known)
     size = picture_data.SIZE if size is None else size
-    start = picture_data.of_pictures(data, network, size, recipe, options, like=None)
+    start = picture_data.of_pictures(data, network, size, recipe, pictures, like=None)
     own_loss = wanted.loss is not None and not isinstance(wanted.loss, str)
     own_optimizer = not isinstance(wanted.optimizer, str)
     use = Use(True, bool(start.backbone), False, start.data.targets, own_loss, own_optimizer)
@@ -161,7 +161,7 @@ def _assembled(start: ModelAndData, recipe: Recipe, wanted: Wanted) -> Start:
     if wanted.loss is not None and not isinstance(wanted.loss, str):
         data = replace(data, targets=data.targets.as_given())  # a loss of one's own gets targets as they are
     wanted = replace(wanted, optimizer=learner_recipe.optimizer_of(wanted.optimizer))
-    setup = one_fit.Setup(
+    setup = one_fit.FitSetup(
         model=start.model.to(device),
         data=data,
         loss=learner_recipe.loss_of(wanted.loss, data, recipe),

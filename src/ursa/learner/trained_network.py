@@ -11,7 +11,7 @@ from ursa.core.statistics import Estimate
 from ursa.errors import DataError
 from ursa.learner import exporting, results
 from ursa.learner.confusion_matrix import ConfusionMatrix
-from ursa.learner.one_fit import Setup
+from ursa.learner.one_fit import FitSetup
 from ursa.recipe import Recipe
 from ursa.training import evaluation
 from ursa.training.batches.learner_data import LearnerData
@@ -25,7 +25,7 @@ from ursa.training.tasks.target_shapes import shaped
 class TrainedNetwork:
     """A network, its data and what it is judged by."""
 
-    def __init__(self, setup: Setup, recipe: Recipe, backbone: str = "") -> None:
+    def __init__(self, setup: FitSetup, recipe: Recipe, backbone: str = "") -> None:
         """backbone: its name, where the network began as a pretrained one."""
         self._setup, self.recipe, self.backbone = setup, recipe, backbone
 

@@ -1,4 +1,4 @@
-"""What every workflow on a picture folder begins with: options, workspace, scanned catalog, embeddings, a clock."""
+"""What every workflow on a picture folder begins with: setup, workspace, scanned catalog, embeddings, a clock."""
 
 import contextlib
 import shlex
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -32,21 +33,23 @@ TABLE = ("file", "label", "split", "group", "time", "separator", "task", "root")
 
 
 @dataclass(frozen=True)
-class Options:
-    """The options that all commands on pictures share."""
+class Setup:
+    """How pictures are found, read and embedded: the keywords that all workflows on pictures share, as one value.
+
+    Raises DataError for values that there are not, TrainingError for a device that is not there.
+    """
 
     backbone: str = DEFAULT
     weights: Path | None = None  # a file; None: the library's own, from its hub
     workspace: Path | None = None  # default: .ursa/ in the folder
     precision: str = "auto"  # of the embeddings: "fp32", "bf16", or whichever is faster on this machine
     device: str = "cpu"  # or "cuda", "cuda:1", "mps"; "auto" becomes the fastest that is there
-    seed: int = 0
     progress: Progress = silent
     pattern: str | None = None  # labels from file names: see `ursa.data.sources.folder_source.from_folder`
     table: Mapping[str, str] = field(
         default_factory=dict
     )  # how to read a table: see `ursa.data.sources.tables.from_table`
-    fresh: bool = False  # compute again what the workspace knows; runs, splits, looks and downloads stay
+    fresh: bool = False  # compute again what the workspace knows; runs, splits, the test set log and downloads stay
     cache_gb: float = 2.0  # room for decoded pictures in the workspace, used where decoding is slow; 0: none
 
     def __post_init__(self) -> None:
@@ -59,6 +62,19 @@ class Options:
         for name in self.table:
             if name not in TABLE:
                 raise DataError(f"a table is not read by {name!r}", fix=did_you_mean(name, TABLE))
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        weights: str | Path | None = None,
+        workspace: str | Path | None = None,
+        table: Mapping[str, str] | None = None,
+        **others: Any,
+    ) -> "Setup":
+        """From keywords as they are typed."""
+        places: Any = {"weights": weights, "workspace": workspace}  # made paths when it is made
+        return cls(**places, table=table or {}, **others)
 
 
 @dataclass
@@ -87,15 +103,15 @@ class Prepared:
     space: Workspace
 
 
-def catalog_of(data: Data, options: Options) -> Catalog:
+def catalog_of(data: Data, setup: Setup) -> Catalog:
     """What a command was given -> its pictures. Raises DataError where it is neither folder nor table nor catalog."""
     if str(data).startswith(("http:/", "https:/")):
         fix = "fetch the pictures first: ursa download LIST.txt --to FOLDER"
         raise DataError("pictures are read from a folder, not from an address", found=data, fix=fix)
     is_table = not isinstance(data, Catalog) and Path(data).is_file()
-    if options.table and (isinstance(data, Catalog) or Path(data).is_dir()):
-        raise DataError(f"only a table is read by {', '.join(options.table)}", found=_kind(data), fix="name a table")
-    if options.pattern is not None and (is_table or isinstance(data, Catalog)):
+    if setup.table and (isinstance(data, Catalog) or Path(data).is_dir()):
+        raise DataError(f"only a table is read by {', '.join(setup.table)}", found=_kind(data), fix="name a table")
+    if setup.pattern is not None and (is_table or isinstance(data, Catalog)):
         fix = "leave the pattern out; a table names its labels by label=COLUMN"
         raise DataError("a pattern is for the names in a folder", found=_kind(data), fix=fix)
     if isinstance(data, Catalog):
@@ -114,8 +130,8 @@ def catalog_of(data: Data, options: Options) -> Catalog:
             words = shlex.join(["python", "-m", "zipfile", "-e", str(data), Path(data).stem])
             fix = f"unpack it, and name the folder that comes out: {words}"
             raise DataError(f"{data} is a zip archive", found="pictures are read from folders", fix=fix)
-        return from_table(Path(data), **options.table)
-    return from_folder(data, pattern=options.pattern)
+        return from_table(Path(data), **setup.table)
+    return from_folder(data, pattern=setup.pattern)
 
 
 def _kind(data: Data) -> str:
@@ -124,23 +140,23 @@ def _kind(data: Data) -> str:
     return f"{data} is {'a file' if Path(data).is_file() else 'a folder'}"
 
 
-def prepared(data: Data, options: Options, clock: Clock, *, classes: bool = False) -> Prepared:
+def prepared(data: Data, setup: Setup, clock: Clock, *, classes: bool = False) -> Prepared:
     """List, scan and embed pictures, as far as their workspace does not know them yet.
 
     Raises DataError when none of them can be read; with `classes` also where they have not one class each.
     """
     with clock.phase("list"):
-        catalog, space = listed(data, options, classes=classes)
-    return embedded(catalog, space, options, clock)
+        catalog, space = listed(data, setup, classes=classes)
+    return embedded(catalog, space, setup, clock)
 
 
-def listed(data: Data, options: Options, *, classes: bool = False) -> tuple[Catalog, Workspace]:
+def listed(data: Data, setup: Setup, *, classes: bool = False) -> tuple[Catalog, Workspace]:
     """Pictures, with what their workspace knows of them, and the workspace; one made elsewhere is said to be so."""
-    catalog = catalog_of(data, options)
+    catalog = catalog_of(data, setup)
     if classes:
         needs_labels(catalog).where(pl.lit(False)).targets()  # raises for labels of another kind
-    space = Workspace.open(catalog.root, options.workspace)
-    if options.fresh:
+    space = Workspace.open(catalog.root, setup.workspace)
+    if setup.fresh:
         space.clear()
     elif space.elsewhere:
         note(_made_elsewhere(space))
@@ -171,11 +187,11 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def embedded(catalog: Catalog, space: Workspace, options: Options, clock: Clock) -> Prepared:
+def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> Prepared:
     """Scan and embed what was listed. Raises DataError when none of it can be read."""
     with clock.phase("embed"):
-        engine = Engine(Backbone(options.backbone, options.weights), space, options.precision, options.device)
-        catalog, embeddings = embed(catalog, engine, options.progress)
+        engine = Engine(Backbone(setup.backbone, setup.weights), space, setup.precision, setup.device)
+        catalog, embeddings = embed(catalog, engine, setup.progress)
     if not embeddings.ids:
         reasons = catalog.rows["problem"].drop_nulls().value_counts(sort=True)
         listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).iter_rows())

@@ -3,7 +3,7 @@
 fit(..., observers=[tensorboard("runs/first")])     then: tensorboard --logdir runs
 fit(..., observers=[mlflow("sqlite:///mlflow.db")]) then: mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-Both log `step/loss` and `step/rate`, and what each epoch measured as `epoch/...` at the step that ended it. A run that
+Both log `step/loss` and `step/lr`, and what each epoch measured as `epoch/...` at the step that ended it. A run that
 goes on from a checkpoint goes on in its log: what was logged beyond the checkpoint before does not stand there twice.
 """
 

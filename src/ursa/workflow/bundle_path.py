@@ -8,15 +8,15 @@ from ursa.core.bundles.bundle_document import require_names
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
-from ursa.prepared.setup import Data, Options
+from ursa.prepared.setup import Data, Setup
 
 
-def default(data: Data, options: Options) -> Path:
+def default(data: Data, setup: Setup) -> Path:
     """FOLDER.ursa where the user stands; in the workspace for those who stand among their pictures."""
     place = data.root if isinstance(data, Catalog) else Path(data)
     root, here = (place if place.is_dir() else place.parent).resolve(), Path.cwd()
     if place.is_dir() and (here == root or root in here.parents):
-        return (options.workspace or root / workspace.NAME) / "model.ursa"
+        return (setup.workspace or root / workspace.NAME) / "model.ursa"
     return Path(f"{place.resolve().stem if place.is_file() else root.name}.ursa")
 
 

@@ -1,7 +1,7 @@
 """`ursa check`: pictures -> findings, honest accuracy, report. Trains nothing but a linear probe."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ursa import workspace
 from ursa.clean.audit import CHECKS, Check, audit
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
+from ursa.core.progress import Progress
+from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 from ursa.data.saved_splits import remembered, with_drawn_test
 from ursa.diagnose import report
+from ursa.embed.backbone import DEFAULT
 from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.stored_probe import fitted_probe, select
-from ursa.prepared.setup import Clock, Data, Options, Prepared, prepared
-from ursa.recipe import Recipe
+from ursa.prepared import last_setup
+from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
+from ursa.recipe import PLACES, Recipe, recipe_from
+from ursa.workflow.short_repr import ShortRepr, percent
+from ursa.workspace import write_text
 
 NOT_PROBED = {
     "none": "not probed: the pictures have no labels",
@@ -31,8 +36,8 @@ NOT_PROBED = {
 }
 
 
-@dataclass(frozen=True)
-class Checked:
+@dataclass(frozen=True, repr=False)
+class Checked(ShortRepr):
     """What `ursa check` found."""
 
     catalog: Catalog
@@ -42,6 +47,11 @@ class Checked:
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
     report: Path
     seconds: dict[str, float]
+
+    def _shown(self) -> list[tuple[str, str]]:
+        counts = f"{len(self.catalog.readable()):,} in {len(self.labels):,} classes"
+        rows = [("pictures", counts), ("accuracy", percent(self.accuracy)), ("findings", f"{len(self.findings):,}")]
+        return [*rows, ("report", str(self.report))]
 
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa check --json`."""
@@ -57,30 +67,75 @@ class Checked:
         }
 
 
-def check(data: Data, options: Options | None = None, *, checks: Sequence[Check] = CHECKS) -> Checked:
+READ = ("seed", "probe.folds")  # of the recipe's settings
+
+
+def check(
+    data: Data,
+    *,
+    backbone: str = DEFAULT,
+    weights: str | Path | None = None,
+    workspace: str | Path | None = None,
+    pattern: str | None = None,
+    table: Mapping[str, str] | None = None,
+    precision: str = "auto",
+    device: str = "cpu",
+    seed: int | None = None,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    checks: Sequence[Check] = CHECKS,
+    progress: Progress | bool | None = None,
+) -> Checked:
     """Scan, embed, probe and audit pictures; write a report into their workspace.
 
     data: a folder of pictures, a table that names them, or a catalog. A test part is scanned and audited, but the probe
     neither learns from it nor is judged by it: it stays sealed. Pictures without labels, with several or with numbers
     are checked too, but not probed: the accuracy is then no number, and its method says why.
+
+    backbone: "pixels", a timm name, or "torchvision:NAME"; weights: a file of them, instead of the hub's. workspace:
+    where Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
+    "{label}.{}.jpg"; table: how to read a table, {"label": COLUMN, ...}. precision: of the embeddings, "fp32", "bf16",
+    or "auto", the faster one here. device: "cpu", "cuda", "mps", "auto". recipe: of its settings only seed and folds
+    mean something here. fresh: compute again what the workspace knows. progress: shown where somebody watches (None),
+    always (True), never (False), or told to a function of phase, done, of.
+
     Raises DataError when the pictures cannot be used (see `ursa.data.sources`), TrainingError for a backbone that
-    cannot be had.
+    cannot be had and for settings that have no meaning here.
     """
-    options, clock = options or Options(), Clock()
-    ready = prepared(data, options, clock)
+    settings, clock = recipe_from(recipe, seed=seed), Clock()
+    unread = [name for name in PLACES if name not in READ]
+    settings.refuse(unread, "for a check, which fits nothing but a probe", "give it to ursa.train")
+    with shown(progress) as bar:
+        setup = Setup.of(
+            backbone=backbone,
+            weights=weights,
+            workspace=workspace,
+            precision=precision,
+            device=device,
+            progress=bar,
+            pattern=pattern,
+            table=table,
+            fresh=fresh,
+        )
+        return _checked(data, setup, settings, checks, clock)
+
+
+def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], clock: Clock) -> Checked:
+    ready = prepared(data, setup, clock)
+    last_setup.remember(ready.space, data, setup)
     catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
     with clock.phase("probe"):
-        labels, accuracy, confusion = _probed(ready, options.seed)
+        labels, accuracy, confusion = _probed(ready, recipe)
     with clock.phase("audit"):
         findings = audit(catalog, embeddings, checks)
     with clock.phase("report"):
-        workspace.write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
+        write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
     return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds)
 
 
-def _probed(ready: Prepared, seed: int) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
+def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
     """Classes, accuracy and confusion [K, K] of the cross-validated probe, on all but the test part."""
-    parts = with_drawn_test(ready.catalog.usable(), remembered(ready.space.splits, seed))
+    parts = with_drawn_test(ready.catalog.usable(), remembered(ready.space.splits, recipe.seed))
     part = parts.where(pl.col("split").fill_null("train") != "test")
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
@@ -88,7 +143,7 @@ def _probed(ready: Prepared, seed: int) -> tuple[Labels, Estimate, npt.NDArray[n
         return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64)
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
     vectors = select(part, ready.embeddings)
-    fitted = fitted_probe(part, labels, vectors, ready.space, seed=seed, folds=Recipe().probe.folds, groups=groups)
+    fitted = fitted_probe(part, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
     targets = part.targets(labels)
     confusion = statistics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
     return labels, fitted.accuracy(targets), confusion

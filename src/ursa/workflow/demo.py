@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ursa.core import seeds
-from ursa.core.progress import Progress, silent
+from ursa.core.progress import Progress
 from ursa.core.text import escaped
 from ursa.data.samples import digits
 from ursa.errors import DataError
-from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow.check import Checked, check
-from ursa.workflow.train import Trained, train
+from ursa.workflow.train import train
+from ursa.workflow.trained import Trained
 
 # Mirrored digits are other signs, and they fill their pictures: no flips, hardly any crops.
 RECIPE = Recipe.of(epochs=6, hflip=0.0, min_scale=0.9, body_lr=1e-3)
@@ -30,7 +30,7 @@ class Demonstrated:
     folder: Path
     checked: Checked
     trained: Trained
-    predictions: list[tuple[Path, str, Prediction]]  # file, given class, what the bundle says
+    predictions: list[tuple[Path, str, Prediction]]  # file, given class, what the bundle predicts
 
     def to_json(self) -> dict[str, Any]:
         """The documents of check and train, and some predictions."""
@@ -38,17 +38,16 @@ class Demonstrated:
         return {"check": self.checked.to_json(), "train": self.trained.to_json(), "predict": rows}
 
 
-def demo(to: Path, *, say: Callable[[str], object] = str, progress: Progress = silent) -> Demonstrated:
+def demo(to: Path, *, say: Callable[[str], object] = str, progress: Progress | bool | None = None) -> Demonstrated:
     """Write the digits as picture folders into `to`; check, train, export and predict them.
 
     Raises DataError where it cannot write there.
     """
     folder = _digits(to, say)
-    options = Options(backbone="pixels", progress=progress)
     say(f"ursa check {escaped(folder)} --backbone pixels")
-    checked = check(folder, options)
+    checked = check(folder, backbone="pixels", progress=progress)
     say(f"ursa train {escaped(folder)} --backbone pixels --out {escaped(to / 'digits.ursa')}")
-    trained = train(folder, options, RECIPE, out=to / "digits.ursa")
+    trained = train(folder, backbone="pixels", recipe=RECIPE, out=to / "digits.ursa", progress=progress)
     predictor = Predictor(trained.bundle)
     files = sorted((folder / "test").glob("*/*.png"))
     chosen = [files[i] for i in sorted(seeds.generator(0, "demo").choice(len(files), 4, replace=False))]

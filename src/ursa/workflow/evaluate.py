@@ -15,11 +15,13 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.progress import Progress, silent
+from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.core.threads import chunks
 from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
+from ursa.workflow.short_repr import ShortRepr, percent
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from ursa.prepared.setup import Data
 
 
-@dataclass(frozen=True)
-class Evaluated:
+@dataclass(frozen=True, repr=False)
+class Evaluated(ShortRepr):
     """How a bundle does on labelled pictures."""
 
     pictures: int
@@ -38,6 +40,10 @@ class Evaluated:
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
     test_set_uses: int = 0  # at these test pictures so far; 0 where they are no test part, or no workspace counts them
     findings: tuple[Finding, ...] = ()
+
+    def _shown(self) -> list[tuple[str, str]]:
+        rows = [("pictures", f"{self.pictures:,}"), ("accuracy", percent(self.accuracy))]
+        return [*rows, *([("unusable files", f"{len(self.problems):,}")] if self.problems else [])]
 
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa evaluate --json`."""
@@ -59,20 +65,20 @@ def evaluate(
     workspace: str | Path | None = None,
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Evaluated:
     """Accuracy on labelled pictures: those of a folder, of a table, or of a catalog. They are only read.
 
     Of pictures with splits the test part is used, else the validation part; of those that Ursa drew a test part from,
     that part. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it is not
-    there, or `.ursa/` beside the pictures. pattern, table: as of `Options`. Raises DataError for classes that the model
-    does not know and for pictures that cannot be used, BundleError for the bundle.
+    there, or `.ursa/` beside the pictures. pattern, table, progress: as of `ursa.check`. Raises DataError for classes
+    that the model does not know and for pictures that cannot be used, BundleError for the bundle.
     """
     from ursa.data.sources.folder_source import needs_labels
-    from ursa.prepared.setup import Options, catalog_of
+    from ursa.prepared.setup import Setup, catalog_of
 
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
-    catalog = needs_labels(catalog_of(data, Options(pattern=pattern, table=table or {})))
+    catalog = needs_labels(catalog_of(data, Setup(pattern=pattern, table=table or {})))
     at = None if workspace is None else Path(workspace)
     space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
     catalog = _with_drawn_test(catalog.labeled(), space, predictor)
@@ -82,12 +88,13 @@ def evaluate(
             break
     targets = catalog.targets(predictor.labels)
     rows, problems = [], {}
-    answers = predictions(predictor, catalog.files(), progress)
-    for id, target, (_, answer) in zip(catalog.ids, targets, answers, strict=True):
-        if isinstance(answer, Prediction):
-            rows.append((predictor.labels.names.index(answer.label), int(target)))
-        else:
-            problems[id] = answer.what
+    with shown(progress) as bar:
+        answers = predictions(predictor, catalog.files(), bar)
+        for id, target, (_, answer) in zip(catalog.ids, targets, answers, strict=True):
+            if isinstance(answer, Prediction):
+                rows.append((predictor.labels.names.index(answer.label), int(target)))
+            else:
+                problems[id] = answer.what
     if not rows:
         raise DataError(
             f"none of the {len(catalog)} files in {catalog.root} is a picture that can be used",

@@ -16,7 +16,7 @@ from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.store import Store
 from ursa.errors import TrainingError
-from ursa.prepared.setup import Data, Options, listed
+from ursa.prepared.setup import Data, Setup, listed
 from ursa.recipe import Recipe
 from ursa.workflow.speeds import Speed, measured
 
@@ -91,7 +91,7 @@ class Plan:
     """What was chosen, among what, and on which figures."""
 
     limit: Limit
-    options: Options  # with the backbone that was chosen
+    setup: Setup  # with the backbone that was chosen
     epochs: float  # that fit
     size: int  # pixels of the pictures learned from
     speed: Speed  # of the backbone that was chosen
@@ -121,15 +121,15 @@ class Plan:
         return Deadline(self.limit.left(), after(self.speed, work), self.speed.steps[self.size] * batch)
 
 
-def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
+def planned(data: Data, setup: Setup, recipe: Recipe, limit: Limit) -> Plan:
     """Measure the machine and choose. Raises TrainingError when not even a probe can be had in time."""
-    catalog, space = listed(data, options)
+    catalog, space = listed(data, setup)
     speeds: list[Speed] = []
     works: list[Work] = []
-    for name in (options.backbone, *_relatives(options)):
+    for name in (setup.backbone, *_relatives(setup)):
         if speeds and limit.seconds - limit.left() > MEASURING * limit.seconds:
             break
-        engine = Engine(Backbone(name, options.weights), space, options.precision, options.device)
+        engine = Engine(Backbone(name, setup.weights), space, setup.precision, setup.device)
         speed = measured(catalog, engine, recipe, lambda: limit.left() / limit.seconds)
         if speed is not None:
             speeds.append(speed)
@@ -139,7 +139,7 @@ def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
     left = limit.left()
     pairs = zip(speeds, works, strict=True)
     rows = [row for speed, work in pairs for row in weigh(speed, work, limit.seconds, left, recipe.optim.epochs)]
-    best = chosen(rows, options.backbone, {speed.backbone: speed.own for speed in speeds}, recipe.optim.epochs)
+    best = chosen(rows, setup.backbone, {speed.backbone: speed.own for speed in speeds}, recipe.optim.epochs)
     if best is None:
         soonest = min(row.ends for row in rows)
         raise TrainingError(
@@ -149,7 +149,7 @@ def planned(data: Data, options: Options, recipe: Recipe, limit: Limit) -> Plan:
         )
     speed = next(speed for speed in speeds if speed.backbone == best.backbone)
     weighed = tuple(replace(row, chosen=row == best) for row in rows)
-    used = replace(options, backbone=best.backbone, fresh=False)  # it was made fresh just now
+    used = replace(setup, backbone=best.backbone, fresh=False)  # it was made fresh just now
     return Plan(limit, used, best.epochs, best.size, speed, weighed, recipe.optim.epochs)
 
 
@@ -233,10 +233,10 @@ def _work(catalog: Catalog, engine: Engine, recipe: Recipe) -> Work:
     )
 
 
-def _relatives(options: Options) -> list[str]:
+def _relatives(setup: Setup) -> list[str]:
     """Other backbones to weigh; none beside a file of weights, which is that of one backbone."""
-    if options.weights is not None:
+    if setup.weights is not None:
         return []
     from ursa.embed.relatives import relatives
 
-    return relatives(options.backbone)
+    return relatives(setup.backbone)

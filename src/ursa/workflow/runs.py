@@ -1,4 +1,4 @@
-"""Training runs in the workspace: a name for a new one, or an unfinished one to go on with; its checkpoints.
+"""Training runs in the workspace: a name for a new one, or an unfinished one to resume; its checkpoints.
 
 Runs are ordered by a number that each of them is given when it begins, one more than the largest so far; a clock that
 was set back changes nothing. `run.json` holds it, and what a resumed run has to have in common with its beginning.
@@ -11,19 +11,24 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ursa import workspace
 from ursa.core.labels import Labels
+from ursa.core.progress_display import ProgressDisplay
+from ursa.core.text import escaped
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError, TrainingError, did_you_mean
-from ursa.prepared.setup import Prepared
+from ursa.prepared.setup import Prepared, Setup, note
+from ursa.recipe import Recipe
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.training.checkpoints.checkpoint_folder import Checkpoints
+    from ursa.training.fit import Observer
 
 LARGEST = 1 << 53  # of a run's number: no run has it
 
@@ -36,13 +41,54 @@ class Run:
     number: int = 0  # larger than that of any run begun before
     precision: str | None = None  # in which its embeddings were computed; None where nothing was written down
     ours: bool = field(default=True, compare=False)  # whether this user's Ursa began it
+    # As it was begun; known of our own runs alone.
+    recipe: Mapping[str, Any] | None = field(default=None, compare=False)  # settings by whole names
+    backbone: str | None = field(default=None, compare=False)
+    weights: Path | None = field(default=None, compare=False)
+    out: Path | None = field(default=None, compare=False)  # the bundle to be
+
+
+def to_resume(space: Workspace, resume: bool | str, *, timed: bool) -> Run | None:
+    """The run to resume, if one is; whose weights come from elsewhere is said."""
+    if resume is False:
+        return None
+    found = resumed(space, resume if isinstance(resume, str) else None, timed=timed)
+    if not found.ours:
+        note(
+            f"The run {escaped(found.name)} was begun elsewhere, or by an earlier Ursa: its weights are taken as they "
+            "are, and may have learned from pictures that judge them here."
+        )
+    return found
+
+
+def as_begun(run: Run, setup: Setup, recipe: Recipe, *, own_backbone: bool) -> tuple[Setup, Recipe]:
+    """Setup and recipe of a run that is resumed: those that it was begun with, but for what is asked for now.
+
+    own_backbone: one is asked for. What differs and must not is refused by its checkpoints.
+    """
+    if run.precision is not None and setup.precision == "auto":
+        setup = replace(setup, precision=run.precision)
+    if run.backbone is not None and not own_backbone:
+        setup = replace(setup, backbone=run.backbone, weights=run.weights)
+    return setup, recipe if run.recipe is None else Recipe().with_settings({**run.recipe, **recipe.changed()})
+
+
+def in_hand(
+    ready: Prepared, before: Run | None, setup: Setup, recipe: Recipe, out: Path
+) -> contextlib.AbstractContextManager[Run]:
+    """The run, a new one or one that is resumed, trained by this process alone."""
+    if before is not None:
+        return held(ready.space, before)
+    weights = None if setup.weights is None else setup.weights.absolute()
+    about = {"recipe": recipe.flat(), "backbone": setup.backbone, "weights": weights, "out": out.absolute()}
+    return begun(ready.space, ready.engine.precision, **about)
 
 
 @contextlib.contextmanager
-def begun(space: Workspace, precision: str) -> Iterator[Run]:
-    """A new run with a folder of its own, whoever begins one at the same moment; nobody else can go on with it here.
+def begun(space: Workspace, precision: str, **about: Any) -> Iterator[Run]:
+    """A new run with a folder of its own, whoever begins one at the same moment; nobody else can train it here.
 
-    Raises DataError where it cannot be written.
+    about: the other fields of a Run, as it is begun. Raises DataError where it cannot be written.
     """
     number = 1 + max((run.number for run in known(space)), default=0)
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
@@ -52,25 +98,26 @@ def begun(space: Workspace, precision: str) -> Iterator[Run]:
         name = next(name for name in names if _claimed(space, name))
     except OSError as problem:
         raise workspace.cannot_write(space.runs, problem) from problem
-    run = Run(name, number, precision)
+    run = Run(name, number, precision, **about)
+    document = {"number": number, "precision": precision, **about}
     with held(space, run):
-        about = {name: value for name, value in asdict(run).items() if name in ("number", "precision")}
-        workspace.write_sealed(space.run(name) / "run.json", json.dumps(about).encode(), f"{name}/run.json")
+        text = json.dumps(document, default=str)
+        workspace.write_sealed(space.run(name) / "run.json", text.encode(), f"{name}/run.json")
         yield run
 
 
 def resumed(space: Workspace, name: str | None, *, timed: bool) -> Run:
     """The unfinished run of this name, or the one that was begun last of those that nobody is training now.
 
-    timed: with a limit of time, which a resumed run cannot keep. Raises DataError where there is nothing to go on with,
-    or none of that name.
+    timed: with a limit of time, which a resumed run cannot keep. Raises DataError where there is nothing to resume, or
+    none of that name.
     """
     if timed:
         raise TrainingError("a run with a limit of time cannot be resumed", fix="leave out --minutes, or --resume")
     found = unfinished(space)
     if not found:
         raise DataError(
-            "there is no unfinished run to go on with",
+            "there is no unfinished run to resume",
             found=f"no checkpoints in {space.runs}",
             fix="leave out --resume to begin a new one",
         )
@@ -96,6 +143,11 @@ def known(space: Workspace) -> list[Run]:
 def unfinished(space: Workspace) -> list[Run]:
     """The runs that have checkpoints, in the order in which they were begun."""
     return [run for run in known(space) if any(space.checkpoints(run.name).glob("step-*.safetensors"))]
+
+
+def free(space: Workspace) -> list[Run]:
+    """Those of them that nobody is training now."""
+    return [run for run in unfinished(space) if not _in_use(space, run)]
 
 
 @contextlib.contextmanager
@@ -147,12 +199,23 @@ def _read(space: Workspace, name: str) -> Run:
     path = space.run(name) / "run.json"
     about = workspace.object_of(workspace.read(path, 1 << 16) if not path.is_dir() else None)
     number, precision = about.get("number"), about.get("precision")
+    sealed = workspace.read_sealed(path, f"{name}/run.json")
     return Run(
         name,
         number if type(number) is int and 0 < number < LARGEST else 0,
         precision if precision in ("fp32", "bf16") else None,
-        workspace.read_sealed(path, f"{name}/run.json") is not None,
+        sealed is not None,
+        **_as_begun(workspace.object_of(sealed)),
     )
+
+
+def _as_begun(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What our own file says of a run's beginning; an earlier Ursa wrote down less."""
+    text = {name: about[name] for name in ("backbone", "weights", "out") if isinstance(about.get(name), str)}
+    found: dict[str, Any] = {"recipe": about["recipe"]} if isinstance(about.get("recipe"), dict) else {}
+    if "backbone" in text:
+        found["backbone"] = text["backbone"]
+    return found | {name: Path(text[name]) for name in ("weights", "out") if name in text}
 
 
 def _in_use(space: Workspace, run: Run) -> bool:
@@ -183,3 +246,23 @@ def _locked(space: Workspace, run: Run) -> int | None:
         os.close(file)
         return -1
     return file
+
+
+def known_loggers(track: Sequence[str]) -> None:
+    """Loggers are looked for now, not after an hour of training. Raises TrainingError where there is none."""
+    if track:
+        from ursa.training.loggers import known as require
+
+        for wanted in track:
+            require(wanted)
+
+
+def observers(
+    track: Sequence[str], folder: Path, ready: Prepared, recipe: Recipe, bar: ProgressDisplay
+) -> "list[Observer]":
+    """Those of a run: loggers, and the table of its epochs where somebody watches."""
+    from ursa.learner.progress_table import ProgressTable
+    from ursa.training.loggers import create
+
+    table = ProgressTable(bar).observers
+    return [*(create(wanted, folder, ready.space.root, recipe.flat()) for wanted in track), *table]

@@ -1,6 +1,6 @@
 """`ursa show`: a folder or a picture -> what there is to see. Reads; computes no embeddings, keeps nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ursa.core.prepare import Preparation, resize
-from ursa.core.progress import Progress, silent
+from ursa.core.progress import Progress
+from ursa.core.progress_display import shown
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources.folder_source import from_folder
-from ursa.errors import DataError, did_you_mean
+from ursa.errors import DataError, TrainingError, did_you_mean
 from ursa.plots.reading import Tile, opened, sample, scanned
-from ursa.recipe import Recipe
+from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workspace import NAME, Workspace
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SUBJECTS = ("batch", "classes", "sizes", "means")
 PATCH = 8  # pixels, the side of a patch
+UNREAD = [name for name in PLACES if name != "seed" and not name.startswith("augment.")]
+UNREAD += ["augment.tta", "augment.progressive_resizing"]  # of predictions, and of the first epochs' sizes
 
 
 @dataclass(frozen=True)
@@ -64,19 +67,26 @@ def show(
     patch: tuple[int, int] | None = None,
     as_model: bool = False,
     count: int = 12,
-    seed: int = 0,
-    workspace: Path | None = None,
+    seed: int | None = None,
+    workspace: str | Path | None = None,
     preparation: Preparation | None = None,
-    recipe: Recipe | None = None,
-    progress: Progress = silent,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    progress: Progress | bool | None = None,
 ) -> Shown:
     """A picture with its facts, or the `patch` (top, left) of it; or of a folder one of SUBJECTS, "batch" if not said.
 
-    as_model: pictures as a model sees them (`preparation`, 224 px padded); recipe: as it sees them while it learns.
-    What a scan of the workspace already knows is not read again; nothing is written. Raises DataError when there is
-    nothing to show.
+    as_model: pictures as a model sees them (`preparation`, 224 px padded); recipe: as it sees them while it learns, a
+    whole one or some settings. What a scan of the workspace already knows is not read again; nothing is written. Raises
+    DataError when there is nothing to show, TrainingError for settings that have no meaning here.
     """
     path, preparation = Path(path), preparation or Preparation()
+    learned = None if recipe is None else recipe_from(recipe, seed=seed)
+    if learned is not None:
+        learned.refuse(UNREAD, "where nothing is trained", "give it to ursa.train; those of augment are shown")
+        if path.is_file() or what not in (None, "batch"):
+            fix = f"ursa show {path.parent if path.is_file() else path}"
+            raise TrainingError("settings are shown by a batch of a folder", found=what or str(path), fix=fix)
+    number = recipe_from(None, seed=seed).seed if learned is None else learned.seed
     if path.is_file():
         if what is not None:
             raise DataError(f"--what {what} is for folders", found=f"{path} is a file", fix=f"ursa show {path}")
@@ -88,13 +98,14 @@ def show(
         raise DataError(f"there is no {what!r} to show", found=what, fix=did_you_mean(what, SUBJECTS))
     if not 1 <= count <= 64:
         raise DataError("a figure holds 1 to 64 pictures", found=count, fix="--count 12")
-    catalog = _known(from_folder(path), path, workspace)
+    catalog = _known(from_folder(path), path, None if workspace is None else Path(workspace))
     files = frozenset(file.resolve() for file in catalog.files())
     if what == "batch":
-        return _batch(catalog, files, count, seed, preparation if as_model or recipe else None, recipe)
-    if what == "means":
-        return _means(catalog, files, progress)
-    catalog = scanned(catalog, progress)
+        return _batch(catalog, files, count, number, preparation if as_model or learned else None, learned)
+    with shown(progress) as bar:
+        if what == "means":
+            return _means(catalog, files, bar)
+        catalog = scanned(catalog, bar)
     return _classes(catalog, files) if what == "classes" else _sizes(catalog, files, preparation.size)
 
 

@@ -1,33 +1,35 @@
 """`ursa train`: folder -> probe, fine-tuned classifier, verdict, report, bundle."""
 
-import contextlib
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ursa import workspace
 from ursa.core import statistics
 from ursa.core.finding import Finding
+from ursa.core.progress import Progress
+from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.core.statistics import Estimate
-from ursa.core.text import escaped
 from ursa.data import test_set_log
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
+from ursa.embed.backbone import DEFAULT
 from ursa.embed.engine import dtype_of
 from ursa.embed.probe import Head
 from ursa.embed.stored_probe import select
-from ursa.prepared.setup import Clock, Data, Options, Prepared, embedded, listed, note
+from ursa.prepared import last_setup
+from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import Parts, parted, probed
-from ursa.recipe import Recipe
+from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
-from ursa.workflow import bundle_path, runs
-from ursa.workflow.minutes import Limit, Plan, Weighed, planned
-from ursa.workspace import Workspace
+from ursa.workflow import bundle_path, runs, unread_settings
+from ursa.workflow.minutes import Limit, Plan, planned
+from ursa.workflow.trained import Trained
+from ursa.workspace import write_json, write_text
 
 if TYPE_CHECKING:
     from ursa.training.checkpoints.checkpoint_folder import Checkpoints
@@ -39,105 +41,123 @@ LARGE = 1_000_000  # pixels of a picture on average, from which on decoded ones 
 CHOSE = "held-out validation pictures, which also chose the epoch"
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What `ursa train` came to."""
-
-    probe: Estimate  # held-out accuracy of the probe
-    accuracy: Estimate  # held-out accuracy of what was kept
-    kept: str  # "probe" or "fine-tuned"
-    verdict: Finding
-    pictures: dict[str, int]  # by part: train, train-dev, valid, test
-    parts: dict[str, Estimate]  # accuracy of what was kept, by part that it did not learn from
-    test_set_uses: int  # at this test part so far, this one with them; 0 without a test part
-    findings: list[Finding]  # what is to be said of the parts
-    history: Path
-    report: Path
-    bundle: Path
-    parity: float  # largest difference of any probability between learner and exported model
-    seconds: dict[str, float]
-    weighed: tuple[Weighed, ...] = ()  # with a limit of time: the ways to spend it, one of them chosen
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `ursa train --json`."""
-        return {
-            "probe": self.probe.to_json(),
-            "accuracy": self.accuracy.to_json(),
-            "kept": self.kept,
-            "verdict": self.verdict.to_json(),
-            "pictures": self.pictures,
-            "parts": {name: {"accuracy": metric.to_json()} for name, metric in self.parts.items()},
-            "test_set_uses": self.test_set_uses,
-            "findings": [finding.to_json() for finding in self.findings],
-            "history": str(self.history),
-            "report": str(self.report),
-            "bundle": str(self.bundle),
-            "parity": self.parity,
-            "seconds": self.seconds,
-            "weighed": [way.to_json() for way in self.weighed],
-        }
-
-
 def train(
     data: Data,
-    options: Options | None = None,
-    recipe: Recipe | None = None,
     *,
     out: str | Path | None = None,
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    lr: float | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
     minutes: float | None = None,
     track: Sequence[str] = (),
     resume: bool | str = False,
+    backbone: str | None = None,
+    weights: str | Path | None = None,
+    workspace: str | Path | None = None,
+    pattern: str | None = None,
+    table: Mapping[str, str] | None = None,
+    precision: str = "auto",
+    device: str = "cpu",
+    fresh: bool = False,
+    cache_gb: float = 2.0,
+    progress: Progress | bool | None = None,
 ) -> Trained:
     """Fit a probe, fine-tune from it, keep the better one, and export it as a bundle to `out`.
 
     data: a folder of pictures, a table that names them, or a catalog. Accuracy is measured on the test part if there is
-    one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory. minutes: the
-    whole run ends within them; backbone, size of the pictures and epochs are chosen so (see `ursa.workflow.minutes`).
-    track: trackers to log to, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`).
-    resume: go on with the run of this name, or where it is True with the one begun last, of those that were not
-    finished and nobody is training; on the same pictures with the same recipe. Raises DataError, TrainingError or
-    BundleError; after Ctrl-C in training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
+    one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory.
+
+    recipe: a whole one, or the settings that differ from the usual ones, as in {"rotate": 10}; epochs, lr (of the head;
+    the body's keeps its proportion), batch_size, seed: its commonest settings. minutes: the whole run ends within them;
+    backbone, size of the pictures and epochs are chosen so (see `ursa.workflow.minutes`). track: loggers, such as
+    "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`). resume: continue the run of this name, or
+    where it is True the one begun last, of those that were not finished and nobody is training; with its recipe, its
+    backbone (None) and its `out`, and more epochs if `epochs` says so. cache_gb: room for decoded pictures in the
+    workspace, used where decoding is slow; 0: none. The others: as of `ursa.check`.
+
+    Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
+    training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
-    _known(track)
-    options, recipe, clock = options or Options(), recipe or Recipe(), Clock()
-    out = bundle_path.writable(Path(out) if out is not None else bundle_path.default(data, options))
-    plan = None
-    if limit is not None:
-        with clock.phase("measure"):
-            plan = planned(data, options, recipe, limit)
-        options, recipe = plan.options, plan.recipe(recipe)
+    asked = recipe_from(recipe, epochs=epochs, lr=lr, batch_size=batch_size, seed=seed)
+    unread_settings.refuse(asked, timed=limit is not None, device=device)
+    runs.known_loggers(track)
+    with shown(progress) as bar:
+        setup = Setup.of(
+            backbone=backbone or DEFAULT,
+            weights=weights,
+            workspace=workspace,
+            precision=precision,
+            device=device,
+            progress=bar,
+            pattern=pattern,
+            table=table,
+            fresh=fresh,
+            cache_gb=cache_gb,
+        )
+        job = _Job(data, setup, asked, None if out is None else Path(out), limit, track, bar)
+        return _trained(job, resume, own_backbone=backbone is not None)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What was asked for."""
+
+    data: Data
+    setup: Setup
+    recipe: Recipe
+    out: Path | None
+    limit: Limit | None
+    track: Sequence[str]
+    bar: ProgressDisplay
+
+
+def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
+    clock, setup, recipe = Clock(), job.setup, job.recipe
     with clock.phase("list"):
-        catalog, space = listed(data, options, classes=True)
-    before = _resumed(space, resume, timed=limit is not None)
-    if before is not None and before.precision is not None and options.precision == "auto":
-        options = replace(options, precision=before.precision)
-    ready = embedded(catalog, space, options, clock)
+        catalog, space = listed(job.data, setup, classes=True)
+    before = runs.to_resume(space, resume, timed=job.limit is not None)
+    if before is not None:
+        setup, recipe = runs.as_begun(before, setup, recipe, own_backbone=own_backbone)
+    unread_settings.refuse_given_splits(recipe, catalog)
+    wanted = job.out or (None if before is None else before.out)
+    out = bundle_path.writable(wanted or bundle_path.default(job.data, setup))
+    plan = None
+    if job.limit is not None:
+        with clock.phase("measure"):
+            plan = planned(job.data, setup, recipe, job.limit)
+        setup, recipe = plan.setup, plan.recipe(recipe)
+    ready = embedded(catalog, space, setup, clock)
+    last_setup.remember(space, job.data, setup)
     with clock.phase("split"):
         catalog, poor = parted(ready, recipe)
         parts = Parts.of(catalog)
         bundle_path.require_exportable(parts.labels)
+    job.bar("probe", 0, 0)
     with clock.phase("probe"):
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
-        harm = _harmed(parts, ready, recipe)
+        unsafe = _unsafe(parts, ready, recipe)
     if plan is not None:
         plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
         recipe = plan.recipe(recipe)
-    with _held(ready, before) as run:
+    with runs.in_hand(ready, before, setup, recipe, out) as run:
         folder, checkpoints = ready.space.run(run.name), None
         if plan is None and recipe.optim.epochs:
             checkpoints = runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
         with clock.phase("train"):
-            observers = _observers(track, folder, ready, recipe)
-            outcome = _fine_tuned(parts, probe.head, ready, recipe, options, plan, checkpoints, observers)
+            observers = runs.observers(job.track, folder, ready, recipe, job.bar)
+            outcome = _fine_tuned(parts, probe.head, ready, recipe, setup, plan, checkpoints, observers)
         with clock.phase("evaluate"):
             judged = _judged(outcome, probe.head, ready, parts)
             by_part = _by_part(outcome, judged, ready, parts)
+        job.bar("export", 0, 0)
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
-        findings = [*poor, *harm, *test_set_log.repeated_use(uses, len(parts.test))]
+        findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:
@@ -163,46 +183,11 @@ def train(
 def _report(folder: Path, recipe: Recipe, outcome: "Outcome", judged: Judged, findings: Sequence[Finding]) -> None:
     """history.json and report.html of a run."""
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-    workspace.write_json(folder / "history.json", history)
-    workspace.write_text(
-        folder / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, list(findings))
-    )
+    write_json(folder / "history.json", history)
+    write_text(folder / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, list(findings)))
 
 
-def _resumed(space: Workspace, resume: bool | str, *, timed: bool) -> runs.Run | None:
-    """The run to go on with, if one is; whose weights come from elsewhere is said."""
-    if resume is False:
-        return None
-    found = runs.resumed(space, resume if isinstance(resume, str) else None, timed=timed)
-    if not found.ours:
-        note(
-            f"The run {escaped(found.name)} was begun elsewhere, or by an earlier Ursa: its weights are taken as they "
-            "are, and may have learned from pictures that judge them here."
-        )
-    return found
-
-
-def _held(ready: Prepared, before: runs.Run | None) -> contextlib.AbstractContextManager[runs.Run]:
-    """The run, a new one or one to go on with, trained by this process alone."""
-    return runs.begun(ready.space, ready.engine.precision) if before is None else runs.held(ready.space, before)
-
-
-def _known(track: Sequence[str]) -> None:
-    """Trackers are asked for now, not after an hour of training."""
-    if track:
-        from ursa.training.loggers import known
-
-        for wanted in track:
-            known(wanted)
-
-
-def _observers(track: Sequence[str], run: Path, ready: Prepared, recipe: Recipe) -> "list[Observer]":
-    from ursa.training.loggers import create
-
-    return [create(wanted, run, ready.space.root, recipe.to_json()) for wanted in track]
-
-
-def _harmed(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
+def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
     """What the recipe's augmentations do to labels."""
     if not recipe.optim.epochs:
         return []
@@ -219,7 +204,7 @@ def _fine_tuned(
     head: Head,
     ready: Prepared,
     recipe: Recipe,
-    options: Options,
+    setup: Setup,
     plan: Plan | None,
     checkpoints: "Checkpoints | None",
     observers: "list[Observer]",
@@ -231,15 +216,17 @@ def _fine_tuned(
     from ursa.training.fine_tuning import fine_tune
 
     engine, preparation = ready.engine, ready.engine.about.preparation
+    model = Classifier.from_probe(engine.backbone.load(), head, recipe.augment.tta).to(setup.device)
+    unread_settings.refuse_missing_layers(recipe, model)
     at = preparation if plan is None else replace(preparation, size=plan.size)  # of the pictures learned from
     targets, classes = parts.learn.targets(parts.labels), len(parts.labels)
-    room = _room_for_pixels(ready, recipe, options)
+    room = _room_for_pixels(ready, recipe, setup)
     with (
         cached(ready.space, side_for(at, recipe.augment.min_scale), at.fit, room * 3 // 4) as of_learn,
         cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
     ):
         return fine_tune(
-            Classifier.from_probe(engine.backbone.load(), head, recipe.augment.tta).to(options.device),
+            model,
             PictureBatches(
                 parts.learn,
                 targets,
@@ -249,7 +236,7 @@ def _fine_tuned(
                 augment=recipe.augment,
                 oversample=recipe.optim.oversample,
                 epochs=recipe.optim.epochs,
-                device=options.device,
+                device=setup.device,
                 cache=of_learn,
                 classes=classes,
             ),
@@ -257,12 +244,12 @@ def _fine_tuned(
             parts.valid.targets(parts.labels),
             recipe.optim,
             seed=recipe.seed,
-            settings=recipe.flat(),
+            settings=recipe.run_settings(),
             precision=dtype_of(engine.precision),
             deadline=None if plan is None else plan.deadline(len(parts.valid), parts.aside, recipe.optim.batch_size),
             checkpoints=checkpoints,
             observers=observers,
-            progress=options.progress,
+            progress=setup.progress,
         )
 
 
@@ -330,12 +317,12 @@ def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, r
     )
 
 
-def _room_for_pixels(ready: Prepared, recipe: Recipe, options: Options) -> int:
+def _room_for_pixels(ready: Prepared, recipe: Recipe, setup: Setup) -> int:
     """Bytes for decoded pictures in the workspace; none where decoding again costs little.
 
     Beside a step on a CPU it does for pictures of less than a megapixel (docs/benchmarks.md, files to batches).
     """
     pixels = ready.catalog.usable().rows.select(pl.col("width") * pl.col("height")).to_series().mean()
-    slow = options.device != "cpu" or float(str(pixels or 0)) >= LARGE
-    room = min(int(options.cache_gb * 1e9), shutil.disk_usage(ready.space.root).free // 4)
+    slow = setup.device != "cpu" or float(str(pixels or 0)) >= LARGE
+    room = min(int(setup.cache_gb * 1e9), shutil.disk_usage(ready.space.root).free // 4)
     return room if slow and recipe.optim.epochs > 1 else 0

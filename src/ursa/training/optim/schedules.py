@@ -60,10 +60,10 @@ def exponential(end: float = 0.01) -> Schedule:
     return lambda done: float(end**done)
 
 
-def inverse_time(lr: float = 10.0) -> Schedule:
+def inverse_time(decay_rate: float = 10.0) -> Schedule:
     """1 / (1 + rate * done), the classical decay of stochastic approximation (Robbins and Monro 1951)."""
-    _at_least_0(lr=lr)
-    return lambda done: 1 / (1 + lr * done)
+    _at_least_0(decay_rate=decay_rate)
+    return lambda done: 1 / (1 + decay_rate * done)
 
 
 def inverse_sqrt(warmup: float = 0.1) -> Schedule:
