@@ -49,15 +49,17 @@ class Backbone:
         )
         return Description(**found)
 
-    def load(self) -> "Extractor":
+    def load(self, *, pretrained: bool = True) -> "Extractor":
         """The extractor with its weights, in float32, ready for evaluation.
 
         It is the caller's own, to be trained or converted: a copy of the one that was built and read last, so that a
-        process that embeds, trains and exports reads the weights once. Raises TrainingError for an unknown name,
-        weights that do not fit, or weights that cannot be had offline.
+        process that embeds, trains and exports reads the weights once. pretrained: False for random weights, to be
+        filled from a file that holds all of them. Raises TrainingError for an unknown name, weights that do not fit, or
+        weights that cannot be had offline.
         """
         about = None if self.weights is None else self.weights.stat()
-        return copy.deepcopy(_built(self, about and (about.st_ino, about.st_size, about.st_mtime_ns)))
+        stamp = None if about is None else (about.st_ino, about.st_size, about.st_mtime_ns)
+        return copy.deepcopy(_built(self, stamp)) if pretrained else _build(self, pretrained=False)
 
     def _examine(self, source: str, extractor: "Extractor") -> dict[str, Any]:
         if source == "hub":
@@ -70,6 +72,10 @@ class Backbone:
 @functools.lru_cache(maxsize=1)
 def _built(backbone: Backbone, _weights: tuple[int, ...] | None) -> "Extractor":
     """_weights: inode, size and time of the file, so that another one in its place is read."""
+    return _build(backbone, pretrained=True)
+
+
+def _build(backbone: Backbone, *, pretrained: bool) -> "Extractor":
     import torch
 
     from ursa.embed import bodies
@@ -82,9 +88,10 @@ def _built(backbone: Backbone, _weights: tuple[int, ...] | None) -> "Extractor":
                 raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
             body, mean, std, size = bodies.of_pixels()
         elif name.startswith("torchvision:"):
-            body, mean, std, size = bodies.of_torchvision(name.removeprefix("torchvision:"), weights)
+            place = name.removeprefix("torchvision:")
+            body, mean, std, size = bodies.of_torchvision(place, weights, pretrained=pretrained)
         else:
-            body, mean, std, size = bodies.of_timm(name, weights)
+            body, mean, std, size = bodies.of_timm(name, weights, pretrained=pretrained)
     return Extractor(body, mean, std, size).eval().requires_grad_(False)
 
 
