@@ -16,7 +16,7 @@ from ursa.data.sources.folder_source import from_folder
 from ursa.embed import pipeline
 from ursa.embed import resize as fast_resize
 from ursa.errors import DataError
-from ursa.learner import picture_data
+from ursa.learner.picture_data import PictureInputs
 from ursa.plots.reading import file_tile, sample
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
@@ -77,8 +77,8 @@ def test_all_see_the_same(catalog, preparation):
     ways = {
         "embedding": embedded(files, preparation),
         "training": [*Views(catalog, preparation)],
-        "learner": picture_data.views(files, preparation).numpy(),
-        "learner, one at a time": [picture_data.views(str(file), preparation)[0].numpy() for file in files],
+        "learner": PictureInputs(preparation).read(files)[0].numpy(),
+        "learner, one at a time": [PictureInputs(preparation).read(str(file))[0][0].numpy() for file in files],
     }
     for way, views in ways.items():
         assert np.array_equal(np.stack(views), quick), way
@@ -108,10 +108,10 @@ def test_pixels_are_seen_as_they_are_by_all(photo):
     seen = preparation.view(pixels)
     assert np.array_equal(sandbox.view(pixels, preparation), seen)
     assert np.array_equal(predictor(preparation).view(pixels), seen)
-    assert np.abs(picture_data.views([pixels, pixels], preparation).numpy().astype(int) - seen).max() <= 2
+    assert np.abs(PictureInputs(preparation).read([pixels, pixels])[0].numpy().astype(int) - seen).max() <= 2
     for wrong in (pixels[..., 0], pixels.astype(np.float32), pixels[:0]):
         with pytest.raises(DataError, match="of uint8"):
-            picture_data.views(wrong, preparation)
+            PictureInputs(preparation).read(wrong)
 
 
 def test_refusals_come_in_their_places_and_fill_nothing(catalog, tmp_path):

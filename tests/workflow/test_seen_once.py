@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import torch
 from ursa import sandbox
 from ursa.embed import backbone, bodies
 from ursa.embed.extractor import Extractor
-from ursa.prepared.setup import Clock, prepared
+from ursa.prepared.setup import Clock, Setup, prepared
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe
 from ursa.sandbox.pool import Pool
@@ -21,6 +20,7 @@ from ursa.workflow.check import check
 from ursa.workflow.held_out import HeldOut
 from ursa.workflow.train import train
 
+PIXELS = {"backbone": "pixels", "precision": "fp32"}
 ALL_PARTS = {"valid": 0.25, "test": 0.2, "train_dev": 0.15}
 
 
@@ -63,19 +63,19 @@ def loaded(monkeypatch):
     backbone._built.cache_clear()
 
 
-def parts_of(folder, options, recipe) -> Parts:
-    return Parts.of(parted(prepared(folder, options, Clock()), recipe)[0])
+def parts_of(folder, recipe) -> Parts:
+    return Parts.of(parted(prepared(folder, Setup.of(**PIXELS), Clock()), recipe)[0])
 
 
-def test_without_epochs_nothing_is_read_or_run_again(folder, pixels, tmp_path, seen, loaded):
+def test_without_epochs_nothing_is_read_or_run_again(folder, tmp_path, seen, loaded):
     decoded, run = seen
     recipe = Recipe.of(epochs=0, **ALL_PARTS)
-    checked = check(folder, pixels)
+    checked = check(folder, **PIXELS)
     assert sum(decoded.values()) == len(checked.catalog) == 36
     views = set(run)
     decoded.clear()
     run.clear()
-    result = train(folder, pixels, recipe, out=tmp_path / "m.ursa")
+    result = train(folder, recipe=recipe, out=tmp_path / "m.ursa", **PIXELS)
     assert sum(decoded.values()) == 0
     assert not views & set(run)
     assert sum(run.values()) == result.pictures["valid"]  # of their thumbnails, to compare network and file
@@ -85,14 +85,14 @@ def test_without_epochs_nothing_is_read_or_run_again(folder, pixels, tmp_path, s
     assert len(loaded) == 1
 
 
-def test_what_is_fine_tuned_sees_validation_once_an_epoch_and_the_rest_once(folder, pixels, tmp_path, seen, loaded):
+def test_what_is_fine_tuned_sees_validation_once_an_epoch_and_the_rest_once(folder, tmp_path, seen, loaded):
     """Before: epochs + 4 times, and the test part twice."""
     decoded, run = seen
     recipe = Recipe.of(epochs=3, batch_size=8, head_lr=1e-2, patience=0, **ALL_PARTS)
-    parts = parts_of(folder, pixels, recipe)
+    parts = parts_of(folder, recipe)
     decoded.clear()
     run.clear()
-    result = train(folder, pixels, recipe, out=tmp_path / "m.ursa")
+    result = train(folder, recipe=recipe, out=tmp_path / "m.ursa", **PIXELS)
     again = result.kept == "fine-tuned"
     assert {decoded[key] for key in parts.valid.rows["sha256"]} == {3 + again}  # again: for the exported file
     for part in (parts.test, parts.train_dev):
@@ -101,10 +101,9 @@ def test_what_is_fine_tuned_sees_validation_once_an_epoch_and_the_rest_once(fold
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_probe_says_by_the_store_what_it_says_of_the_pictures(folder, pixels, precision):
+def test_the_probe_says_by_the_store_what_it_says_of_the_pictures(folder, precision):
     """In bf16 the store's vectors are rounded, as those are that the probe was fitted to and cross-validated on."""
-    options = replace(pixels, precision=precision)
-    ready = prepared(folder, options, Clock())
+    ready = prepared(folder, Setup.of(backbone="pixels", precision=precision), Clock())
     recipe = Recipe.of(epochs=0, **ALL_PARTS)
     parts = Parts.of(parted(ready, recipe)[0])
     head = probed(parts.learn, parts.labels, ready, recipe).head
@@ -118,12 +117,12 @@ def test_the_probe_says_by_the_store_what_it_says_of_the_pictures(folder, pixels
         assert (stored.of_probe(part).argmax(1) == run.argmax(1)).mean() > 0.9
 
 
-def test_mirror_images_are_run_as_they_are_not_in_the_store(folder, pixels, tmp_path, seen):
+def test_mirror_images_are_run_as_they_are_not_in_the_store(folder, tmp_path, seen):
     decoded, _ = seen
     recipe = Recipe.of(epochs=0, tta=2, **ALL_PARTS)
-    parts = parts_of(folder, pixels, recipe)
+    parts = parts_of(folder, recipe)
     decoded.clear()
-    result = train(folder, pixels, recipe, out=tmp_path / "m.ursa")
+    result = train(folder, recipe=recipe, out=tmp_path / "m.ursa", **PIXELS)
     assert {decoded[key] for key in parts.test.rows["sha256"]} == {1}
     predictor, catalog = Predictor(result.bundle), parts.test
     right = [predictor(file).label == label for file, label in zip(catalog.files(), catalog.rows["label"], strict=True)]
