@@ -15,7 +15,7 @@ from ursa.embed.backbone import Backbone
 from ursa.embed.extractor import Extractor
 from ursa.errors import BundleError, DataError
 from ursa.export.card import plain
-from ursa.export.parity import LIMIT, parity
+from ursa.export.parity import LIMIT, STAND_INS, parity, stand_ins
 from ursa.export.write_bundle import export, write
 from ursa.serve.predictor import Predictor
 from ursa.training.classifier import Classifier
@@ -36,11 +36,13 @@ def model():
     return Classifier(Backbone("pixels").load(), 960, 3).eval()
 
 
-def exported(model, views, out, learned=None):
+def exported(model, views, out, learned=None, **options):
     learned = predict(model, views) if learned is None else learned
     numbers = {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "method": "made up"}}
     training = {"backbone": "pixels", "kept": "probe", "pictures": {"a": 1, "b": 2, "c": 3}}
-    return export(model, LABELS, PREPARATION, out, views=views, learned=learned, training=training, metrics=numbers)
+    return export(
+        model, LABELS, PREPARATION, out, views=views, learned=learned, training=training, metrics=numbers, **options
+    )
 
 
 @pytest.mark.parametrize("name", ["model.ursa", "folder"])
@@ -167,3 +169,35 @@ def test_a_class_name_in_the_card_is_text(name):
     assert "<" not in shown and "\x1b" not in shown
     for mark in "|[](*_`.@":
         assert shown.count(mark) == shown.count("\\" + mark)
+
+
+def test_stand_ins_are_made_of_thumbnails_and_are_the_same_each_time(photo):
+    thumbnails = [photo(seed, 32, 32)[..., 0].tobytes() for seed in range(STAND_INS + 8)]
+    made = stand_ins(thumbnails, 64, seed=3)
+    assert len(made) == STAND_INS and {view.shape for view in made} == {(64, 64, 3)}
+    assert all(np.array_equal(one, other) for one, other in zip(made, stand_ins(thumbnails, 64, seed=3), strict=True))
+    assert len(stand_ins(thumbnails[:1], 64)) == 1
+    for number, view in ((0, made[0]), (-1, made[-1])):  # spread over all of them, and recognizable
+        small = view.mean(2).reshape(32, 2, 32, 2).mean((1, 3)).ravel()
+        assert np.corrcoef(small, np.frombuffer(thumbnails[number], np.uint8))[0, 1] > 0.8
+    assert view.std((0, 1)).min() > 5 and len({tuple(view.mean((0, 1)).round()) for view in made}) == len(made)
+
+
+@pytest.mark.parametrize("layer", ["head.weight", "extractor.scale", "standardize.mean"])
+def test_stand_ins_tell_a_network_that_was_exported_wrongly(model, photo, tmp_path, layer):
+    stand = stand_ins([photo(seed, 32, 32)[..., 0].tobytes() for seed in range(8)], 64)
+    learned = predict(model, stand)
+    before = model.state_dict()[layer].clone()
+    with torch.no_grad():
+        model.state_dict()[layer].mul_(1.2).add_(0.02)
+    try:
+        with pytest.raises(BundleError, match="does not predict"):
+            exported(model, stand, tmp_path / "m.ursa", learned)
+    finally:
+        model.state_dict()[layer].copy_(before)
+
+
+def test_a_bundle_says_on_what_it_was_compared(model, views, tmp_path):
+    predictor = exported(model, views, tmp_path / "m.ursa", compared_on="thumbnails")
+    assert predictor.bundle.document["parity"].keys() == {"thumbnails", "difference"}
+    assert "on 11 pictures made of thumbnails." in predictor.bundle.parts["card.md"].decode()

@@ -96,3 +96,34 @@ def test_a_run_that_diverges_says_so(catalog, extractor, head):
     with pytest.raises(TrainingError, match="diverged") as problem:
         tuned(catalog, model, Recipe.of(epochs=1))
     assert "from the start" in str(problem.value)
+
+
+class Counted:
+    """Views, and how often somebody went through them."""
+
+    def __init__(self, views):
+        self.views, self.times = views, 0
+
+    def __iter__(self):
+        self.times += 1
+        return iter(self.views)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_validation_is_run_once_an_epoch_and_the_probe_s_answers_may_be_known(catalog, extractor, head, epochs, known):
+    """The answers of the best epoch are remembered: it is not run again to say what was kept."""
+    views, recipe = Counted(Views(catalog, PREPARATION)), Recipe.of(epochs=epochs, batch_size=8, head_lr=1e-2)
+    wrong = np.roll(catalog.targets(), 5)  # so that there is something to gain on the probe
+    model = Classifier.from_probe(extractor, head[0])
+    before = fine_tuning.predict(model, Views(catalog, PREPARATION)) if known else None
+    batches = Batches(catalog, wrong, PREPARATION, batch_size=8)
+    outcome = fine_tuning.fine_tune(model.train(), batches, views, wrong, recipe.optim, before=before)
+    assert views.times == epochs + (not known)
+    assert outcome.kept == ("fine-tuned" if epochs else "probe")
+    np.testing.assert_allclose(outcome.before, head[1], atol=1e-5)
+    np.testing.assert_allclose(
+        fine_tuning.predict(outcome.model, Views(catalog, PREPARATION)), outcome.after, atol=1e-6
+    )
+    best = max(outcome.epochs, key=lambda record: record["accuracy"])
+    assert (outcome.after.argmax(1) == wrong).mean() == pytest.approx(best["accuracy"])
