@@ -12,6 +12,7 @@ import polars as pl
 
 from ursa import workspace
 from ursa.core.labels import Labels
+from ursa.core.tasks import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ursa.errors import DataError
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -36,10 +37,10 @@ SCHEMA = pl.Schema(_COLUMNS)
 
 # What is learned is told by the type of `label`.
 TASKS: dict[pl.DataType, str] = {
-    pl.String(): "single-label",  # one class a picture
-    pl.List(pl.String): "multi-label",  # any number of them, none too
-    pl.Float64(): "regression",  # a number
-    pl.List(pl.Float64): "regression",  # several numbers, as many for each picture
+    pl.String(): SINGLE_LABEL,  # one class a picture
+    pl.List(pl.String): MULTI_LABEL,  # any number of them, none too
+    pl.Float64(): REGRESSION,  # a number
+    pl.List(pl.Float64): REGRESSION,  # several numbers, as many for each picture
 }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import seeds, statistics
+from ursa.core import seeds, statistics, stratified
 from ursa.core.statistics import softmax
 from ursa.errors import DataError
 
@@ -103,20 +103,15 @@ def assign_folds(targets: I64, groups: I64, folds: int, seed: int) -> I64:
     Uses fewer folds when the largest class has fewer groups than that; a class with a single group is held out once,
     and nobody can then have learned it.
     """
-    first, member = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    first = np.unique(groups, return_index=True)[1]
     if len(first) < 2:
         raise DataError(
             "a classifier needs at least two different pictures",
             found=f"{len(groups)} copies of one" if len(groups) > 1 else "one",
             fix="add pictures",
         )
-    of_group = targets[first]
-    folds = max(2, min(folds, int(np.bincount(of_group).max())))
-    shuffled = seeds.generator(seed, "folds").permutation(len(first))
-    by_class = shuffled[np.argsort(of_group[shuffled], kind="stable")]
-    fold = np.empty(len(first), np.int64)
-    fold[by_class] = np.arange(len(first)) % folds  # dealt round: any two folds differ by at most one group a class
-    return fold[member.reshape(-1)]
+    folds = max(2, min(folds, int(np.bincount(targets[first]).max())))
+    return stratified.folds(targets, groups, folds, seeds.generator(seed, "folds"))
 
 
 class _Problems:

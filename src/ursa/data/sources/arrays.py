@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.core.decoding.image import Pixels
+from ursa.core.tasks import is_one_hot
 from ursa.data.catalog import Catalog
 from ursa.data.sources.class_names import Naming, Target, in_numpy
 from ursa.data.sources.write_folder import Item, folders_can_be, of_item, write_folder
@@ -133,8 +134,8 @@ def _not_finite(name: str, pictures: Array) -> tuple[str, int] | None:
 
 def _labels(ys: Mapping[str, Any], naming: Naming) -> dict[str, list[Target] | None]:
     arrays = {name: _numbers(in_numpy(y)) for name, y in ys.items()}
-    flat = [y for y in arrays.values() if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1]
-    one_hot = bool(flat) and all(bool(np.isin(y, (0, 1)).all()) for y in flat)
+    tables = [y for y in arrays.values() if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1]
+    one_hot = bool(tables) and all(map(is_one_hot, tables))
     labels = {name: None if y is None else _each(name, y, naming, one_hot) for name, y in arrays.items()}
     kinds = {type(label).__name__ for each in labels.values() for label in each or () if label is not None}
     if len(kinds) > 1:

@@ -5,13 +5,13 @@ from typing import Any
 
 import polars as pl
 
+from ursa.core.tasks import TASKS
 from ursa.errors import DataError
 
 # What is learned, when it is not said: several columns or lists are several labels or numbers; text is a class; numbers
 # with a fraction are numbers. Whole numbers are classes where there are few of them or the column's name says so.
 FEW = 20
 CLASSES = ("label", "class", "categor", "species", "breed", "tag")  # in the name of the column
-TASKS = ("single-label", "multi-label", "regression")
 
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _WHOLE = r"^[+-]?\d+$"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from ursa.core import seeds
+from ursa.core import seeds, stratified
 from ursa.errors import DataError
 from ursa.training.batches.inputs import InputScaling, to_tensors
 from ursa.training.batches.splits import ArraySplit, DatasetSplit, Split
@@ -257,18 +257,10 @@ def _drawn(targets: Any, count: int, share: float, seed: int) -> npt.NDArray[np.
     """[N] True for the examples that are put aside: the share of each class, or of all where there are no classes."""
     if count < 2:
         raise DataError("one example cannot be both learned from and validated on", fix="give a validation part too")
-    order = seeds.generator(seed, "valid").permutation(count)
     classes = np.zeros(count, np.int64)
     if isinstance(targets, Tensor) and targets.dtype == torch.int64 and targets.ndim == 1:
         classes = targets.numpy()
-    sorted_by_class = order[np.argsort(classes[order], kind="stable")]
-    aside = np.zeros(count, np.bool_)
-    # Every 1/share-th of the classes one after the other: each class gives its share, to within one example.
-    places = np.floor((np.arange(max(1, round(share * count))) + 0.5) * count / max(1, round(share * count)))
-    aside[sorted_by_class[places.astype(np.int64).clip(max=count - 1)]] = True
-    if aside.all():
-        aside[sorted_by_class[0]] = False
-    return aside
+    return stratified.put_aside(classes, share, seeds.generator(seed, "valid"))
 
 
 def _taken(tree: Any, rows: npt.NDArray[np.bool_]) -> Any:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ursa.core.labels import Labels
+from ursa.core.tasks import task_of
 from ursa.data.sources.class_names import in_numpy
 from ursa.errors import DataError
 from ursa.training.tasks.losses import MISSING
@@ -142,13 +143,14 @@ def _single(y: Any, names: Sequence[str] | None, output: Any, standardize: bool)
     if array.dtype.kind not in "biuf":
         raise DataError("the targets are of no kind that is known", found=array.dtype, fix="classes, text or numbers")
     dtype = None if names is not None else str(array.dtype)
-    if array.ndim > 1 and array.shape[1] > 1 and _is_one_hot(array):
+    task = task_of(array)
+    if task == "multi-label":
         dtype = None if names is not None else "int64"
         return Targets("multi-label", _names(names, array.shape[1]), dtype=dtype, missing=_gaps(array, output))
-    if array.dtype.kind == "f":
+    if task == "regression":
         scaling = TargetScaling.measured(array) if standardize else None
         return Targets("regression", missing=_gaps(array, output), scaling=scaling)
-    if array.ndim == 1 or array.shape[1:] == (1,):
+    if task == "single-label":
         gaps = bool((array == MISSING).any())
         _check_classes(array, names)
         _no_gaps(gaps, output)
@@ -188,11 +190,6 @@ def _no_gaps(gaps: bool, output: Any) -> None:
     if gaps and output is None:
         fix = "leave those examples out; only one of several outputs may lack some"
         raise DataError("some targets are missing", found="NaN, None or -1", fix=fix)
-
-
-def _is_one_hot(array: Array) -> bool:
-    known = array[~np.isnan(array)] if array.dtype.kind == "f" else array
-    return bool(np.isin(known, (0, 1)).all())
 
 
 def _is_missing(label: Any) -> bool:
