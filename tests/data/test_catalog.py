@@ -31,7 +31,7 @@ def test_columns_that_are_not_given_are_null_and_all_have_their_type():
 def test_an_empty_catalog_is_a_catalog():
     empty = Catalog.of(ROOT, {})
     assert len(empty) == 0 and empty.ids == [] and empty.labels.names == () and empty.counts() == {}
-    assert empty.copies().tolist() == []
+    assert empty.duplicate_groups().tolist() == []
 
 
 def test_an_id_that_occurs_twice_is_refused_by_name():
@@ -85,11 +85,11 @@ def same(numbers: np.ndarray) -> set[frozenset[int]]:
 
 def test_the_same_bytes_and_the_same_group_go_together_across_each_other():
     given_one = catalog(sha256=["x", "x", "y", "y", None, "z"], group=[None, "g", "g", None, None, None])
-    assert same(given_one.copies()) == {frozenset({0, 1, 2, 3}), frozenset({4}), frozenset({5})}
+    assert same(given_one.duplicate_groups()) == {frozenset({0, 1, 2, 3}), frozenset({4}), frozenset({5})}
 
 
 def test_a_group_that_is_called_like_an_id_is_still_another():
-    assert same(catalog(id=["a", "b"], group=["b", None]).copies()) == {frozenset({0}), frozenset({1})}
+    assert same(catalog(id=["a", "b"], group=["b", None]).duplicate_groups()) == {frozenset({0}), frozenset({1})}
 
 
 few = st.one_of(st.none(), st.integers(0, 5).map(str))
@@ -97,7 +97,7 @@ few = st.one_of(st.none(), st.integers(0, 5).map(str))
 
 @given(st.lists(st.tuples(few, few), min_size=1, max_size=14))
 def test_copies_are_the_finest_division_that_keeps_bytes_and_groups_together(rows):
-    numbers = catalog(sha256=[sha for sha, _ in rows], group=[group for _, group in rows]).copies()
+    numbers = catalog(sha256=[sha for sha, _ in rows], group=[group for _, group in rows]).duplicate_groups()
     near = np.eye(len(rows), dtype=bool)
     for i, one in enumerate(rows):
         for j, other in enumerate(rows):

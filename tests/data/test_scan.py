@@ -21,7 +21,7 @@ VIEW = Preparation(32)
 def scanned(root: Path, before: Catalog | None = None) -> Catalog:
     catalog = from_folder(root)
     if before is not None:
-        catalog = scan.remembered(catalog, before)
+        catalog = scan.with_known_facts(catalog, before)
     todo = scan.unscanned(catalog).to_list()
     known = [scan.FileInfo(*row) for row in catalog.rows.select(scan.FACTS).iter_rows()]
     found = [
@@ -75,7 +75,7 @@ def test_the_same_bytes_have_the_same_hash_under_any_name(tmp_path, picture_fold
     catalog = scanned(tmp_path)
     same = catalog.rows.filter(pl.col("sha256").is_duplicated())["id"].to_list()
     assert same == ["green/copy.png", "red/red_001.png"]
-    copies = dict(zip(catalog.ids, catalog.copies(), strict=True))
+    copies = dict(zip(catalog.ids, catalog.duplicate_groups(), strict=True))
     assert copies["green/copy.png"] == copies["red/red_001.png"]
     assert len(set(copies.values())) == 6
 
@@ -132,10 +132,10 @@ def test_what_was_judged_by_its_head_is_not_looked_at_again_until_it_changes(tmp
     film = sparse(tmp_path / "red" / "film.mp4", FILM, picture_file.LARGE + 1)
     sparse(tmp_path / "red" / "huge.png", PNG, picture_file.MAX_BYTES + 1)
     before = scanned(tmp_path)
-    again = scan.remembered(from_folder(tmp_path), before)
+    again = scan.with_known_facts(from_folder(tmp_path), before)
     assert again.rows.equals(before.rows) and not scan.unscanned(again).any()
     film.write_bytes(b"<html>")
-    changed = scan.remembered(from_folder(tmp_path), before)
+    changed = scan.with_known_facts(from_folder(tmp_path), before)
     assert changed.where(scan.unscanned(changed)).ids == ["red/film.mp4"]
 
 
@@ -202,7 +202,7 @@ def test_every_shape_has_a_hash(shape):
 def test_facts_are_remembered_for_files_that_have_not_changed(tmp_path, picture_folder):
     picture_folder(tmp_path, {"red": 3, "green": 3})
     before = scanned(tmp_path)
-    again = scan.remembered(from_folder(tmp_path), before)
+    again = scan.with_known_facts(from_folder(tmp_path), before)
     assert again.rows.equals(before.rows)
     assert not scan.unscanned(again).any()
 
@@ -215,7 +215,7 @@ def test_only_what_is_new_or_changed_is_scanned_again(tmp_path, picture_folder, 
     touched = tmp_path / "red" / "red_001.png"
     os.utime(touched, ns=(0, touched.stat().st_mtime_ns + 1))
     (tmp_path / "red" / "red_002.jpg").unlink()
-    again = scan.remembered(from_folder(tmp_path), before)
+    again = scan.with_known_facts(from_folder(tmp_path), before)
     assert again.where(scan.unscanned(again)).ids == ["green/new.png", "red/red_000.jpg", "red/red_001.png"]
     assert again.ids == from_folder(tmp_path).ids
 
@@ -224,7 +224,7 @@ def test_remembered_facts_keep_the_new_label_and_split(tmp_path, picture_folder)
     picture_folder(tmp_path, {"red": 2, "green": 2})
     before = scanned(tmp_path)
     relabeled = from_folder(tmp_path).with_columns(label=pl.lit("blue"), split=pl.lit("test"))
-    again = scan.remembered(relabeled, before)
+    again = scan.with_known_facts(relabeled, before)
     assert set(again.rows["label"]) == {"blue"} and set(again.rows["split"]) == {"test"}
     assert again.rows["sha256"].to_list() == before.rows["sha256"].to_list()
 
@@ -239,7 +239,7 @@ def test_a_problem_of_the_bytes_is_remembered_but_not_one_of_permission(public_p
         before = scanned(public_path)
     assert before.rows["problem"].to_list() == ["not a picture: an HTML page", "cannot be opened: Permission denied"]
     secret.chmod(0o644)  # changes neither size nor time
-    again = scan.remembered(from_folder(public_path), before)
+    again = scan.with_known_facts(from_folder(public_path), before)
     assert again.where(scan.unscanned(again)).ids == ["cat/secret.png"]
     assert scanned(public_path, before).rows["problem"].to_list() == ["not a picture: an HTML page", None]
 

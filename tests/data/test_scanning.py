@@ -57,5 +57,5 @@ def test_what_needed_a_decoder_is_looked_at_again_the_next_time(tmp_path, pictur
     catalog = from_folder(picture_folder(tmp_path, {"red": 3}))
     before = scanned(catalog)
     reasons = ["needs a decoder: HEIC (...)", "truncated: the JPEG file ends too early", None]
-    remembered = scan.remembered(catalog, before.with_columns(problem=pl.Series("problem", reasons)))
+    remembered = scan.with_known_facts(catalog, before.with_columns(problem=pl.Series("problem", reasons)))
     assert scan.unscanned(remembered).to_list() == [True, False, False]

@@ -10,7 +10,7 @@ from hypothesis import given as given_examples
 from hypothesis import strategies as st
 
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import remember, remembered
+from ursa.data.saved_splits import load_splits, save_splits
 from ursa.data.split import folds, poor_split, split, with_fold, with_valid
 from ursa.errors import DataError
 
@@ -71,8 +71,10 @@ def test_copies_and_groups_never_straddle(given_one, seed, share):
 @given(catalogs, st.integers(0, 5), st.floats(0.05, 0.95))
 def test_every_class_that_could_be_trained_still_can_be(given_one, seed, share):
     found = valid_of(given_one, seed=seed, share=share)
-    tested = set(given_one.copies()[(given_one.rows["split"] == "test").fill_null(False).to_numpy()])
-    bound = pl.Series([group in tested for group in given_one.copies()])  # where nobody placed it, it joins its copy
+    tested = set(given_one.duplicate_groups()[(given_one.rows["split"] == "test").fill_null(False).to_numpy()])
+    bound = pl.Series(
+        [group in tested for group in given_one.duplicate_groups()]
+    )  # where nobody placed it, it joins its copy
     before = set(given_one.rows.filter((pl.col("split") == "train") | (pl.col("split").is_null() & ~bound))["label"])
     assert set(found.of_split("train").rows["label"]) == before
 
@@ -272,15 +274,15 @@ def test_parts_that_are_given_are_kept_whatever_is_remembered():
 
 def test_remembering_survives_and_keeps_seeds_and_vanished_pictures_apart(tmp_path):
     path = tmp_path / "splits.parquet"
-    assert remembered(path, 0) == {}
+    assert load_splits(path, 0) == {}
     first = split(plain(a=20))
-    remember(path, first, 0)
-    remember(path, split(plain(a=20), seed=1), 1)
-    remember(path, split(plain(a=10), before=remembered(path, 0)), 0)
-    assert remembered(path, 0) == by_bytes(first) != remembered(path, 1)
+    save_splits(path, first, 0)
+    save_splits(path, split(plain(a=20), seed=1), 1)
+    save_splits(path, split(plain(a=10), before=load_splits(path, 0)), 0)
+    assert load_splits(path, 0) == by_bytes(first) != load_splits(path, 1)
     path.write_bytes(b"torn")
     with pytest.raises(DataError, match="cannot read which pictures were put aside"):
-        remembered(path, 0)
+        load_splits(path, 0)
 
 
 @pytest.mark.parametrize(

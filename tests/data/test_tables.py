@@ -270,14 +270,14 @@ def test_a_file_that_is_not_there_keeps_its_row_and_its_problem_through_a_scan(c
     catalog = csv("file,label\na.jpg,x\ngone.jpg,y\na.jpg/b.jpg,y\n")
     assert catalog.rows["problem"].to_list() == [None, MISSING, MISSING] and catalog.labels.names == ("x", "y")
     assert scan.unscanned(catalog).to_list() == [True, False, False]
-    assert scan.remembered(catalog, catalog).rows["problem"].to_list() == [None, MISSING, MISSING]
+    assert scan.with_known_facts(catalog, catalog).rows["problem"].to_list() == [None, MISSING, MISSING]
 
 
 def test_a_file_that_comes_back_is_looked_at(csv, root):
     text = "file,label\na.jpg,x\ngone.jpg,y\n"
     before = csv(text)
     (root / "gone.jpg").touch()
-    assert scan.unscanned(scan.remembered(csv(text), before)).all()
+    assert scan.unscanned(scan.with_known_facts(csv(text), before)).all()
 
 
 def test_a_file_listed_twice_is_two_rows(csv):

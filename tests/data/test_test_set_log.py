@@ -63,4 +63,4 @@ def test_the_second_look_is_a_finding_and_every_further_one_a_graver():
     assert repeated_use(0, 10) == repeated_use(1, 10) == []
     scores = [repeated_use(count, 10)[0].score for count in (2, 3, 10)]
     assert scores == sorted(scores) and 0 < scores[0] < scores[-1] < 1
-    assert "looked at 3 times" in repeated_use(3, 10)[0].evidence
+    assert "used 3 times" in repeated_use(3, 10)[0].evidence

@@ -22,7 +22,7 @@ from ursa.core.finding import Finding
 from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
 from ursa.data.download.ledger import Ledger, Outcome
-from ursa.data.saved_splits import remember
+from ursa.data.saved_splits import save_splits
 from ursa.embed.store import Store
 from ursa.errors import DataError
 from ursa.workflow.check import check
@@ -40,7 +40,7 @@ def whole(tmp_path_factory, picture_folder, pixels):
         split=pl.when(pl.col("id").str.contains("_00[01]")).then(pl.lit("test")).otherwise(pl.lit("train"))
     )
     space = Workspace.open(folder)
-    remember(space.splits, drawn, 0)
+    save_splits(space.splits, drawn, 0)
     test_set_log.record_use(space.test_set_log, "train", "model", drawn.rows["sha256"])
     with Ledger(space) as ledger:
         ledger.add(Outcome("http://pictures.example/1.jpg", "red", "red/red_000.jpg"))
@@ -470,4 +470,4 @@ def test_a_list_of_parts_with_more_rows_than_bytes_is_not_unfolded(tmp_path):
     rows.write_parquet(path)
     assert path.stat().st_size < 100_000
     with pytest.raises(DataError, match="put aside"):
-        remember(path, Catalog.of(tmp_path, {"id": [], "path": []}), 0)
+        save_splits(path, Catalog.of(tmp_path, {"id": [], "path": []}), 0)

@@ -164,13 +164,13 @@ def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_p
     assert second.test_set_uses == 2
     assert [finding.kind for finding in second.findings] == ["test-looked-at"]
     assert json.loads(json.dumps(second.to_json()))["test_set_uses"] == 2
-    assert "looked at 2 times" in second.report.read_text()
+    assert "used 2 times" in second.report.read_text()
 
 
 def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_path, picture_folder, pixels):
     from PIL import Image
 
-    from ursa.data.saved_splits import remembered
+    from ursa.data.saved_splits import load_splits
     from ursa.workflow.check import check
 
     folder = picture_folder(tmp_path / "pictures", {"red": 20, "green": 20})
@@ -179,7 +179,7 @@ def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_pat
             picture.resize((40, 40)).save(folder / "red" / f"small_{file.stem}.png")
     train(folder, **pixels, recipe=Recipe.of(epochs=0), out=tmp_path / "model.ursa")
     catalog = check(folder, **pixels).catalog
-    parts = remembered(folder / ".ursa" / "splits.parquet", 0)
+    parts = load_splits(folder / ".ursa" / "splits.parquet", 0)
     of = {id: parts[key] for id, key in zip(catalog.ids, catalog.rows["sha256"], strict=True)}
     for file in (folder / "red").glob("small_*"):
         (original,) = [id for id in of if id.startswith("red/" + file.stem.removeprefix("small_") + ".")]

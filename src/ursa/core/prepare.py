@@ -1,7 +1,7 @@
 """Picture -> what the model sees. Defined once, here; training, embedding, export and server all call it.
 
-The whole picture is fitted into a square, its shape kept, the rest filled with grey: measured on the shared sets this
-beats cropping and squashing (docs/decisions.md, 2026-11-21). Normalisation is the first layer of every model
+The whole picture is fitted into a square, its shape kept, the rest filled with gray: measured on the shared sets this
+beats cropping and squashing (docs/decisions.md, 2026-11-21). Normalization is the first layer of every model
 (`pictures [N, size, size, 3] uint8` goes in), so nothing outside the model can get it wrong.
 """
 
@@ -16,7 +16,7 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.threads import batched
 from ursa.errors import DataError
 
-FILL = 114  # grey of the bars: near ImageNet's mean brightness (0.449 * 255 = 114), so it normalises to about zero
+FILL = 114  # gray of the bars: near ImageNet's mean brightness (0.449 * 255 = 114), so it normalizes to about zero
 
 FITS = ("pad", "squash", "crop")
 
@@ -50,7 +50,7 @@ class Preparation:
     def view(self, pixels: Pixels, out: Pixels | None = None, by: Resize | None = None) -> Pixels:
         """pixels [h, w, 3] uint8 -> view [size, size, 3] uint8, bilinear with antialiasing; put into a blank `out`.
 
-        by: another implementation of `resize`, which agrees with it to 2 grey levels (`embed/resize.py`).
+        by: another implementation of `resize`, which agrees with it to 2 gray levels (`embed/resize.py`).
         """
         view = self.blank(1)[0] if out is None else out
         shown = self.shown(view, pixels.shape[1], pixels.shape[0])
@@ -60,7 +60,7 @@ class Preparation:
         return view
 
     def blank(self, count: int) -> Pixels:
-        """[count, size, size, 3] to be filled by `view`: grey where there may be bars."""
+        """[count, size, size, 3] to be filled by `view`: gray where there may be bars."""
         shape = (count, self.size, self.size, 3)
         return np.full(shape, FILL, np.uint8) if self.fit == "pad" else np.empty(shape, np.uint8)
 

@@ -30,7 +30,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "height": pl.Int64,
     "frames": pl.Int64,  # 1 unless it is an animation or has several pages; the first is what is seen
     "phash": pl.UInt64,  # difference hash (see data/scan.py)
-    "thumbnail": pl.Binary,  # 32 x 32 grey levels, row by row: by which near-duplicates are found
+    "thumbnail": pl.Binary,  # 32 x 32 gray levels, row by row: by which near-duplicates are found
     "problem": pl.String,  # why the picture cannot be used; null when it can
 }
 SCHEMA = pl.Schema(_COLUMNS)
@@ -120,7 +120,7 @@ class Catalog:
         """[N, M] the numbers of a regression."""
         return np.array([np.atleast_1d(numbers) for numbers in self.rows["label"]], np.float32)
 
-    def copies(self) -> npt.NDArray[np.int64]:
+    def duplicate_groups(self) -> npt.NDArray[np.int64]:
         """[N] group numbers: equal for pictures with the same bytes or of the same given group, also in a chain."""
         rows = self.rows.select("group", "sha256", first="id")
         while True:

@@ -1,7 +1,7 @@
-"""Near copies: crops, mirror images, other sizes and encodings of one picture. catalog -> groups. Opens no file.
+"""Near-duplicates: crops, mirror images, other sizes and encodings of one picture. catalog -> groups. Opens no file.
 
-Hashes (here) and embeddings (`embed/neighbours.py`) only propose pairs; whether two pictures are one is decided by
-their miniatures, 32 x 32 grey, which every scan leaves in the catalog. One miniature is slid over the other, cropped on
+Hashes (here) and embeddings (`embed/similar_embeddings.py`) only propose pairs; whether two pictures are one is decided
+by their thumbnails, 32 x 32 gray, which every scan leaves in the catalog. One is slid over the other, cropped on
 any side and mirrored, and the two fields of gradients are correlated. Planted copies reach 0.95 and more where distinct
 photos stay below 0.93 (`benchmarks/near_copies.py`).
 """
@@ -27,8 +27,8 @@ TOO_ALIKE = 0.97  # planted copies of photos reach 0.95 and more
 CHANCE = 0.0005  # pairs tied by chance for each picture, at most: 0.1 % of the pictures
 NEAREST = 4  # proposals a picture by its hash: one good one is enough to join its group
 CROWD = 512  # a part of a hash that so many pictures share says nothing
-COMPARED = 40_000  # proposals by hash that are looked at, the closest ones: some seconds
-AT_ONCE = 4_000_000  # pairs held at a time; where pictures are all alike, no more are looked for
+COMPARED = 40_000  # proposals by hash that are compared, the closest ones: some seconds
+AT_ONCE = 4_000_000  # pairs held at a time; where pictures are all alike, no more are searched for
 PAIRS = 128  # compared at a time
 
 
@@ -38,7 +38,7 @@ class NearDuplicates:
 
     ids: tuple[str, ...]
     groups: I64  # [N] equal for copies, also in a chain; every other picture has a number of its own
-    pairs: I64  # [P, 2] rows of near copies: pairs of different bytes that look the same
+    pairs: I64  # [P, 2] rows of near-duplicates: pairs of different bytes that look the same
     scores: F32  # [P] how well the two agree, 1 at best
 
     def of(self, catalog: Catalog) -> I64:
@@ -47,7 +47,7 @@ class NearDuplicates:
         return np.array([group[id] for id in catalog.ids], np.int64)
 
     def members(self) -> list[I64]:
-        """The rows of each group of near copies, the bytes of some of which differ."""
+        """The rows of each group of near-duplicates, the bytes of some of which differ."""
         near = np.unique(self.groups[self.pairs])
         order = np.argsort(self.groups, kind="stable")
         first = np.searchsorted(self.groups[order], near)
@@ -77,14 +77,14 @@ def near_duplicates(catalog: Catalog, candidates: I64 | None = None) -> NearDupl
 
 
 def comparable(catalog: Catalog) -> I64:
-    """Rows that have a miniature, one of each picture that occurs several times."""
+    """Rows that have a thumbnail, one of each picture that occurs several times."""
     known = catalog.rows.with_row_index("row").filter(catalog.rows["thumbnail"].is_not_null())
     return known.unique("sha256", keep="first", maintain_order=True)["row"].cast(int).to_numpy().astype(np.int64)
 
 
 def with_groups(catalog: Catalog, others: I64 | None) -> I64:
     """[N] group numbers: equal for exact copies, the catalog's groups, and pictures with the same number in others."""
-    groups = catalog.copies()
+    groups = catalog.duplicate_groups()
     if others is None or not len(groups):
         return groups
     order = np.argsort(others, kind="stable")
@@ -163,7 +163,7 @@ def enough(scores: F32, pictures: int, share: float = 1.0) -> float:
     return float(max(ALIKE, 1 - least)) if 1 - least <= TOO_ALIKE else math.inf
 
 
-# --- miniatures ----------------------------------------------------------------------------------------------------
+# --- thumbnails ----------------------------------------------------------------------------------------------------
 
 COARSE, FINE = 8, 24  # cells a side
 SHARES = (1.0, 0.95, 0.9, 0.85, 0.8)  # of a side that a crop keeps
@@ -172,7 +172,7 @@ PROMISING = 0.6  # before that; the sides' moves add up to 0.2
 
 
 def gradient_correlation(thumbnails: F32, pairs: I64) -> F32:
-    """miniatures [M, 32, 32], pairs [P, 2] -> [P] correlation of gradients where one fits best into the other."""
+    """thumbnails [M, 32, 32], pairs [P, 2] -> [P] correlation of gradients where one fits best into the other."""
     parts = [pairs[first : first + PAIRS] for first in range(0, len(pairs), PAIRS)]
     done = [
         score
@@ -230,7 +230,7 @@ def _crops() -> F32:
 
 
 def _cut(thumbnails: F32, sides: F32) -> F32:
-    """miniatures [P, 32, 32], sides [P, 4] top, bottom, left, right -> means of the crop's FINE x FINE cells."""
+    """thumbnails [P, 32, 32], sides [P, 4] top, bottom, left, right -> means of the crop's FINE x FINE cells."""
     rows, columns = _weights(sides[:, :2], FINE), _weights(sides[:, 2:], FINE)
     return np.asarray(rows @ thumbnails @ columns.transpose(0, 2, 1), np.float32)
 
@@ -244,11 +244,11 @@ def _weights(crops: F32, cells: int) -> F32:
 
 
 def _gradients(cells: F32) -> F32:
-    """[P, n, n] -> [P, F] differences to the right and downwards, of length 1; of a picture of one colour 0."""
+    """[P, n, n] -> [P, F] differences to the right and downwards, of length 1; of a picture of one color 0."""
     right = (cells[:, :-1, 1:] - cells[:, :-1, :-1]).reshape(len(cells), -1)
     down = (cells[:, 1:, :-1] - cells[:, :-1, :-1]).reshape(len(cells), -1)
     field = np.concatenate([right, down], axis=1)
-    length = np.sqrt((field * field).sum(1, keepdims=True) + 1.0)  # 1: of one grey level nothing can be said
+    length = np.sqrt((field * field).sum(1, keepdims=True) + 1.0)  # 1: of one gray level nothing can be said
     return np.asarray(field / length, np.float32)
 
 

@@ -11,7 +11,7 @@ from ursa.core.prepare import resize
 def digits(folder: Path, *, side: int = 32, test: float = 0.2, seed: int = 0) -> Path:
     """scikit-learn's 1,797 handwritten digits (UCI ML repository, Alpaydin and Kaynak 1998) as picture folders.
 
-    Writes `train/<digit>/<number>.png` and `test/...`, grey pictures of side x side pixels enlarged from 8 x 8, dark
+    Writes `train/<digit>/<number>.png` and `test/...`, gray pictures of side x side pixels enlarged from 8 x 8, dark
     ink on white; `test` is the share that is put aside, drawn by the seed. Returns the folder.
     """
     from PIL import Image

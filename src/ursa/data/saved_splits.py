@@ -13,11 +13,11 @@ from ursa.errors import DataError
 PARTS = ("test", "valid", "train-dev")  # drawn in this order; "train" is what is left
 LARGEST = 256 << 20  # bytes of the file: some millions of pictures
 
-Remembered = Mapping[str, str]  # sha256 -> part
+SavedSplits = Mapping[str, str]  # sha256 -> part
 
 
-def remembered(path: Path, seed: int) -> Remembered:
-    """What was drawn with this seed, from the file that `remember` wrote; nothing where there is none."""
+def load_splits(path: Path, seed: int) -> SavedSplits:
+    """What was drawn with this seed, from the file that `save_splits` wrote; nothing where there is none."""
     table = _table(path).filter(pl.col("seed") == seed)
     return dict(zip(table["sha256"], table["part"], strict=True))
 
@@ -25,14 +25,14 @@ def remembered(path: Path, seed: int) -> Remembered:
 def put_aside_elsewhere(path: Path) -> int:
     """How many pictures somebody else has drawn for testing, or somebody in a file that was changed since.
 
-    Raises DataError as `remembered`.
+    Raises DataError as `load_splits`.
     """
     if workspace.read_sealed(path) is not None:
         return 0
     return int(_table(path).filter(pl.col("part") == "test")["sha256"].n_unique())
 
 
-def with_drawn_test(catalog: Catalog, before: Remembered) -> Catalog:
+def with_drawn_test(catalog: Catalog, before: SavedSplits) -> Catalog:
     """A scanned catalog -> one whose test part is the one that was drawn before, unless one is given."""
     if (catalog.rows["split"] == "test").any():
         return catalog
@@ -40,7 +40,7 @@ def with_drawn_test(catalog: Catalog, before: Remembered) -> Catalog:
     return catalog.with_columns(split=pl.when(sealed).then(pl.lit("test")).otherwise("split"))
 
 
-def remember(path: Path, catalog: Catalog, seed: int) -> None:
+def save_splits(path: Path, catalog: Catalog, seed: int) -> None:
     """Add the parts of a catalog's pictures to the file, in one piece; pictures that are gone stay known."""
     rows = catalog.usable().rows.filter(pl.col("sha256").is_not_null() & pl.col("split").is_not_null())
     new = rows.unique("sha256", keep="first", maintain_order=True).select(

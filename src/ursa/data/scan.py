@@ -42,15 +42,15 @@ class FileInfo:
 def read_file(file: Path, preparation: Preparation, by: Resize = resize) -> tuple[FileInfo, Pixels | None]:
     """file -> facts and view [size, size, 3], the view None where there is a problem. Never raises for a bad file."""
     seen, views = read_files([file], preparation, by)
-    (facts,) = compared(seen, views, preparation, by)
+    (facts,) = with_hashes(seen, views, preparation, by)
     return facts, views[0] if facts.problem is None else None
 
 
 def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[FileInfo], Pixels]:
     """N files -> their facts but for hash and thumbnail, and views [N, S, S, 3], blank where there is a problem.
 
-    by: see `Preparation.view`. What can wait is left to `compared`: each small call here has the threads wait for each
-    other.
+    by: see `Preparation.view`. What can wait is left to `with_hashes`: each small call here has the threads wait for
+    each other.
     """
     views, facts, datas = preparation.blank(len(files)), [FileInfo()] * len(files), {}
     for row, file in enumerate(files):
@@ -68,7 +68,7 @@ def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> t
     return facts, views
 
 
-def compared(facts: Sequence[FileInfo], views: Pixels, preparation: Preparation, by: Resize) -> list[FileInfo]:
+def with_hashes(facts: Sequence[FileInfo], views: Pixels, preparation: Preparation, by: Resize) -> list[FileInfo]:
     """Facts of N files and their views [N, S, S, 3] -> the facts with hash and thumbnail."""
     small = np.zeros((len(facts), THUMBNAIL, THUMBNAIL, 3), np.uint8)
     for fact, view, place in zip(facts, views, small, strict=True):
@@ -83,14 +83,14 @@ def compared(facts: Sequence[FileInfo], views: Pixels, preparation: Preparation,
 
 
 def gray(small: Pixels) -> Pixels:
-    """[..., 3] -> [...] grey levels (ITU-R BT.601)."""
+    """[..., 3] -> [...] gray levels (ITU-R BT.601)."""
     return np.asarray((small @ np.array([299, 587, 114], np.int32) + 500) // 1000).astype(np.uint8)
 
 
 def hashes(grays: Pixels) -> npt.NDArray[np.uint64]:
-    """greys [N, 32, 32] -> [N] difference hashes of 64 bits.
+    """grays [N, 32, 32] -> [N] difference hashes of 64 bits.
 
-    A bit says whether a cell of a 9 x 8 thumbnail is darker than its right neighbour (Krawetz 2013, "Kind of like
+    A bit says whether a cell of a 9 x 8 thumbnail is darker than its right neighbor (Krawetz 2013, "Kind of like
     that"). It survives resizing and re-encoding; near-duplicates differ in few bits.
     """
     rows = grays.reshape(-1, 8, THUMBNAIL // 8, THUMBNAIL).sum(2, dtype=np.int32)
@@ -110,7 +110,7 @@ def difference_hash(pixels: Pixels) -> int:
 
 
 def thumbnail(pixels: Pixels) -> bytes:
-    """pixels [h, w, 3] -> 32 x 32 grey levels, shape not kept: by which near-duplicates are found."""
+    """pixels [h, w, 3] -> 32 x 32 gray levels, shape not kept: by which near-duplicates are found."""
     return gray(resize(pixels, THUMBNAIL, THUMBNAIL)).tobytes()
 
 
@@ -122,10 +122,10 @@ def with_facts(catalog: Catalog, facts: Iterable[FileInfo]) -> Catalog:
     return catalog.with_columns(**columns)
 
 
-def remembered(catalog: Catalog, before: Catalog) -> Catalog:
+def with_known_facts(catalog: Catalog, before: Catalog) -> Catalog:
     """The catalog with the facts of an earlier scan, where size and time of the file have not changed.
 
-    A file that could not even be opened is looked at again: who may read it changes neither. So is one that needed a
+    A file that could not even be opened is tried again: who may read it changes neither. So is one that needed a
     decoder, which may have been installed since. One that was judged by its first bytes and its size has no sha256, and
     is known nevertheless.
     """
@@ -148,7 +148,7 @@ def load_scan(catalog: Catalog, path: Path) -> Catalog:
     if data is None:  # there is none, it is another user's, or damaged
         return catalog
     try:
-        return remembered(catalog, Catalog.from_parquet(data, path, catalog.root))
+        return with_known_facts(catalog, Catalog.from_parquet(data, path, catalog.root))
     except DataError:  # it is of another release of Ursa
         return catalog
 
@@ -167,5 +167,5 @@ def hashed(catalog: Catalog) -> Catalog:
 
 
 def unscanned(catalog: Catalog) -> pl.Series:
-    """[N] bool: rows that no scan has looked at yet."""
+    """[N] bool: rows that no scan has read yet."""
     return catalog.rows["sha256"].is_null() & catalog.rows["problem"].is_null()

@@ -1,4 +1,4 @@
-"""Catalog -> scanned catalog, without a backbone: every file is looked at once, on all cores, and nothing is kept of it
+"""Catalog -> scanned catalog, without a backbone: every file is read once, on all cores, and nothing is kept of it
 but its facts.
 """
 
@@ -14,7 +14,7 @@ from ursa.core.progress import Progress, silent
 from ursa.data import scan
 from ursa.data.catalog import SCHEMA, Catalog
 
-GROUP = 8  # files that a thread looks at together: what is small is then done for all of them at once
+GROUP = 8  # files that a thread reads together: what is small is then done for all of them at once
 CHUNK = 16  # groups between two reports
 
 _FACTS = pl.Schema({name: SCHEMA[name] for name in scan.FACTS})
@@ -23,9 +23,9 @@ _FACTS = pl.Schema({name: SCHEMA[name] for name in scan.FACTS})
 def scanned(
     catalog: Catalog, progress: Progress = silent, *, preparation: Preparation | None = None, by: Resize = resize
 ) -> Catalog:
-    """The catalog with the facts of every file that no scan has looked at yet.
+    """The catalog with the facts of every file that no scan has read yet.
 
-    Hash and miniature are made from the view of `preparation`, by default that of `ursa check`, so that they agree with
+    Hash and thumbnail are made from the view of `preparation`, by default that of `ursa check`, so that they agree with
     it. When this is interrupted, nothing of it is kept.
     """
     preparation = preparation or Preparation()
@@ -48,7 +48,7 @@ def scanned(
 
 
 def _facts(files: list[Path], preparation: Preparation, by: Resize) -> list[scan.FileInfo]:
-    return scan.compared(*scan.read_files(files, preparation, by), preparation, by)
+    return scan.with_hashes(*scan.read_files(files, preparation, by), preparation, by)
 
 
 def _frame(facts: Iterable[scan.FileInfo]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Catalog -> the same catalog with every usable picture in a part. Stratified; copies and groups stay together.
 
 What is drawn is a function of the seed and of the pictures' bytes: names, folders and the order of the rows play no
-part. What was drawn once is remembered (`Remembered`), so that pictures added later move no old one across.
+part. What was drawn once is remembered (`SavedSplits`), so that pictures added later move no old one across.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import polars as pl
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.data.near_duplicates import with_groups
-from ursa.data.saved_splits import PARTS, Remembered
+from ursa.data.saved_splits import PARTS, SavedSplits
 from ursa.errors import DataError, did_you_mean
 
 I64 = npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ def split(
     seed: int = 0,
     by: str = "label",
     groups: I64 | None = None,
-    before: Remembered | None = None,
+    before: SavedSplits | None = None,
 ) -> Catalog:
     """A catalog -> one whose usable rows are all "train", "train-dev", "valid" or "test"; other rows stay untouched.
 
@@ -157,7 +157,7 @@ def poor_split(catalog: Catalog, *, groups: I64 | None = None, **shares: float) 
                 _poor(
                     (),
                     f"The {name} part has no picture of {listed}{more}.",
-                    "Add different pictures of these classes: how well they are recognised cannot be told.",
+                    "Add different pictures of these classes: how well they are recognized cannot be told.",
                     {"part": name, "absent": [label for label, _ in absent]},
                 )
             )
@@ -236,7 +236,7 @@ def _shares(*, valid: float = 0.0, test: float = 0.0, train_dev: float = 0.0, by
     return shares
 
 
-def _recalled(keys: list[str | None], placed: Names, before: Remembered) -> Names:
+def _recalled(keys: list[str | None], placed: Names, before: SavedSplits) -> Names:
     """Parts that are not given come from memory."""
     there = {where for where in placed if where in PARTS}
     return np.array(

@@ -29,7 +29,7 @@ class TestSetUse:
     model: str  # what was judged: the hash of its weights, or a name
     pictures: int
     key: str  # hash of the set of pictures
-    sketch: tuple[str, ...]  # its SKETCH smallest hashes, by which sets that overlap are recognised
+    sketch: tuple[str, ...]  # its SKETCH smallest hashes, by which sets that overlap are recognized
 
     def overlaps(self, other: "TestSetUse") -> bool:
         """Whether half of the pictures of both together are in both."""
@@ -61,7 +61,7 @@ def uses(path: Path) -> list[TestSetUse]:
 
 
 def repeated_use(count: int, pictures: int) -> list[Finding]:
-    """The finding from the second look on; its score grows with their number."""
+    """The finding from the second use on; its score grows with their number."""
     if count < 2:
         return []
     return [
@@ -69,10 +69,9 @@ def repeated_use(count: int, pictures: int) -> list[Finding]:
             kind="test-looked-at",
             where=(),
             score=1 - 1 / count,
-            evidence=f"This test part of {pictures:,} pictures has been looked at {count} times, each time with "
-            "another model.",
-            advice="Its figure is optimistic if a look changed what you did next: put new pictures aside for the last "
-            "one.",
+            evidence=f"This test set of {pictures:,} pictures has been used {count} times, each time for another model.",
+            advice="Its accuracy is optimistic if an earlier result changed what you did next: put new pictures aside "
+            "for the last one.",
             numbers={"uses": count, "pictures": pictures},
         )
     ]

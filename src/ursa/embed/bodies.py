@@ -14,7 +14,7 @@ from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
 
 Color = tuple[float, ...]
-Body = tuple[nn.Module, Color, Color, int]  # body, mean, deviation, picture size
+Body = tuple[nn.Module, Color, Color, int]  # body, mean, std, picture size
 
 HALF: Color = (0.5, 0.5, 0.5)
 IMAGENET_MEAN: Color = (0.485, 0.456, 0.406)
@@ -44,7 +44,7 @@ def of_pixels() -> Body:
 
 
 def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
-    """A body by its timm name, with the colours and the picture size it was trained with."""
+    """A body by its timm name, with the colors and the picture size it was trained with."""
     import timm
     from timm.data.config import resolve_data_config
 
@@ -73,7 +73,7 @@ def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body
 
 
 def of_torchvision(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
-    """A body by its torchvision name; nearly all were trained with ImageNet's colours, most at 224 pixels."""
+    """A body by its torchvision name; nearly all were trained with ImageNet's colors, most at 224 pixels."""
     import torchvision
 
     known = torchvision.models.list_models(module=torchvision.models)

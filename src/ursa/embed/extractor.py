@@ -1,4 +1,4 @@
-"""Pictures -> features: a backbone without its head, as one torch module that also normalises.
+"""Pictures -> features: a backbone without its head, as one torch module that also normalizes.
 
 Nothing but `Extractor.forward` turns pixels into features, in embedding, training and export alike.
 """
@@ -21,7 +21,7 @@ class Extractor(nn.Module):
     scale: Tensor
 
     def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float], size: int) -> None:
-        """mean, deviation: of each colour, of pixels in [0, 1]; size: of the pictures the body was made for, pixels."""
+        """mean, std: of each color, of pixels in [0, 1]; size: of the pictures the body was made for, pixels."""
         super().__init__()
         self.body = body
         self.size = size
@@ -30,7 +30,7 @@ class Extractor(nn.Module):
         self.precision = torch.float32
 
     def in_precision(self, precision: torch.dtype) -> "Extractor":
-        """The same extractor computing in another precision (normalisation and pooling stay in float32)."""
+        """The same extractor computing in another precision (normalization and pooling stay in float32)."""
         self.precision = precision
         self.body.to(precision)
         self.body.to(memory_format=torch.channels_last)
@@ -46,7 +46,7 @@ class Extractor(nn.Module):
     def normalized(self, pictures: Tensor) -> Tensor:
         """pictures [N, H, W, 3], 0 to 255 -> [N, 3, H, W] float32, as the body knows them.
 
-        Picture by picture in memory, whole rows of W x 3 numbers are normalised at a time: 4 times as fast on a CPU as
+        Picture by picture in memory, whole rows of W x 3 numbers are normalized at a time: 4 times as fast on a CPU as
         three by three, and the same numbers.
         """
         if not pictures.is_contiguous():
@@ -61,7 +61,7 @@ class OrientedGradients(nn.Module):
     """The `pixels` backbone: features that were written down, not learned. Needs no weights, suits simple pictures.
 
     In the manner of HOG (Dalal and Triggs 2005): the strength of edges in `directions` directions, summed over cells of
-    8 x 8 pixels and set in relation to the cells around, beside the mean colour of each cell. As it is made of ordinary
+    8 x 8 pixels and set in relation to the cells around, beside the mean color of each cell. As it is made of ordinary
     convolutions, fine-tuning can go on from there. pictures [N, 3, 64, 64] -> features [N, (directions + 3) * 64].
     """
 
@@ -76,7 +76,7 @@ class OrientedGradients(nn.Module):
         self.cell = cell
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """pictures [N, 3, H, W], normalised -> [N, D]."""
+        """pictures [N, 3, H, W], normalized -> [N, D]."""
         slopes = F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), self.edges)
         strength = F.relu(slopes)
         total = strength.pow(2).sum(1, keepdim=True).add(1e-6).sqrt()

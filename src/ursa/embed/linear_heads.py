@@ -11,11 +11,11 @@ STRENGTH = 0.03  # L2 penalty: amid those that the probe chooses on the shared p
 
 
 def fitted_head(vectors: F32, targets: F32, task: str) -> Head:
-    """vectors [N, D], targets [N, K] -> a head on standardised features.
+    """vectors [N, D], targets [N, K] -> a head on standardized features.
 
     "multi-label": 0 and 1, a logistic regression for each label. "regression": least squares for each number; the
-    penalty stays the same for numbers of mean 0 and deviation 1. Both with the penalty STRENGTH / 2 * |W|^2 beside the
-    mean loss.
+    penalty stays the same for numbers of mean 0 and standard deviation 1. Both with the penalty STRENGTH / 2 * |W|^2
+    beside the mean loss.
     """
     mean, spread = vectors.mean(0), vectors.std(0)
     scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)  # constants say nothing
@@ -24,12 +24,12 @@ def fitted_head(vectors: F32, targets: F32, task: str) -> Head:
 
     def loss(flat: F32) -> tuple[float, F32]:
         weight, bias = np.split(flat.reshape(shape), [-1])
-        said = features @ weight + bias  # [N, K]
+        outputs = features @ weight + bias  # [N, K]
         if task == "multi-label":
-            value = np.logaddexp(0, said) - targets * said
-            error = (1 / (1 + np.exp(-np.clip(said, -60, 60))) - targets) / count
+            value = np.logaddexp(0, outputs) - targets * outputs
+            error = (1 / (1 + np.exp(-np.clip(outputs, -60, 60))) - targets) / count
         else:
-            value, error = (said - targets) ** 2 / 2, (said - targets) / count
+            value, error = (outputs - targets) ** 2 / 2, (outputs - targets) / count
         slope = np.concatenate([features.T @ error + STRENGTH * weight, error.sum(0, keepdims=True)])
         return float(value.sum() / count + STRENGTH / 2 * (weight**2).sum()), slope.reshape(-1).astype(np.float32)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation
 from ursa.core.threads import batched, chunks
-from ursa.data.scan import FileInfo, compared, read_files
+from ursa.data.scan import FileInfo, read_files, with_hashes
 from ursa.embed import resize
 from ursa.embed.store import F32
 
@@ -24,7 +24,7 @@ Known = Callable[[str], bool]  # sha256 -> whether its vector is there already
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some files, looked at and embedded."""
+    """Some files, scanned and embedded."""
 
     facts: list[FileInfo]  # in the order of the files
     vectors: dict[str, F32]  # sha256 -> [D], of the pictures that were new
@@ -39,17 +39,17 @@ def on_cores(
     batch: int,
     begin: Callable[[], object] | None = None,
 ) -> Iterator[Chunk]:
-    """files -> chunks in the order of the files; each thread looks at `batch` of them and takes them forward.
+    """files -> chunks in the order of the files; each thread scans `batch` of them and takes them forward.
 
     begin: what a thread does before it first calls `forward`.
     """
 
-    def work(group: list[Path]) -> tuple[_Looked, dict[str, F32]]:
-        looked = _look(group, preparation)
-        return looked, looked.forward(forward, known)
+    def work(group: list[Path]) -> tuple[_Scanned, dict[str, F32]]:
+        scanned = _scan(group, preparation)
+        return scanned, scanned.forward(forward, known)
 
     for some in chunks(batched(files, batch), work, size=GROUPS, ahead=1, begin=begin):
-        facts = [fact for looked, _ in some for fact in looked.finished(preparation)]
+        facts = [fact for scanned, _ in some for fact in scanned.finished(preparation)]
         yield Chunk(facts, {key: vector for _, vectors in some for key, vector in vectors.items()})
 
 
@@ -57,17 +57,17 @@ def ahead(
     files: Iterable[Path], preparation: Preparation, forward: Forward, known: Known, *, batch: int
 ) -> Iterator[Chunk]:
     """files -> chunks in the order of the files, one call of `forward` each, while the next ones are decoded."""
-    for (looked,) in chunks(batched(files, batch), lambda group: _look(group, preparation), size=1, ahead=8):
-        yield Chunk(looked.finished(preparation), looked.forward(forward, known))
+    for (scanned,) in chunks(batched(files, batch), lambda group: _scan(group, preparation), size=1, ahead=8):
+        yield Chunk(scanned.finished(preparation), scanned.forward(forward, known))
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _Scanned:
     facts: list[FileInfo]
     views: Pixels  # [n, S, S, 3]; blank where there is a problem
 
     def finished(self, preparation: Preparation) -> list[FileInfo]:
-        return compared(self.facts, self.views, preparation, resize.fastest())
+        return with_hashes(self.facts, self.views, preparation, resize.fastest())
 
     def forward(self, forward: Forward, known: Known) -> dict[str, F32]:
         """The vectors of those whose bytes are new."""
@@ -79,5 +79,5 @@ class _Looked:
         return dict(zip(new, forward(self.views if whole else self.views[[*new.values()]]), strict=True))
 
 
-def _look(files: list[Path], preparation: Preparation) -> _Looked:
-    return _Looked(*read_files(files, preparation, resize.fastest()))
+def _scan(files: list[Path], preparation: Preparation) -> _Scanned:
+    return _Scanned(*read_files(files, preparation, resize.fastest()))

@@ -1,6 +1,6 @@
 """Embeddings -> a linear head, out-of-sample probabilities, honest accuracy. Seconds on a CPU; no torch.
 
-The probe is multinomial logistic regression with an L2 penalty on standardised features. Cross-validation needs it once
+The probe is multinomial logistic regression with an L2 penalty on standardized features. Cross-validation needs it once
 for each fold and each strength. All folds are fitted together: they share the features, so one matrix product serves
 them all, and each strength starts from the solution of the stronger one before it. That is several times as fast as
 scikit-learn's one by one, at the same cross-validated loss (`benchmarks/probe.py`, `tests/embed/test_probe.py`).
@@ -28,12 +28,12 @@ MEMORY = 8  # pairs of steps and gradient changes that L-BFGS remembers (Nocedal
 
 @dataclass(frozen=True)
 class Head:
-    """A linear classifier on standardised features: logits = (features - mean) * scale @ weight + bias."""
+    """A linear classifier on standardized features: logits = (features - mean) * scale @ weight + bias."""
 
     weight: F32  # [D, K]
     bias: F32  # [K]
     mean: F32  # [D] of the features that it learned from
-    scale: F32  # [D], one over their deviation; 0 for a feature that never changed
+    scale: F32  # [D], one over their standard deviation; 0 for a feature that never changed
 
     def probabilities(self, vectors: F32) -> F32:
         """vectors [N, D] -> [N, K], rows summing to 1."""
@@ -130,7 +130,7 @@ class _Problems:
         )  # constants say nothing
 
     def minimize(self, strength: float, start: F32 | None, tolerance: float = 1e-4) -> F32:
-        """-> weights [P, D + 1, K] on standardised features, the last row the bias."""
+        """-> weights [P, D + 1, K] on standardized features, the last row the bias."""
         shape = (self.share.shape[1], self.features.shape[1] + 1, self.onehot.shape[1])
         start = np.zeros(shape, np.float32) if start is None else start
 

@@ -1,6 +1,6 @@
 """The resize of `core/prepare.py` again, by torch: faster, in one call that leaves the interpreter's lock to others.
 
-Four threads then decode and resize about 3 times as many pictures (`benchmarks/pipeline.py`). The two agree to 2 grey
+Four threads then decode and resize about 3 times as many pictures (`benchmarks/pipeline.py`). The two agree to 2 gray
 levels, 0.002 on average: both follow Pillow's definition of bilinear with antialiasing, with weights of 16 and 22 bits.
 """
 

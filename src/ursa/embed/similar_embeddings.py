@@ -1,4 +1,4 @@
-"""Near copies by embeddings: catalog, embeddings -> groups. Bounded memory, all cores, no torch."""
+"""Near-duplicates by embeddings: catalog, embeddings -> groups. Bounded memory, all cores, no torch."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,14 @@ F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
 # A pair is proposed when both say so. Of planted copies 98.5 % pass, of all pairs of distinct photos 0.05 %.
-CLOSE = 0.5  # cosine of standardised embeddings
+CLOSE = 0.5  # cosine of standardized embeddings
 BITS = 24  # of the difference hash, mirrored or not; 32 differ by chance
 NEAREST = 3  # proposals a picture: one good one is enough to join its group
 BLOCK = 64 << 20  # bytes of cosines held at a time
 
 
 def near_duplicate_groups(catalog: Catalog, embeddings: Embeddings | None = None) -> NearDuplicates:
-    """A scanned catalog -> its exact and near copies; without embeddings larger crops are missed.
+    """A scanned catalog -> its exact and near-duplicates; without embeddings larger crops are missed.
 
     Pictures without an embedding, which is what cannot be used, have no copies but exact ones. The last answer is kept:
     probe, split and audit of a run ask for the same.
@@ -53,8 +53,8 @@ def _found(catalog: Catalog, embeddings: Embeddings | None) -> NearDuplicates:
 def close(vectors: F32, hashes: npt.NDArray[np.uint64]) -> I64:
     """vectors [N, D], hashes [N] -> pairs [P, 2] with i < j: up to NEAREST proposals for each picture.
 
-    Embeddings are standardised, since features that are large in all pictures tell none apart: between distinct photos
-    the raw cosine of SqueezeNet's reaches 0.9, the standardised one 0.75.
+    Embeddings are standardized, since features that are large in all pictures tell none apart: between distinct photos
+    the raw cosine of SqueezeNet's reaches 0.9, the standardized one 0.75.
     """
     unit = _standardized(vectors)
     turned = near_duplicates.mirror(hashes)
@@ -76,7 +76,7 @@ def close(vectors: F32, hashes: npt.NDArray[np.uint64]) -> I64:
 
 
 def _standardized(vectors: F32) -> F32:
-    """vectors [N, D] -> of length 1, features first brought to mean 0 and deviation 1."""
+    """vectors [N, D] -> of length 1, features first brought to mean 0 and standard deviation 1."""
     centered = vectors - vectors.mean(0)
     centered /= np.maximum(centered.std(0), 1e-6)
     centered /= np.maximum(np.linalg.norm(centered, axis=1, keepdims=True), 1e-6)

@@ -1,4 +1,4 @@
-"""Embeddings and labels -> a fitted probe, remembered under the hash of all that it depends on."""
+"""Embeddings and labels -> a fitted probe, kept under the hash of all that it depends on."""
 
 import hashlib
 import json
@@ -65,8 +65,8 @@ def select(catalog: Catalog, embeddings: Embeddings) -> Embeddings:
 
 def _key(catalog: Catalog, labels: Labels, embeddings: Embeddings, seed: int, folds: int, groups: I64) -> str:
     rows = catalog.rows.select("sha256", "label").rows()
-    said = json.dumps([VERSION, embeddings.fingerprint, list(labels.names), seed, folds, rows, groups.tolist()])
-    return hashlib.sha256(said.encode()).hexdigest()[:24]
+    identity = json.dumps([VERSION, embeddings.fingerprint, list(labels.names), seed, folds, rows, groups.tolist()])
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
 def _save(fitted: Probe, path: Path) -> None:

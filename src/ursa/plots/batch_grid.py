@@ -53,7 +53,7 @@ def show_batch(
 ) -> Figure:
     """Pictures side by side, with their titles.
 
-    pictures: an array or tensor [N, H, W, 3] or [N, 3, H, W], uint8 or float (normalised, if `mean` and `deviation` are
+    pictures: an array or tensor [N, H, W, 3] or [N, 3, H, W], uint8 or float (normalized, if `mean` and `deviation` are
     given); a list of single ones or of files; a batch of training (`.pictures`, `.targets`, `.ids`), whose classes are
     called by `names`; or a catalog, of which `count` (12) are drawn by the seed as evenly from the classes as they
     allow, and shown as a model sees them if a preparation is given. Raises DataError for what is no pictures.
@@ -149,7 +149,7 @@ def with_probabilities(
 def patch(picture: Any, top: int, left: int, size: int = 10) -> Figure:
     """A small part of a picture, `size` x `size` pixels from (top, left) on, with the numbers in each pixel.
 
-    Grey pixels hold one number, coloured ones three: red, green, blue from top to bottom. The whole picture stands
+    Gray pixels hold one number, colored ones three: red, green, blue from top to bottom. The whole picture stands
     above, the patch framed in it. picture: a file or pixels. Raises DataError for a patch outside the picture.
     """
     pixels = _pixels_of(picture)
@@ -247,7 +247,7 @@ def _ranked(probabilities: Any, names: Sequence[str] | None) -> list[tuple[str, 
 
 
 def _mark(name: str, truth: str | None, said: str) -> tuple[str, str]:
-    """A sign before a class and the colour of its bar: signs too, since not everybody tells the colours apart."""
+    """A sign before a class and the color of its bar: signs too, since not everybody tells the colors apart."""
     if truth is None:
         return "", BLUE
     if name == truth:

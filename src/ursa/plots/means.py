@@ -1,4 +1,4 @@
-"""Catalog -> mean pictures, and mean and deviation of its colours. Streams over the files; memory stays flat."""
+"""Catalog -> mean pictures, and mean and deviation of its colors. Streams over the files; memory stays flat."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def statistics(
     """Mean [3] and deviation [3] (red, green, blue; 0 to 1) of the views of the training part, and of nothing else.
 
     The training part: the labelled pictures whose split is "train" or not given. Bars of a
-    padded view count, as the model sees them too: normalised with these numbers, what it trains on has a mean of 0 and
+    padded view count, as the model sees them too: normalized with these numbers, what it trains on has a mean of 0 and
     a deviation of 1. Files that cannot be read are left out. Raises DataError where nothing is left.
     """
     preparation = preparation or Preparation()

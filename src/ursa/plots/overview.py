@@ -135,7 +135,7 @@ def mean_pictures(
 ) -> Figure:
     """The mean of what a model sees, for each class (the 30 with the most pictures) or for all pictures together.
 
-    A mean that shows more than a grey cloud tells of something all its pictures share: a background, a frame, a pose,
+    A mean that shows more than a gray cloud tells of something all its pictures share: a background, a frame, a pose,
     which a model may learn instead of the class. Raises DataError where no picture can be read.
     """
     tiles, note = mean_tiles(catalog, per_class, preparation=preparation, progress=progress)
@@ -222,7 +222,7 @@ def _range(low: int, high: int) -> str:
 
 
 def _key(figure: Figure, top: float, entries: Sequence[tuple[str, str]]) -> None:
-    """What the colours say, in a line."""
+    """What the colors say, in a line."""
     left = MARGIN
     for words, color in entries:
         axes = place(figure, left, top + 0.02, 0.11, 0.11)

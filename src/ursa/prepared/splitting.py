@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import remember, remembered
+from ursa.data.saved_splits import load_splits, save_splits
 from ursa.data.split import poor_split, split
 from ursa.embed.probe import Probe
 from ursa.embed.similar_embeddings import near_duplicate_groups
@@ -52,9 +52,9 @@ def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
         train_dev=recipe.split.train_dev,
         seed=recipe.seed,
         groups=groups,
-        before=remembered(path, recipe.seed),
+        before=load_splits(path, recipe.seed),
     )
-    remember(path, parts, recipe.seed)
+    save_splits(path, parts, recipe.seed)
     given = {"valid": "valid", "test": "test", "train-dev": "train_dev"}
     asked = {name: shares[name] for part, name in given.items() if not (usable.rows["split"] == part).any()}
     return parts, poor_split(parts, groups=groups, **asked)

@@ -1,6 +1,6 @@
 """The caller's side of one worker: bytes go in, pictures or refusals come out, in the order in which they were sent.
 
-Several pictures may be on their way, each in its own slot of the shared memory: while the caller looks at one, the next
+Several pictures may be on their way, each in its own slot of the shared memory: while the caller uses one, the next
 ones are decoded, and nobody waits for the system to switch from one process to the other.
 """
 

@@ -14,7 +14,7 @@ from ursa.core.prepare import FITS
 
 ROOM_IN, ROOM_OUT = 512 << 20, -(-3 * MAX_PIXELS >> 20) << 20  # bytes, in whole megabytes: the file, then the pixels
 SLOT = ROOM_IN + ROOM_OUT  # of one picture
-SLOTS = 4  # one picture is looked at while the next three are decoded; with two, callers and workers wait
+SLOTS = 4  # one picture is used while the next three are decoded; with two, callers and workers wait
 ROOM = SLOTS * SLOT
 
 _REQUEST = struct.Struct("<qqqdBBBxxxxx")

@@ -18,7 +18,7 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import remembered, with_drawn_test
+from ursa.data.saved_splits import load_splits, with_drawn_test
 from ursa.diagnose import report
 from ursa.embed.backbone import DEFAULT
 from ursa.embed.similar_embeddings import near_duplicate_groups
@@ -135,7 +135,7 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
 
 def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
     """Classes, accuracy and confusion [K, K] of the cross-validated probe, on all but the test part."""
-    parts = with_drawn_test(ready.catalog.usable(), remembered(ready.space.splits, recipe.seed))
+    parts = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, recipe.seed))
     part = parts.where(pl.col("split").fill_null("train") != "test")
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):

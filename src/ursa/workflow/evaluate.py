@@ -132,13 +132,13 @@ def _commonest(problems: Mapping[str, str]) -> str:
 def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "Catalog":
     """The test part that was drawn when the bundle's model was trained on this folder, if one was."""
     from ursa.data import scan
-    from ursa.data.saved_splits import remembered, with_drawn_test
+    from ursa.data.saved_splits import load_splits, with_drawn_test
 
     if (catalog.rows["split"] == "test").any() or not space.splits.exists():
         return catalog
     known = scan.hashed(scan.load_scan(catalog, space.catalog))
     seed = predictor.bundle.document.get("training", {}).get("recipe", {}).get("seed", 0)
-    return with_drawn_test(known, remembered(space.splits, seed))
+    return with_drawn_test(known, load_splits(space.splits, seed))
 
 
 def _counted(space: Workspace, predictor: Predictor, catalog: "Catalog") -> int:

@@ -28,7 +28,7 @@ def from_arrays(
 ) -> Catalog:
     """(x, y) of each part, numpy arrays or torch tensors -> lossless PNG in the folder `to`, and the catalog of it.
 
-    x: [N, H, W], [N, H, W, 1 or 3], or [N, 1 or 3, H, W]; where both could be meant, tensors have the colours first and
+    x: [N, H, W], [N, H, W, 1 or 3], or [N, 1 or 3, H, W]; where both could be meant, tensors have the colors first and
     arrays last. uint8 is taken as it is, True is white; fractions are 0 to 1 where none is above, else 0 to 255: all
     parts together decide.
     y: indices of `names` or text are classes, fractions are numbers; lists are several classes; an array [N, K] of 0
@@ -75,7 +75,7 @@ def _halves(name: str, part: Any) -> tuple[Any, Any]:
 
 def _pictures(name: str, x: Any) -> Array:
     """-> [N, H, W] or [N, H, W, 1 or 3], a view of what was given."""
-    first = hasattr(x, "detach")  # torch has the colours first
+    first = hasattr(x, "detach")  # torch has the colors first
     try:
         array = np.asarray(in_numpy(x))
     except ValueError as problem:
@@ -121,7 +121,7 @@ def _brightest(pictures: Mapping[str, Array]) -> int:
         fix = (
             "multiply them by 255, or make them bool"
             if whole and high == 1
-            else "undo the normalisation, or scale them"
+            else "undo the normalization, or scale them"
         )
         raise DataError(f"pixels have to be {wanted}", found=what, fix=fix)
     return 1 if not whole and high <= 1 else 255

@@ -243,6 +243,6 @@ def _pixels(picture: Any) -> Pixels | bytes:
         return np.ascontiguousarray(array)
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1) or array.dtype.kind in "ui":
-        found, fix = f"{array.dtype} from {low:g} to {high:g}", "take normalisation out of the data set's transform"
+        found, fix = f"{array.dtype} from {low:g} to {high:g}", "take normalization out of the data set's transform"
         raise DataError("pixels have to be uint8, or fractions from 0 to 1", found=found, fix=fix)
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)

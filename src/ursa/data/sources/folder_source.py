@@ -24,7 +24,7 @@ def from_folder(folder: str | Path, *, pattern: str | re.Pattern[str] | None = N
 
     Hidden files and litter (Thumbs.db and the like) are skipped. Every other file below a class becomes a row: whether
     it is a picture is for the scan to say, from its bytes. Pictures outside any class become rows without a label.
-    What cannot be looked at (a folder that may not be read or lies too deep, a name that is not Unicode), and a class
+    What cannot be read (a folder that may not be read or lies too deep, a name that is not Unicode), and a class
     folder without files, is a row with that as its problem. Links are followed as `ursa.data.sources.walk.Walk` says.
 
     pattern: finds label, split and group in the names of the files (see `name_patterns`), "{label}_*.jpg"; what it
@@ -85,7 +85,7 @@ class _Row(NamedTuple):
 
 
 def _listed(root: Path, *, by_split: bool, by_class: bool) -> list[_Row]:
-    """A row for every picture below, by name, and for what cannot be looked at or, `by_class`, is an empty class."""
+    """A row for every picture below, by name, and for what cannot be read or, `by_class`, is an empty class."""
     top = _top(root)
     splits = _splits(root, [folder.name for folder in top.folders]) if by_split else {}
     walk = Walk(root)

@@ -44,7 +44,7 @@ MISSING = "missing: there is no such file"
 ADDRESS = "missing: it is an address, not a file"
 URL = r"^[A-Za-z][A-Za-z0-9+.-]+://"
 BLOCK = 1000  # files a task of a thread: asking for one is far quicker than handing it over
-SEARCHED = 100_000  # files that are looked through for where the first of the table may be
+SEARCHED = 100_000  # files that are searched for where the first of the table may be
 
 
 def from_table(
@@ -245,7 +245,7 @@ def _none_there(paths: pl.Series, root: Path) -> DataError:
 
 
 def _below(root: Path) -> Iterator[str]:
-    """The files below, relative to the root, nearest first; what cannot be looked into is left out."""
+    """The files below, relative to the root, nearest first; what cannot be opened is left out."""
     todo = deque([(root, "")])
     while todo:
         folder, prefix = todo.popleft()

@@ -1,4 +1,4 @@
-"""Folder -> every file below it, and what cannot be looked at, with the reason. A loop: depth costs no stack."""
+"""Folder -> every file below it, and what cannot be read, with the reason. A loop: depth costs no stack."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ Key = tuple[int, int]  # device and inode: the folder itself, by whatever name
 
 
 class Found(NamedTuple):
-    """A file below, or what cannot be looked at."""
+    """A file below, or what cannot be read."""
 
     name: str  # from the root, with "/"; escaped where the real one is not Unicode
     stat: os.stat_result | None = None  # None where there is a problem
@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that can be looked into."""
+    """A folder that can be opened."""
 
     name: str  # from the root, with "/"
     path: str
@@ -50,7 +50,7 @@ class Inside:
 
 
 def inside(path: str | Path, prefix: str = "") -> Inside:
-    """What lies in a folder; pipes, sockets and devices are left out. Raises OSError where it cannot be looked into."""
+    """What lies in a folder; pipes, sockets and devices are left out. Raises OSError where it cannot be opened."""
     found = Inside()
     with os.scandir(path) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
@@ -88,7 +88,7 @@ class Walk:
     def __init__(self, root: str | Path) -> None:
         above = {_key(root)}
         for folder in Path(root).resolve().parents:
-            with contextlib.suppress(OSError):  # one that may not be looked at is none that could be listed
+            with contextlib.suppress(OSError):  # one that may not be read is none that could be listed
                 above.add(_key(folder))
         self._above, self._barred = above, set(above)  # no class is one of the first; no link leads into the second
         self._linked = 0
@@ -101,7 +101,7 @@ class Walk:
             self._above |= keys
 
     def files(self, place: Folder) -> Iterator[Found]:
-        """Every file below a folder, and what cannot be looked at; nothing where it is a link back to one above."""
+        """Every file below a folder, and what cannot be read; nothing where it is a link back to one above."""
         if self.leads_back(place):
             return
         seen = {place.key}
@@ -141,7 +141,7 @@ class Walk:
 
 
 def names_in(folder: Path) -> list[str]:
-    """What lies in a folder, by name, for hints in messages; nothing where it cannot be looked into."""
+    """What lies in a folder, by name, for hints in messages; nothing where it cannot be opened."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError:

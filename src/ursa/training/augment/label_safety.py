@@ -51,7 +51,7 @@ def unsafe_augmentations(
         return []
     half = _sample(targets, seed)  # [N]: 1 or 2 in the sample, else 0
     rows = np.flatnonzero(half)
-    heads = _heads(vectors, targets, len(labels), half, catalog.copies(), seed)
+    heads = _heads(vectors, targets, len(labels), half, catalog.duplicate_groups(), seed)
     chosen = catalog.ids
     picked = [chosen[row] for row in rows]
     views = np.stack(list(Views(catalog.where(pl.col("id").is_in(picked)), preparation)))  # in the catalog's order

@@ -36,7 +36,7 @@ class Pictures:
 
     @cached_property
     def preparation(self) -> Preparation:
-        """How far they are reduced."""
+        """How far they are downscaled."""
         return Preparation(self.side, self.fit)
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Pictures:
             found = next(pictures)
             if isinstance(found, DataError):
                 raise gone(self.files[row], found) from found
-            pixels = reduced(found.pixels, self.preparation, resize.fastest())
+            pixels = downscaled(found.pixels, self.preparation, resize.fastest())
             pixels = pixels.copy() if np.may_share_memory(pixels, found.pixels) else pixels  # a part of it, as it was
         if self.cache is not None and key is not None:
             self.cache.put(key, pixels)
@@ -68,8 +68,8 @@ def cached(space: Workspace, side: int, fit: str, most: int) -> Iterator[PixelCa
         yield cache
 
 
-def reduced(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
-    """pixels [h, w, 3] -> the same cut and reduced as the preparation says, but never enlarged."""
+def downscaled(pixels: Pixels, preparation: Preparation, by: Resize) -> Pixels:
+    """pixels [h, w, 3] -> the same cut and downscaled as the preparation says, but never enlarged."""
     if max(pixels.shape[:2]) <= preparation.size:
         return pixels
     side = min(preparation.size, *pixels.shape[:2]) if preparation.fit == "crop" else preparation.size
