@@ -135,7 +135,7 @@ def test_an_item_that_cannot_be_read_is_named_and_the_next_call_goes_on(tmp_path
 @pytest.mark.parametrize(
     ("pictures", "answers", "what", "said"),
     [
-        ([X[0], X[1] / 127.5 - 1], [0, 1], "picture 1 of train: pixels have to be", "normalisation"),
+        ([X[0], X[1] / 127.5 - 1], [0, 1], "picture 1 of train: pixels have to be", "normalization"),
         ([X[0], X[1].astype(np.int64)], [0, 1], "picture 1 of train: pixels have to be", "int64 from"),
         ([X[0], "x.jpg"], [0, 1], "picture 1 of train: this is no picture", "str"),
         ([X[0], X], [0, 1], "picture 1 of train: this is no picture", "shape [4, 6, 5, 3]"),

@@ -69,7 +69,7 @@ def repeated_use(count: int, pictures: int) -> list[Finding]:
             kind="test-looked-at",
             where=(),
             score=1 - 1 / count,
-            evidence=f"This test set of {pictures:,} pictures has been used {count} times, each time for another model.",
+            evidence=f"This test set of {pictures:,} pictures was used {count} times, each time for another model.",
             advice="Its accuracy is optimistic if an earlier result changed what you did next: put new pictures aside "
             "for the last one.",
             numbers={"uses": count, "pictures": pictures},
