@@ -1,6 +1,5 @@
 """`check` on real folders: what it says, what it keeps, what it refuses, and that a second run computes nothing."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -14,7 +13,6 @@ import pytest
 from ursa.data.catalog import Catalog
 from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError, TrainingError
-from ursa.prepared.setup import Options
 from ursa.workflow.check import check
 
 
@@ -35,7 +33,7 @@ def test_it_finds_what_is_wrong_and_how_good_a_model_can_be(folder, pixels):
     (folder / "red" / "page.jpg").write_text("<html>not a picture</html>")
     shutil.copy(folder / "red/red_000.jpg", folder / "green/zz.jpg")
     before = files_of(folder)
-    result = check(folder, pixels)
+    result = check(folder, **pixels)
     assert sorted(f.kind for f in result.findings) == ["not-a-picture", "same-picture-two-classes"]
     assert result.accuracy.low < result.accuracy.value <= result.accuracy.high
     assert result.accuracy.value > 0.9
@@ -46,29 +44,28 @@ def test_it_finds_what_is_wrong_and_how_good_a_model_can_be(folder, pixels):
 
 
 def test_its_document_has_the_keys_that_stay(folder, pixels):
-    document = json.loads(json.dumps(check(folder, pixels).to_json()))
+    document = json.loads(json.dumps(check(folder, **pixels).to_json()))
     assert {"pictures", "classes", "findings", "accuracy", "seconds"} <= document.keys()
     assert document["accuracy"].keys() == {"value", "low", "high", "method"}
     assert document["classes"] == {"green": 12, "red": 12}
 
 
 def test_the_same_seed_gives_the_same_answer_whatever_was_remembered(folder, pixels, tmp_path):
-    first, again = check(folder, pixels), check(folder, pixels)
-    fresh = check(folder, dataclasses.replace(pixels, workspace=tmp_path / "elsewhere"))
+    first, again = check(folder, **pixels), check(folder, **pixels)
+    fresh = check(folder, **dict(pixels, workspace=tmp_path / "elsewhere"))
     for other in (again, fresh):
         assert other.accuracy == first.accuracy
         assert np.array_equal(other.confusion, first.confusion)
 
 
 def test_a_second_run_loads_no_torch_and_opens_no_picture(folder, pixels):
-    check(folder, pixels)
+    check(folder, **pixels)
     code = """
 import pathlib, sys
 from ursa.workflow.check import check
-from ursa.prepared.setup import Options
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
-check(sys.argv[1], Options(backbone="pixels", precision="fp32"))
+check(sys.argv[1], **dict(backbone="pixels", precision="fp32"))
 assert "torch" not in sys.modules and "sklearn" not in sys.modules and "timm" not in sys.modules
 pictures = [name for name in opened if name.endswith((".jpg", ".png"))]
 assert not pictures, pictures
@@ -77,49 +74,49 @@ assert not pictures, pictures
 
 
 def test_only_new_pictures_are_computed(folder, pixels, picture_folder, tmp_path):
-    check(folder, pixels)
+    check(folder, **pixels)
     for path in (picture_folder(tmp_path / "more", {"red": 2}, seed=1) / "red").iterdir():
         path.rename(folder / "red" / f"new_{path.name}")
     seen = []
-    result = check(folder, dataclasses.replace(pixels, progress=lambda _, done, of: seen.append((done, of))))
+    result = check(folder, **dict(pixels, progress=lambda _, done, of: seen.append((done, of))))
     assert seen[-1] == (2, 2)
     assert result.catalog.counts()["red"] == 14
 
 
 def test_a_damaged_probe_is_fitted_again(folder, pixels):
-    first = check(folder, pixels)
+    first = check(folder, **pixels)
     (path,) = (folder / ".ursa" / "probes").glob("*.safetensors")
     path.write_bytes(path.read_bytes()[:100])
-    assert check(folder, pixels).accuracy == first.accuracy
+    assert check(folder, **pixels).accuracy == first.accuracy
     assert path.stat().st_size > 100
 
 
 def test_relabelling_and_deleting_compute_nothing_new_but_the_answer(folder, pixels):
-    check(folder, pixels)
+    check(folder, **pixels)
     (folder / "red/red_000.jpg").unlink()
     (folder / "red/red_001.png").rename(folder / "green/moved.png")
-    result = check(folder, pixels)
+    result = check(folder, **pixels)
     assert result.catalog.counts() == {"green": 13, "red": 10}
     store = list((folder / ".ursa" / "embeddings").rglob("*.npy"))
     assert sum(len(np.load(path)) for path in store) == 24
 
 
 def test_a_changed_picture_is_looked_at_again(folder, pixels, photo, encode):
-    check(folder, pixels)
+    check(folder, **pixels)
     path = folder / "red/red_000.jpg"
     path.write_bytes(b"no picture any more")
-    result = check(folder, pixels)
+    result = check(folder, **pixels)
     assert [f.where for f in result.findings] == [("red/red_000.jpg",)]
 
 
 def test_the_test_part_stays_sealed(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path, {"train/red": 10, "train/green": 10, "test/red": 5, "test/green": 5})
-    assert int(check(folder, pixels).confusion.sum()) == 20
+    assert int(check(folder, **pixels).confusion.sum()) == 20
 
 
 def test_a_class_in_one_split_only_is_in_the_list(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path, {"train/red": 10, "train/green": 10, "valid/red": 4, "valid/blue": 4})
-    assert check(folder, pixels).labels.names == ("blue", "green", "red")
+    assert check(folder, **pixels).labels.names == ("blue", "green", "red")
 
 
 def bad_folders(root, picture_folder):
@@ -158,27 +155,27 @@ def bad_folders(root, picture_folder):
 )
 def test_what_cannot_be_used_is_refused_with_the_way_out(tmp_path, picture_folder, pixels, which, said, fix):
     with pytest.raises(DataError) as problem:
-        check(bad_folders(tmp_path, picture_folder)[which], pixels)
+        check(bad_folders(tmp_path, picture_folder)[which], **pixels)
     assert said in problem.value.what
     assert fix in problem.value.fix
 
 
 def test_a_class_with_one_picture_is_a_finding_not_a_crash(tmp_path, picture_folder, pixels):
-    result = check(picture_folder(tmp_path, {"red": 12, "green": 12, "blue": 1}), pixels)
+    result = check(picture_folder(tmp_path, {"red": 12, "green": 12, "blue": 1}), **pixels)
     assert [(f.kind, f.where) for f in result.findings] == [("small-class", ("blue/blue_000.jpg",))]
 
 
 def test_two_pictures_are_enough_to_run(tmp_path, picture_folder, pixels):
-    result = check(picture_folder(tmp_path, {"red": 1, "green": 1}), pixels)
+    result = check(picture_folder(tmp_path, {"red": 1, "green": 1}), **pixels)
     assert int(result.confusion.sum()) == 2
 
 
 def test_a_read_only_folder_needs_another_workspace(disk, picture_folder, pixels, tmp_path):
     folder = disk("4m", read_only=True, holding=lambda place: picture_folder(place, {"red": 6, "green": 6}))
     with pytest.raises(DataError) as problem:
-        check(folder, pixels)
+        check(folder, **pixels)
     assert "--workspace DIR" in problem.value.fix
-    result = check(folder, dataclasses.replace(pixels, workspace=tmp_path / "space"))
+    result = check(folder, **dict(pixels, workspace=tmp_path / "space"))
     assert len(result.catalog) == 12
     assert result.report.is_relative_to(tmp_path / "space")
 
@@ -186,28 +183,25 @@ def test_a_read_only_folder_needs_another_workspace(disk, picture_folder, pixels
 def test_a_full_disk_says_so_and_keeps_what_was_finished(disk, picture_folder, pixels, tmp_path):
     folder = picture_folder(tmp_path / "pictures", {"red": 40, "green": 40})
     small = disk("128k")
-    options = dataclasses.replace(pixels, workspace=small / "space")
+    options = dict(pixels, workspace=small / "space")
     with pytest.raises(DataError, match="no space left"):
-        check(folder, options)
+        check(folder, **options)
     assert not [name for name in os.listdir(small / "space") if name.endswith(".part")]
     subprocess.run(["mount", "-o", "remount,size=8m", str(small)], check=True)
-    assert len(check(folder, options).catalog) == 80
+    assert len(check(folder, **options).catalog) == 80
 
 
 @pytest.mark.parametrize("name", ["resnet3", "torchvision:squeezenet", "pixel"])
 def test_an_unknown_backbone_is_answered_with_the_nearest(folder, name):
     with pytest.raises(TrainingError) as problem:
-        check(folder, Options(backbone=name))
+        check(folder, backbone=name)
     assert "did you mean" in problem.value.fix
 
 
 def test_shared_pictures_reach_the_known_accuracy(shared, tmp_path):
-    options = Options(
-        backbone="torchvision:squeezenet1_0",
-        weights=shared / "weights" / "squeezenet1_0-imagenet.safetensors",
-        workspace=tmp_path,
-    )
-    result = check(shared / "data" / "bears_messy", options)
+    weights = shared / "weights" / "squeezenet1_0-imagenet.safetensors"
+    options = {"backbone": "torchvision:squeezenet1_0", "weights": weights, "workspace": tmp_path}
+    result = check(shared / "data" / "bears_messy", **options)
     assert result.accuracy.value > 0.93
     (broken,) = [finding for finding in result.findings if "left out" in finding.advice]
     assert (broken.kind, broken.where) == ("not-a-picture", ("grizzly/00000138.jpg?w=1024",))
@@ -216,7 +210,7 @@ def test_shared_pictures_reach_the_known_accuracy(shared, tmp_path):
 
 def test_what_cannot_be_looked_at_is_a_finding_and_the_rest_is_as_without_it(folder, pixels, tmp_path):
     """A film, a pipe put in place after listing, a folder too deep, a name that is not Unicode, an empty class."""
-    wanted = check(folder, dataclasses.replace(pixels, workspace=tmp_path / "before"))
+    wanted = check(folder, **dict(pixels, workspace=tmp_path / "before"))
     with (folder / "red" / "film.mp4").open("wb") as film:
         film.write(b"\0\0\0\x18ftypmp42")
         film.truncate(3_000_000_000)
@@ -232,7 +226,7 @@ def test_what_cannot_be_looked_at_is_a_finding_and_the_rest_is_as_without_it(fol
     os.mkfifo(folder / "red" / "late.jpg")
     late = Catalog.of(folder, {name: ["red/late.jpg"] for name in ("id", "path")}).rows
     catalog = Catalog(folder, pl.concat([catalog.rows, late.with_columns(label=pl.lit("red"))]))
-    result = check(catalog, pixels)
+    result = check(catalog, **pixels)
     assert {finding.where[0]: finding.kind for finding in result.findings} == {
         "red/film.mp4": "not-a-picture",
         "red/late.jpg": "missing-file",
@@ -250,6 +244,6 @@ def test_the_pictures_of_the_classes_add_up_to_those_that_can_be_used(folder, pi
     """ "25 pictures in 2 classes" would head a table that sums to 24."""
     (folder / "red" / "page.jpg").write_text("<html>")
     (folder / "empty").mkdir()
-    result = check(folder, pixels)
+    result = check(folder, **pixels)
     assert sum(result.catalog.counts().values()) == len(result.catalog.usable()) == 24
     assert len(result.catalog) == 26

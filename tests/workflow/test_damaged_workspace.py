@@ -4,7 +4,6 @@ A workspace is made by a real `check`, then damaged in each way that is listed h
 """
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -36,16 +35,16 @@ pytestmark = pytest.mark.timeout(60)  # what never ends is a failure
 def whole(tmp_path_factory, picture_folder, pixels):
     """(folder with a workspace that has everything in it, what `check` says of it)."""
     folder = picture_folder(tmp_path_factory.mktemp("whole") / "pictures", {"red": 9, "maroon": 9, "green": 9})
-    first = check(folder, pixels)
+    first = check(folder, **pixels)
     drawn = first.catalog.with_columns(
         split=pl.when(pl.col("id").str.contains("_00[01]")).then(pl.lit("test")).otherwise(pl.lit("train"))
     )
     space = Workspace.open(folder)
     remember(space.splits, drawn, 0)
-    test_set_log.record_use(space.looks, "train", "model", drawn.rows["sha256"])
+    test_set_log.record_use(space.test_set_log, "train", "model", drawn.rows["sha256"])
     with Ledger(space) as ledger:
         ledger.add(Outcome("http://pictures.example/1.jpg", "red", "red/red_000.jpg"))
-    said = check(folder, pixels)
+    said = check(folder, **pixels)
     assert 0.5 < said.accuracy.value < 1.0  # so that better and worse can be told
     return folder, said
 
@@ -96,7 +95,7 @@ FILES = {
     "embeddings": "embeddings/*/*.npy",
     "probe": "probes/*.safetensors",
     "splits": "splits.parquet",
-    "looks": "looks.jsonl",
+    "test_set_log": "test_set_log.jsonl",
     "downloads": "downloads.jsonl",
     "seal of the catalog": "catalog.parquet.seal",
     "seal of the embeddings": "embeddings/*/*.seal",
@@ -166,14 +165,14 @@ def test_a_damaged_file_changes_nothing_or_is_named(whole, copied, pixels, capsy
     path = the_only(copied / ".ursa", FILES[file])
     damage(path)
     try:
-        result = check(copied, pixels)
+        result = check(copied, **pixels)
     except DataError as problem:
         assert path.name in problem.what or path.name in (problem.found or "") + (problem.fix or "")
         assert problem.fix
         return
     changed_list = "list that was made or changed elsewhere" in capsys.readouterr().err
     assert same(result, whole[1]) or (file == "splits" and changed_list)
-    assert same(check(copied, pixels), result)  # and what was written anew is believed
+    assert same(check(copied, **pixels), result)  # and what was written anew is believed
 
 
 @pytest.mark.parametrize("name", ["embeddings", "embeddings/*", "probes", "."])
@@ -184,7 +183,7 @@ def test_a_link_in_the_place_of_a_folder_is_refused_by_name(copied, pixels, name
     path.symlink_to(outside)
     before = sorted(outside.rglob("*"))
     with pytest.raises(DataError, match="symbolic link") as problem:
-        check(copied, pixels)
+        check(copied, **pixels)
     assert str(path) in problem.value.what and "--workspace" in problem.value.fix
     assert sorted(outside.rglob("*")) == before
 
@@ -192,7 +191,7 @@ def test_a_link_in_the_place_of_a_folder_is_refused_by_name(copied, pixels, name
 def test_a_link_that_the_user_named_is_followed(whole, copied, pixels):
     (copied / ".ursa").rename(copied.parent / "space")
     (copied.parent / "named").symlink_to("space")
-    result = check(copied, dataclasses.replace(pixels, workspace=copied.parent / "named"))
+    result = check(copied, **dict(pixels, workspace=copied.parent / "named"))
     assert same(result, whole[1])
 
 
@@ -202,7 +201,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(copied, pixels, name):
     shutil.rmtree(path)
     path.write_text("in the way")
     with pytest.raises(DataError, match=name):
-        check(copied, pixels)
+        check(copied, **pixels)
 
 
 # --- forged by somebody else ---------------------------------------------------------------------------------------
@@ -316,18 +315,18 @@ FORGED = (
 def test_what_somebody_else_sealed_is_not_believed(whole, copied, pixels, somebody_else, forge):
     with somebody_else():
         forge(copied / ".ursa")
-    assert same(check(copied, pixels), whole[1])
+    assert same(check(copied, **pixels), whole[1])
 
 
 @pytest.mark.parametrize("forge", (huge_size, huge_shape, another_release, of_segments(wrong_kind)))
 def test_what_another_release_of_ours_sealed_is_computed_again(whole, copied, pixels, forge):
     forge(copied / ".ursa")
-    assert same(check(copied, pixels), whole[1])
+    assert same(check(copied, **pixels), whole[1])
 
 
 def test_the_forgeries_would_change_the_answer_if_they_were_believed(whole, copied, pixels):
     forged_probe(copied / ".ursa")  # by this user, who may
-    result = check(copied, pixels)
+    result = check(copied, **pixels)
     assert result.accuracy.value == 1.0 > whole[1].accuracy.value
 
 
@@ -342,7 +341,7 @@ def test_a_file_does_not_count_in_the_place_of_another_one(whole, copied, pixels
         other.write_bytes(kept)
     (segments,) = (space / "embeddings").iterdir()
     segments.rename(segments.with_name("0123456789abcdef"))
-    assert same(check(copied, pixels), whole[1])
+    assert same(check(copied, **pixels), whole[1])
     with Store(space / "embeddings" / "0123456789abcdef") as store:
         assert len(store) == 0
 
@@ -353,16 +352,16 @@ def test_a_file_does_not_count_in_the_place_of_another_one(whole, copied, pixels
 def test_a_workspace_of_somebody_else_is_said_to_be_so_once_and_a_moved_one_of_ours_is_not(
     whole, copied, pixels, somebody_else, capsys, tmp_path, picture_folder
 ):
-    assert same(check(copied, pixels), whole[1])
+    assert same(check(copied, **pixels), whole[1])
     assert capsys.readouterr().err == ""
     theirs = picture_folder(tmp_path / "theirs", {"red": 4, "green": 4})
     with somebody_else():
-        check(theirs, pixels)
+        check(theirs, **pixels)
     capsys.readouterr()
-    check(theirs, pixels)
+    check(theirs, **pixels)
     said = capsys.readouterr().err
     assert "was made elsewhere" in said and str(theirs / ".ursa") in said and said.count("\n") == 1
-    check(theirs, pixels)
+    check(theirs, **pixels)
     assert capsys.readouterr().err == ""
 
 
@@ -371,7 +370,7 @@ def test_pictures_that_somebody_else_put_aside_stay_aside_and_that_is_said(copie
     path.with_name("splits.parquet.seal").unlink()
     with somebody_else():
         workspace.write_sealed(path, path.read_bytes())
-    result = check(copied, pixels)
+    result = check(copied, **pixels)
     assert int(result.confusion.sum()) == 21
     assert (
         "6 pictures are put aside for testing by a list that was made or changed elsewhere" in capsys.readouterr().err
@@ -382,10 +381,10 @@ def test_fresh_computes_all_again_and_keeps_what_cannot_be(whole, copied, pixels
     space = copied / ".ursa"
     forged_probe(space)
     (space / "runs" / "20260101-000000").mkdir(parents=True)
-    kept = {name: (space / name).read_bytes() for name in ("splits.parquet", "looks.jsonl", "downloads.jsonl")}
+    kept = {name: (space / name).read_bytes() for name in ("splits.parquet", "test_set_log.jsonl", "downloads.jsonl")}
     seen = []
-    fresh = dataclasses.replace(pixels, fresh=True, progress=lambda _, done, of: seen.append((done, of)))
-    assert same(check(copied, fresh), whole[1])
+    fresh = dict(pixels, fresh=True, progress=lambda _, done, of: seen.append((done, of)))
+    assert same(check(copied, **fresh), whole[1])
     assert seen[-1] == (27, 27)
     assert {name: (space / name).read_bytes() for name in kept} == kept
     assert (space / "runs" / "20260101-000000").is_dir()
@@ -413,8 +412,8 @@ def test_a_zip_with_a_forged_workspace_is_not_believed_on_the_command_line(whole
 # --- append-only files ---------------------------------------------------------------------------------------------
 
 
-def add_look(space: Workspace) -> None:
-    test_set_log.record_use(space.looks, "train", "another model", ["0" * 64])
+def add_use(space: Workspace) -> None:
+    test_set_log.record_use(space.test_set_log, "train", "another model", ["0" * 64])
 
 
 def add_download(space: Workspace) -> None:
@@ -422,7 +421,7 @@ def add_download(space: Workspace) -> None:
         ledger.add(Outcome("http://pictures.example/2.jpg", "red", "red/2.jpg"))
 
 
-@pytest.mark.parametrize(("name", "add"), [("looks.jsonl", add_look), ("downloads.jsonl", add_download)])
+@pytest.mark.parametrize(("name", "add"), [("test_set_log.jsonl", add_use), ("downloads.jsonl", add_download)])
 @pytest.mark.parametrize("by", [os.symlink, os.link])
 def test_nothing_is_appended_to_a_file_of_the_user(copied, name, add, by):
     profile = copied.parent / "profile"
@@ -456,10 +455,10 @@ def test_a_line_that_is_none_of_ours_is_passed_over(copied, line):
 
 @pytest.mark.parametrize("change", [{"sketch": [{}]}, {"sketch": ["a"] * 65}, {"pictures": "many"}, {"model": None}])
 def test_a_look_that_is_none_of_ours_is_passed_over(copied, change):
-    path = copied / ".ursa" / "looks.jsonl"
+    path = copied / ".ursa" / "test_set_log.jsonl"
     (line,) = path.read_text().splitlines()
     path.write_text(f"{line}\n{json.dumps({**json.loads(line), **change})}\n")
-    assert len(test_set_log.looks(path)) == 1
+    assert len(test_set_log.uses(path)) == 1
     assert test_set_log.record_use(path, "train", "third", ["1" * 64]) == 1
 
 

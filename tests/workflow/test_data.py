@@ -16,7 +16,7 @@ from ursa.data.catalog import Catalog
 from ursa.data.sources.arrays import from_arrays
 from ursa.data.sources.folder_source import from_folder
 from ursa.errors import DataError
-from ursa.prepared.setup import Options
+from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import train as workflow
@@ -79,8 +79,8 @@ def ways(folder, pixels, tmp_path_factory):
     }
     results = {}
     for way, (data, table) in given.items():
-        options = dataclasses.replace(pixels, workspace=place / way, table=table)
-        results[way] = check(data, options), train(data, options, RECIPE, out=place / f"{way}.ursa")
+        options = dict(pixels, workspace=place / way, table=table)
+        results[way] = check(data, **options), train(data, **options, recipe=RECIPE, out=place / f"{way}.ursa")
     return results
 
 
@@ -102,10 +102,10 @@ def test_a_catalog_made_of_arrays_is_checked_and_trained_on(tmp_path, pixels):
     x = rng.integers(0, 90, (24, 20, 20, 3), np.uint8)
     x[y == 1] += 120
     catalog = from_arrays((x, y), to=tmp_path / "made", names=["dark", "light"])
-    result = check(catalog, pixels)
+    result = check(catalog, **pixels)
     assert result.accuracy.value > 0.9
     assert result.catalog.counts() == {"dark": 12, "light": 12}
-    trained = train(catalog, pixels, RECIPE, out=tmp_path / "model.ursa")
+    trained = train(catalog, **pixels, recipe=RECIPE, out=tmp_path / "model.ursa")
     assert Predictor(trained.bundle).labels.names == ("dark", "light")
     assert trained.accuracy.value > 0.9
 
@@ -115,10 +115,10 @@ def test_the_workspace_lies_beside_the_pictures_whatever_named_them(folder, pixe
     (tmp_path / "lists").mkdir()
     shutil.move(place / "labels.csv", tmp_path / "lists" / "labels.csv")
     table = {"label": "breed", "root": str(place)}
-    result = check(tmp_path / "lists" / "labels.csv", dataclasses.replace(pixels, table=table))
+    result = check(tmp_path / "lists" / "labels.csv", **dict(pixels, table=table))
     assert result.report == place / ".ursa" / "report.html"
     assert [file.name for file in (tmp_path / "lists").iterdir()] == ["labels.csv"]
-    assert check(from_folder(place), pixels).report == result.report
+    assert check(from_folder(place), **pixels).report == result.report
 
 
 def test_labels_may_stand_in_the_names(pile, pixels, tmp_path):
@@ -126,11 +126,11 @@ def test_labels_may_stand_in_the_names(pile, pixels, tmp_path):
     (pile / "again.jpg").unlink()
     for number, file in enumerate(sorted(pile.iterdir())):
         file.rename(pile / f"{file.name.split('_')[0]}.{number}{file.suffix}")
-    options = dataclasses.replace(pixels, pattern="{label}.*")
-    result = check(pile, options)
+    options = dict(pixels, pattern="{label}.*")
+    result = check(pile, **options)
     assert result.catalog.counts() == {"green": 6, "red": 6}
     assert result.accuracy.value > 0.9
-    assert sum(train(pile, options, RECIPE, out=tmp_path / "model.ursa").pictures.values()) == 12
+    assert sum(train(pile, **options, recipe=RECIPE, out=tmp_path / "model.ursa").pictures.values()) == 12
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_how_far_a_label_in_a_name_reaches(tmp_path, pattern, name, label):
 
 def test_a_table_is_not_read_by_what_nobody_knows():
     with pytest.raises(DataError, match="lable") as problem:
-        Options(table={"lable": "x"})
+        Setup(table={"lable": "x"})
     assert "did you mean 'label'?" in problem.value.fix
 
 
@@ -163,7 +163,7 @@ def test_a_single_picture_is_no_data(folder, pixels, tmp_path, monkeypatch, comm
     monkeypatch.chdir(tmp_path)
     picture = folder / "train/red/red_000.jpg"
     with pytest.raises(DataError, match="is a single picture") as problem:
-        command(picture, pixels)
+        command(picture, **pixels)
     assert (problem.value.found, problem.value.fix) == (
         "JPEG",
         "name the folder that it lies in, or a table of pictures",
@@ -184,9 +184,7 @@ def given(kind, pile, pixels):
     """(data, options) of a pile with labels of this kind."""
     if kind == "none":
         return pile, pixels
-    return table_of(pile, OTHER[kind][0]), dataclasses.replace(
-        pixels, table={"separator": "|"} if kind == "multi-label" else {}
-    )
+    return table_of(pile, OTHER[kind][0]), dict(pixels, table={"separator": "|"} if kind == "multi-label" else {})
 
 
 @pytest.mark.parametrize(
@@ -199,7 +197,7 @@ def given(kind, pile, pixels):
 )
 def test_pictures_without_a_class_each_are_checked_but_not_probed(pile, pixels, kind):
     data, options = given(kind, pile, pixels)
-    result = check(data, options)
+    result = check(data, **options)
     assert result.catalog.task == ("single-label" if kind == "none" else kind)
     assert math.isnan(result.accuracy.value)
     assert OTHER[kind][1] in result.accuracy.method
@@ -219,7 +217,7 @@ def test_pictures_without_a_class_each_are_checked_but_not_probed(pile, pixels, 
 def test_they_cannot_be_trained_on_which_is_said_before_anything_is_computed(pile, pixels, tmp_path, kind):
     data, options = given(kind, pile, pixels)
     with pytest.raises(DataError) as problem:
-        train(data, options, RECIPE, out=tmp_path / "model.ursa")
+        train(data, **options, recipe=RECIPE, out=tmp_path / "model.ursa")
     assert problem.value.fix
     assert ("no classes" if kind == "none" else "one class a picture") in problem.value.what
     assert no_embeddings(pile / ".ursa")
@@ -228,13 +226,13 @@ def test_they_cannot_be_trained_on_which_is_said_before_anything_is_computed(pil
 
 def test_a_pile_beside_labeled_pictures_does_not_disturb_them(folder, pixels, tmp_path):
     place = shutil.copytree(folder / "train", tmp_path / "pictures")
-    expected = check(place, dataclasses.replace(pixels, workspace=tmp_path / "before")).accuracy
+    expected = check(place, **dict(pixels, workspace=tmp_path / "before")).accuracy
     for number, file in enumerate(sorted((folder / "valid").rglob("*_*"))):
         shutil.copy(file, place / f"loose{number}{file.suffix}")
-    result = check(place, pixels)
+    result = check(place, **pixels)
     assert len(result.catalog) == 28
     assert (result.accuracy, int(result.confusion.sum())) == (expected, 20)
-    assert sum(train(place, pixels, RECIPE, out=tmp_path / "model.ursa").pictures.values()) == 20
+    assert sum(train(place, **pixels, recipe=RECIPE, out=tmp_path / "model.ursa").pictures.values()) == 20
 
 
 # --- decoded pictures, kept ------------------------------------------------------------------------------------------
@@ -256,8 +254,8 @@ def test_large_pictures_are_decoded_once_and_nothing_else_changes(large, pixels,
     recipe = Recipe.of(epochs=2, batch_size=4)
     runs = {}
     for gigabytes in (2.0, 0.0):
-        options = dataclasses.replace(pixels, workspace=tmp_path / str(gigabytes), cache_gb=gigabytes)
-        runs[gigabytes] = train(large, options, recipe, out=tmp_path / f"{gigabytes}.ursa")
+        options = dict(pixels, workspace=tmp_path / str(gigabytes), cache_gb=gigabytes)
+        runs[gigabytes] = train(large, **options, recipe=recipe, out=tmp_path / f"{gigabytes}.ursa")
     kept = sorted(folder.name for folder in (tmp_path / "2.0" / "pixels").iterdir())
     assert len(kept) == 2  # one for training, one for validation
     assert all(any((tmp_path / "2.0" / "pixels" / name).iterdir()) for name in kept)
@@ -273,8 +271,8 @@ def test_large_pictures_are_decoded_once_and_nothing_else_changes(large, pixels,
 
 
 def test_small_pictures_are_decoded_again_on_a_cpu(folder, pixels, tmp_path):
-    options = dataclasses.replace(pixels, workspace=tmp_path / "space")
-    train(folder, options, Recipe.of(epochs=2, batch_size=8), out=tmp_path / "model.ursa")
+    options = dict(pixels, workspace=tmp_path / "space")
+    train(folder, **options, recipe=Recipe.of(epochs=2, batch_size=8), out=tmp_path / "model.ursa")
     assert not (tmp_path / "space" / "pixels").exists()
 
 
@@ -292,7 +290,7 @@ def test_when_decoded_pictures_are_kept(tmp_path, side, device, epochs, gigabyte
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)  # a GPU is asked for, and never used
     columns = {"id": ["a", "b"], "label": ["x", "y"], "width": [side, side], "height": [side, side]}
     ready = _Ready(Catalog.of(tmp_path, columns), _Space(tmp_path))
-    options = Options(device=device, cache_gb=gigabytes)
+    options = Setup(device=device, cache_gb=gigabytes)
     assert workflow._room_for_pixels(ready, Recipe.of(epochs=epochs), options) == room
 
 
@@ -300,7 +298,7 @@ def test_no_more_than_a_quarter_of_the_free_disk_is_taken(tmp_path, monkeypatch)
     monkeypatch.setattr(workflow.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=8))
     columns = {"id": ["a"], "label": ["x"], "width": [9000], "height": [9000]}
     ready = _Ready(Catalog.of(tmp_path, columns), _Space(tmp_path))
-    assert workflow._room_for_pixels(ready, Recipe(), Options()) == 2
+    assert workflow._room_for_pixels(ready, Recipe(), Setup()) == 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,9 +327,9 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
     from ursa.cli.results_text import KINDS, trained
     from ursa.training.augment import label_safety
 
-    monkeypatch.setattr(label_safety, "harmed", lambda *_: [HARM])
-    options = dataclasses.replace(pixels, workspace=tmp_path / "space")
-    result = train(folder, options, RECIPE, out=tmp_path / "model.ursa")
+    monkeypatch.setattr(label_safety, "unsafe_augmentations", lambda *_: [HARM])
+    options = dict(pixels, workspace=tmp_path / "space")
+    result = train(folder, **options, recipe=RECIPE, out=tmp_path / "model.ursa")
     (finding,) = json.loads(json.dumps(result.to_json()))["findings"]
     assert (finding["kind"], finding["evidence"]) == (HARM.kind, HARM.evidence)
     said = io.StringIO()
@@ -345,6 +343,6 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
 def test_a_run_without_fine_tuning_asks_nothing_of_augmentations(folder, pixels, tmp_path, monkeypatch):
     from ursa.training.augment import label_safety
 
-    monkeypatch.setattr(label_safety, "harmed", lambda *_: [HARM])
-    options = dataclasses.replace(pixels, workspace=tmp_path / "space")
-    assert train(folder, options, Recipe.of(epochs=0), out=tmp_path / "model.ursa").findings == []
+    monkeypatch.setattr(label_safety, "unsafe_augmentations", lambda *_: [HARM])
+    options = dict(pixels, workspace=tmp_path / "space")
+    assert train(folder, **options, recipe=Recipe.of(epochs=0), out=tmp_path / "model.ursa").findings == []

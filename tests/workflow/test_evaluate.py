@@ -21,12 +21,12 @@ def tested(tmp_path, picture_folder):
 
 def test_a_named_workspace_counts_looks_and_the_folder_stays_as_it_was(trained, tested, tmp_path):
     bundle, before = trained[1].bundle, sorted(tested.rglob("*"))
-    looks = [ursa.evaluate(bundle, tested, workspace=tmp_path / "space").looks for _ in range(2)]
-    assert looks[0] == 1
-    assert looks[1] >= looks[0]
-    assert (tmp_path / "space" / "looks.jsonl").exists()
+    uses = [ursa.evaluate(bundle, tested, workspace=tmp_path / "space").test_set_uses for _ in range(2)]
+    assert uses[0] == 1
+    assert uses[1] >= uses[0]
+    assert (tmp_path / "space" / "test_set_log.jsonl").exists()
     assert sorted(tested.rglob("*")) == before
-    assert ursa.evaluate(bundle, tested).looks == 0  # the folder has no workspace, and gets none
+    assert ursa.evaluate(bundle, tested).test_set_uses == 0  # the folder has no workspace, and gets none
 
 
 def test_a_folder_that_may_only_be_read_is_evaluated(trained, tested, tmp_path, disk):
@@ -44,11 +44,10 @@ def test_a_folder_that_may_only_be_read_is_evaluated(trained, tested, tmp_path, 
 
 
 def test_a_test_part_that_was_drawn_is_found_in_a_workspace_elsewhere(picture_folder, tmp_path, pixels):
-    from dataclasses import replace
 
     folder, space = picture_folder(tmp_path / "p", {"red": 20, "green": 20}), tmp_path / "space"
-    options = replace(pixels, workspace=space)
-    model = ursa.train(folder, options, ursa.Recipe.of(epochs=0, test=0.2), out=tmp_path / "m.ursa")
+    options = dict(pixels, workspace=space)
+    model = ursa.train(folder, **options, recipe=ursa.Recipe.of(epochs=0, test=0.2), out=tmp_path / "m.ursa")
     assert ursa.evaluate(model.bundle, folder, workspace=space).pictures == model.pictures["test"]
     assert ursa.evaluate(model.bundle, folder).pictures == 40  # without it nobody knows of the part
 
@@ -132,7 +131,7 @@ def test_what_is_no_folder_of_pictures_is_recognized(tmp_path, tested, name, wha
         place = tmp_path / name
         shutil.move(shutil.make_archive(str(tmp_path / "a"), "zip", tested), place)
     with pytest.raises(DataError, match=what) as refused:
-        ursa.check(place, ursa.Options(backbone="pixels"))
+        ursa.check(place, backbone="pixels")
     assert fix in refused.value.fix
 
 

@@ -15,8 +15,6 @@ from torch import nn
 from ursa.cli import results_text
 from ursa.embed import relatives
 from ursa.errors import TrainingError
-from ursa.prepared.setup import Options
-from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.fit import fit
 from ursa.training.history import History
@@ -159,13 +157,13 @@ def test_a_machine_that_keeps_its_pace_follows_the_steps() -> None:
 def test_a_fit_that_runs_out_of_time_ends_there_and_is_judged_there() -> None:
     inputs, targets = torch.eye(20), torch.arange(20) % 2
     model = nn.Linear(20, 2)
-    optimizer = torch.optim.SGD([{"params": [*model.parameters()], "peak": 0.1}], lr=0.1)
+    optimizer = torch.optim.SGD([{"params": [*model.parameters()], "max_lr": 0.1}], lr=0.1)
     judged, asked = [], iter(range(1, 100))
     fit(
         State(model, optimizer),
         ArrayBatches((inputs,), targets, batch=2),
-        Recipe.of(epochs=3),
         lambda _: judged.append(1) or {"valid_loss": -len(judged)},
+        epochs=3,
         stop=lambda: next(asked) == 13,
         history=(history := History()),
     )
@@ -175,9 +173,9 @@ def test_a_fit_that_runs_out_of_time_ends_there_and_is_judged_there() -> None:
 
 def test_a_run_within_minutes_says_what_it_weighed(picture_folder, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "tints", {"red": 12, "green": 12})
-    result = train(folder, Options("pixels"), Recipe.of(epochs=2), out=tmp_path / "tints.ursa", minutes=5)
+    result = train(folder, backbone="pixels", out=tmp_path / "tints.ursa", minutes=5)
     weighed = json.loads(json.dumps(result.to_json()))["weighed"]
-    assert [(way["size"], way["epochs"], way["chosen"]) for way in weighed] == [(64, 2 * WIDE, True)]
+    assert [(way["size"], way["epochs"], way["chosen"]) for way in weighed] == [(64, 5 * WIDE, True)]
     assert 0 < weighed[0]["ends"] < 300
     assert result.bundle.is_file()
     results_text.trained(result, Console(file=(page := io.StringIO()), width=100))
@@ -189,7 +187,7 @@ def test_too_little_time_for_a_probe_says_how_much_it_needs(picture_folder, tmp_
     slow = Speed("pixels", 64, 2.0, 2.0, {64: 5.0}, 3.0, 1.0)
     monkeypatch.setattr("ursa.workflow.minutes.measured", lambda *_, **__: slow)
     with pytest.raises(TrainingError, match=r"24 pictures need about [0-9.]+ minutes") as problem:
-        train(folder, Options("pixels"), out=tmp_path / "tints.ursa", minutes=0.5)
+        train(folder, backbone="pixels", out=tmp_path / "tints.ursa", minutes=0.5)
     assert "0.5 minutes" in problem.value.what
 
 

@@ -1,6 +1,5 @@
 """`train`, `evaluate`, `predict`: from a folder to a bundle that predicts the same without torch."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from ursa.errors import DataError
+from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow.evaluate import evaluate, predictions
@@ -28,7 +28,7 @@ def test_it_says_what_it_came_to(trained):
 def test_its_history_is_complete(trained):
     _, result = trained
     history = json.loads(result.history.read_text())
-    assert history["recipe"]["epochs"] == 1
+    assert history["recipe"]["optim"]["epochs"] == 1
     assert [row["epoch"] for row in history["epochs"]] == [0, 1]
     assert [row["step"] for row in history["steps"]] == [1, 2, 3]
     assert result.report.read_text().startswith("<!doctype html>")
@@ -73,8 +73,9 @@ def test_the_same_seed_gives_the_same_bundle_weights(trained, pixels, tmp_path):
     folder, result = trained
     again = train(
         folder,
-        dataclasses.replace(pixels, workspace=tmp_path / "new"),
-        Recipe.of(epochs=1, batch_size=16),
+        **dict(pixels, workspace=tmp_path / "new"),
+        recipe={"batch_size": 16},
+        epochs=1,
         out=tmp_path / "b",
     )
     assert again.accuracy == result.accuracy
@@ -85,7 +86,7 @@ def test_the_same_seed_gives_the_same_bundle_weights(trained, pixels, tmp_path):
 def test_a_given_test_part_is_what_accuracy_is_measured_on(tmp_path, picture_folder, pixels):
     parts = {"train/red": 12, "train/green": 12, "test/red": 5, "test/green": 4}
     folder = picture_folder(tmp_path / "pictures", parts)
-    result = train(folder, pixels, Recipe.of(epochs=1), out=tmp_path / "model.ursa")
+    result = train(folder, **pixels, recipe=Recipe.of(epochs=1), out=tmp_path / "model.ursa")
     assert result.pictures["test"] == 9
     assert result.accuracy.method.startswith("held-out test pictures")
     assert sum(result.pictures.values()) == 33
@@ -94,13 +95,13 @@ def test_a_given_test_part_is_what_accuracy_is_measured_on(tmp_path, picture_fol
 def test_broken_files_are_left_out_and_the_rest_trains(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path / "pictures", {"red": 10, "green": 10})
     (folder / "red" / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
-    result = train(folder, pixels, Recipe.of(epochs=1), out=tmp_path / "model.ursa")
+    result = train(folder, **pixels, recipe=Recipe.of(epochs=1), out=tmp_path / "model.ursa")
     assert sum(result.pictures.values()) == 20
 
 
 def test_a_class_with_one_picture_trains(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path / "pictures", {"red": 10, "green": 10, "blue": 1})
-    result = train(folder, pixels, Recipe.of(epochs=1), out=tmp_path / "model.ursa")
+    result = train(folder, **pixels, recipe=Recipe.of(epochs=1), out=tmp_path / "model.ursa")
     assert Predictor(result.bundle).labels.names == ("blue", "green", "red")
 
 
@@ -109,18 +110,18 @@ def test_the_bundle_lies_where_the_user_stands_but_never_among_the_pictures(trai
 
     folder, _ = trained
     monkeypatch.chdir(tmp_path)
-    assert default(folder, pixels) == tmp_path.__class__("pictures.ursa")
+    assert default(folder, Setup(**pixels)) == tmp_path.__class__("pictures.ursa")
     monkeypatch.chdir(folder / "red")
-    assert default(folder, pixels) == folder / ".ursa" / "model.ursa"
+    assert default(folder, Setup(**pixels)) == folder / ".ursa" / "model.ursa"
 
 
 def test_a_place_for_the_bundle_that_cannot_be_written_is_said_before_training(trained, pixels, tmp_path):
     folder, _ = trained
     (tmp_path / "dir.ursa").mkdir()
     progress = []
-    options = dataclasses.replace(pixels, progress=lambda *seen: progress.append(seen))
+    options = dict(pixels, progress=lambda *seen: progress.append(seen))
     with pytest.raises(DataError, match="cannot write the bundle"):
-        train(folder, options, out=tmp_path / "dir.ursa")
+        train(folder, **options, out=tmp_path / "dir.ursa")
     assert progress == []
 
 
@@ -149,20 +150,20 @@ def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_p
 
     folder = picture_folder(tmp_path / "pictures", {"red": 20, "green": 20})
     recipe = Recipe.of(epochs=0, test=0.2, train_dev=0.1)
-    first = train(folder, pixels, recipe, out=tmp_path / "first.ursa")
+    first = train(folder, **pixels, recipe=recipe, out=tmp_path / "first.ursa")
     assert first.pictures == {"train": 20, "train-dev": 4, "valid": 8, "test": 8}
     assert set(first.parts) == {"train-dev", "valid", "test"}
-    assert (first.looks, first.findings) == (1, [])
-    assert int(check(folder, pixels).confusion.sum()) == 32  # the probe of `check` does not see it either
+    assert (first.test_set_uses, first.findings) == (1, [])
+    assert int(check(folder, **pixels).confusion.sum()) == 32  # the probe of `check` does not see it either
     judged = evaluate(tmp_path / "first.ursa", folder)
-    assert (judged.pictures, judged.looks) == (8, 1)  # the same model, the same pictures: the same look
+    assert (judged.pictures, judged.test_set_uses) == (8, 1)  # the same model, the same pictures: the same look
     for path in (picture_folder(tmp_path / "more", {"red": 5}, seed=1) / "red").iterdir():
         path.rename(folder / "red" / f"new_{path.name}")
-    second = train(folder, pixels, recipe, out=tmp_path / "second.ursa")
+    second = train(folder, **pixels, recipe=recipe, out=tmp_path / "second.ursa")
     assert second.pictures["test"] == 9
-    assert second.looks == 2
+    assert second.test_set_uses == 2
     assert [finding.kind for finding in second.findings] == ["test-looked-at"]
-    assert json.loads(json.dumps(second.to_json()))["looks"] == 2
+    assert json.loads(json.dumps(second.to_json()))["test_set_uses"] == 2
     assert "looked at 2 times" in second.report.read_text()
 
 
@@ -176,8 +177,8 @@ def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_pat
     for file in sorted((folder / "red").iterdir()):
         with Image.open(file) as picture:
             picture.resize((40, 40)).save(folder / "red" / f"small_{file.stem}.png")
-    train(folder, pixels, Recipe.of(epochs=0), out=tmp_path / "model.ursa")
-    catalog = check(folder, pixels).catalog
+    train(folder, **pixels, recipe=Recipe.of(epochs=0), out=tmp_path / "model.ursa")
+    catalog = check(folder, **pixels).catalog
     parts = remembered(folder / ".ursa" / "splits.parquet", 0)
     of = {id: parts[key] for id, key in zip(catalog.ids, catalog.rows["sha256"], strict=True)}
     for file in (folder / "red").glob("small_*"):
