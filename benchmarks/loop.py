@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ursa import models
 from ursa.learner.learner import Learner
-from ursa.learner.learner_setup import SCRATCH
+from ursa.learner.learner_recipe import SCRATCH
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.history import History
 from ursa.training.loop import State, train

@@ -26,7 +26,6 @@ PUBLIC = {
     "download",
     "evaluate",
     "load",
-    "load_learner",
     "models",
     "show",
     "show_batch",

@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from ursa.errors import TrainingError as TrainingError
     from ursa.errors import UrsaError as UrsaError
     from ursa.learner.learner import Learner as Learner
-    from ursa.learner.learner_file import load_learner as load_learner
+    from ursa.learner.loading import load as load
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
     from ursa.recipe import Recipe as Recipe
     from ursa.serve.predictor import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
-    from ursa.serve.predictor import load as load
     from ursa.workflow.check import check as check
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
@@ -54,8 +53,7 @@ _HOME = {
     "check": "ursa.workflow.check",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
-    "load": "ursa.serve.predictor",
-    "load_learner": "ursa.learner.learner_file",
+    "load": "ursa.learner.loading",
     "models": "ursa",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",

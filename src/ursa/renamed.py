@@ -122,7 +122,7 @@ MODULES = {  # inside `ursa`
     "workflow.learner_file": "learner.learner_file",
     "workflow.learner_pictures": "learner.picture_data",
     "workflow.learner_results": "learner.results",
-    "workflow.learner_setup": "learner.learner_setup",
+    "workflow.learner_setup": "learner.learner_recipe",
     "workflow.parts": "prepared.splitting",
     "workflow.progress_table": "learner.progress_table",
     "workflow.setup": "prepared.setup",
@@ -130,6 +130,7 @@ MODULES = {  # inside `ursa`
 
 NAMES = {  # of `ursa` itself
     "Metric": "ursa.Estimate",
+    "load_learner": "ursa.load",
     "Options": 'given by keywords: ursa.check("bears", backbone="pixels"), ursa.train, ursa.Learner',
 }
 

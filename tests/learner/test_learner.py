@@ -124,10 +124,10 @@ def test_classes_are_learned_from_text_and_told_as_text():
     one = learner(((X, names), (X, names)))
     one.fit_one_cycle(20, 0.03)
     said = one.predict(X)
-    assert (np.array(said.labels) == names).mean() > 0.8
+    assert (said.labels == names).mean() > 0.8
     np.testing.assert_allclose(said.probabilities.sum(1), 1, atol=1e-5)
     found = one.evaluate()["accuracy"]
-    assert found.value == (np.array(said.labels) == names).mean()
+    assert found.value == (said.labels == names).mean()
     assert found.low < found.value <= found.high
 
 
@@ -136,10 +136,10 @@ def test_several_labels_numbers_and_binary_are_learned():
     several = learner(((X, one_hot), (X, one_hot)), models.linear(4, 3))
     several.fit_one_cycle(40, 0.1)
     assert several.evaluate()["f1"].value > 0.8
-    assert set(several.predict(X[:1]).labels[0]) <= {"0", "1", "2"}
+    assert set(several.predict(X[:1]).labels[0]) <= {0, 1, 2}
 
     numbers = learner(((X, NUMBERS), (X, NUMBERS)), models.linear(4, 1))
-    numbers.fit_one_cycle(40, 0.1)
+    numbers.fit_one_cycle(80, 0.1)
     assert numbers.evaluate()["r2"].value > 0.99
     np.testing.assert_allclose(numbers.predict(X).numbers, NUMBERS, atol=0.3)
 
@@ -147,7 +147,7 @@ def test_several_labels_numbers_and_binary_are_learned():
     binary = learner(data, models.linear(4, 1), loss=losses.binary_cross_entropy)
     binary.fit_one_cycle(20, 0.1)
     said = binary.predict(X)
-    assert (np.array(said.labels) == (CLASSES > 0).astype(int).astype(str)).mean() > 0.85
+    assert (said.labels == (CLASSES > 0)).mean() > 0.85
     assert said.probabilities.shape == (120, 2)
 
 
@@ -312,11 +312,11 @@ def test_layers_thaw_from_the_head_downwards_in_a_gradual_fit():
 
 def test_rare_classes_weigh_more_on_request():
     rare = np.where(X[:, 0] > 1, 1, 0)
-    one = learner((X, rare), models.linear(4, 2), recipe={"balance": "weights"})
+    one = learner((X, rare), models.linear(4, 2), recipe={"class_weights": True})
     usual, unusual = one.loss.keywords["weights"].tolist()
     assert unusual > 3 * usual
-    with pytest.raises(TrainingError, match="shown more often"):
-        learner((X, rare), recipe={"balance": "oversample"})
+    with pytest.raises(TrainingError, match="oversample has no meaning for arrays"):
+        learner((X, rare), recipe={"oversample": True})
 
 
 def test_a_saved_learner_predicts_the_same_in_another_process(tmp_path):
@@ -328,18 +328,18 @@ def test_a_saved_learner_predicts_the_same_in_another_process(tmp_path):
     np.save(tmp_path / "said.npy", one.predict(X * 50 + 7).probabilities)
     script = """
         import numpy as np, sys, ursa
-        one = ursa.load_learner(sys.argv[1] + "/learner.safetensors")
+        one = ursa.load(sys.argv[1] + "/learner.safetensors")
         said = one.predict(np.load(sys.argv[1] + "/x.npy"))
         np.testing.assert_allclose(said.probabilities, np.load(sys.argv[1] + "/said.npy"), atol=1e-6)
         assert set(said.labels) <= {"a", "b", "c"}
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=True, timeout=100)
     with pytest.raises(DataError, match="without data"):
-        ursa.load_learner(file).evaluate()
-    found = ursa.load_learner(file).evaluate((X * 50 + 7, names))["accuracy"].value
-    assert found == pytest.approx((np.array(one.predict(X * 50 + 7).labels) == names).mean())
-    again = ursa.load_learner(file, (X * 3, names))  # other numbers, read as those that it learned from
-    assert again.given.inputs == one.given.inputs
+        ursa.load(file).evaluate()
+    found = ursa.load(file).evaluate((X * 50 + 7, names))["accuracy"].value
+    assert found == pytest.approx((one.predict(X * 50 + 7).labels == names).mean())
+    again = ursa.load(file, (X * 3, names))  # other numbers, read as those that it learned from
+    assert again.data.inputs == one.data.inputs
     again.fit(1)
 
 
@@ -368,7 +368,7 @@ def test_an_exported_network_takes_what_the_learner_takes(tmp_path, pictures):
         file = one.export(tmp_path / "network.onnx")
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"input": x[:7]})
-    assert logits.argmax(1).tolist() == [int(label) for label in one.predict(x[:7]).labels]
+    assert logits.argmax(1).tolist() == one.predict(x[:7]).labels.tolist()
     with pytest.raises(BundleError):
         one.export(tmp_path / "network.ursa")
 
@@ -397,7 +397,7 @@ MISTAKES = {
     "class numbers|targets": lambda: learner(((X, NUMBERS), (X, NUMBERS)), loss=losses.cross_entropy),
     "same shape": lambda: learner(loss=losses.mse),
     "unknown metric": lambda: learner(metrics=["acuracy"]),
-    "no optimiser": lambda: learner(optimizer="adamm").fit(1),
+    "no optimizer": lambda: learner(optimizer="adamm"),
     "no schedule": lambda: learner().fit(1, schedule="cosinus"),
     "no such precision": lambda: learner(precision="fp8"),
     "fp16 is for": lambda: learner(precision="fp16"),
@@ -405,7 +405,7 @@ MISTAKES = {
     "no setting 'bach'": lambda: learner(recipe={"bach": 3}),
     "no usual loss": lambda: learner(((X, RNG.integers(0, 9, (120, 4))),) * 2),
     "no weights are called": lambda: learner().fit(1, keep="first"),
-    "there is no part": lambda: learner().predictions("test"),
+    "there is no split": lambda: learner().predictions("test"),
     "another shape": lambda: learner().predict(X[:, :2]),
     "pair of inputs": lambda: learner().evaluate(X),
     "the training part lacks": lambda: learner().evaluate((X, CLASSES + 1)),

@@ -30,8 +30,9 @@ def test_it_is_silent_where_nobody_looks(capsys):
 
 def test_plain_text_is_one_line_an_epoch(capsys):
     learner = fitted(True)
-    lines = capsys.readouterr().out.splitlines()
+    *lines, kept = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
+    assert kept == f"kept: the weights from epoch {learner.kept} (of 3)"
     for line, record in zip(lines, learner.history.epochs[1:], strict=True):
         assert line.startswith(f"epoch {record['epoch']}  training {record['train_loss']:.4f}")
         assert f"accuracy {record['accuracy']:.4f}" in line

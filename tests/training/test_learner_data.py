@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 
 from ursa.errors import DataError
-from ursa.training.batches.inputs import Inputs, Scaled, tensors
-from ursa.training.batches.learner_data import read_data, read_split
+from ursa.training.batches.inputs import InputScaling, WithScaledInputs, to_tensors
+from ursa.training.batches.learner_data import read_data
 from ursa.training.tasks.targets import Targets
 
 RNG = np.random.default_rng(0)
@@ -72,11 +72,11 @@ def test_whole_numbers_stay_for_embeddings():
 @settings(deadline=None)
 @over(st.sampled_from([(7,), (6, 4), (6, 4, 3), (3, 6, 4), (1, 6, 4)]), st.sampled_from([np.uint8, np.float32]))
 def test_the_exported_scaling_is_the_scaling_and_can_be_undone(shape, dtype):
-    x = tensors((np.random.default_rng(1).random((8, *shape)) * 255).astype(dtype))
-    inputs = Inputs.from_json(Inputs.measured(x).to_json())
+    x = to_tensors((np.random.default_rng(1).random((8, *shape)) * 255).astype(dtype))
+    inputs = InputScaling.from_json(InputScaling.measured(x).to_json())
     ready = inputs.of(x)
-    assert torch.equal(Scaled(torch.nn.Identity(), inputs)(*x), ready[0])
-    (back,) = inputs.undone(ready)
+    assert torch.equal(WithScaledInputs(torch.nn.Identity(), inputs)(*x), ready[0])
+    (back,) = inputs.undo(ready)
     torch.testing.assert_close(back.float(), x[0].float(), atol=1e-3, rtol=1e-4)
     assert back.shape == x[0].shape
 
@@ -157,7 +157,7 @@ def test_data_sets_keep_what_they_give():
 
 def test_other_data_are_read_as_the_training_part_was():
     found = read_data(((X, ["a", "b"] * 20), (X, ["a", "b"] * 20)))
-    part = read_split((X[:3] + 1, ["b", "b", "a"]), found, "cpu")
+    part = found.inputs.split((X[:3] + 1, ["b", "b", "a"]), found.targets, "cpu")
     np.testing.assert_allclose(part.inputs[0].numpy(), (X[:3] + 1 - X.mean(0)) / X.std(0), rtol=1e-4, atol=1e-5)
     assert part.targets.tolist() == [1, 1, 0]
 
@@ -168,7 +168,7 @@ WRONG = {
     "the training part is empty": ((X[:0], Y[:0]), (X, Y)),
     "the validation part is empty": ((X, Y), (X[:0], Y[:0])),
     "NaN or infinite": ((np.where(X > 5, np.nan, X), Y), (X, Y)),
-    "no numbers": ((np.array([["a"]] * 40), Y), (X, Y)),
+    "not numbers": ((np.array([["a"]] * 40), Y), (X, Y)),
     "another shape": ((X, Y), (X[:, :3], Y)),
     "the training part lacks": ((X, np.minimum(Y, 2)), (X, Y)),
     "some targets are missing": ((X, np.where(Y > 2, np.nan, X[:, 0])), (X, X[:, 0])),

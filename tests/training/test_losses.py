@@ -203,7 +203,7 @@ NAN = math.nan
         (logits(3), torch.tensor([0, 4, 1]), nn.CrossEntropyLoss(), "label 4 with 4 classes"),
         (logits(3), torch.tensor([0, 4, 1]), F.cross_entropy, "label 4 with 4 classes"),
         (logits(3), torch.tensor([0, 1, 1], dtype=torch.int32), losses.cross_entropy, "int32 [3]; expected int64 [3]"),
-        (logits(3), torch.rand(3), losses.cross_entropy, "for numbers, losses.mse"),
+        (logits(3), torch.rand(3), losses.cross_entropy, "for a regression"),
         (logits(3), torch.tensor([[0], [1], [1]]), losses.cross_entropy, "fix:   targets[:, 0]"),
         (logits(3), torch.tensor([[0.0, 1, 1, 0]] * 3), losses.cross_entropy, "a sum of 2"),
         (logits(3), torch.tensor([[0.5, 0.5, NAN, 0]] * 3), losses.cross_entropy, "sum to 1"),

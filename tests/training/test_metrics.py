@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 from ursa.core import statistics as core
 from ursa.errors import TrainingError
 from ursa.training.tasks import metrics
-from ursa.training.tasks.metrics import Metric, create, for_task, interval, measures, of_part
+from ursa.training.tasks.metrics import Metric, create, for_task, interval, of_output, to_metrics
 
 
 def single(seed, count, classes):
@@ -147,16 +147,16 @@ def test_metrics_without_a_value_say_so():
 
 
 def test_every_metric_says_which_way_is_better():
-    lower = {measure.name for measure in metrics.MEASURES if not measure.higher_is_better}
+    lower = {metric.name for metric in metrics.METRICS if not metric.higher_is_better}
     assert lower == {"error_rate", "mse", "rmse", "mae"}
-    assert measures([metrics.rmse])[0].higher_is_better is False
+    assert to_metrics([metrics.rmse])[0].higher_is_better is False
 
 
 def test_a_function_of_ones_own_is_a_metric():
     def share_of_first(outputs, targets):
         return float((targets == 0).float().mean())
 
-    named_, own, other = measures(["accuracy", share_of_first, Metric("cost", lambda o, t: len(o) - len(t), False)])
+    named_, own, other = to_metrics(["accuracy", share_of_first, Metric("cost", lambda o, t: len(o) - len(t), False)])
     assert (named_.name, own.name, other.name) == ("accuracy", "share_of_first", "cost")
     assert own.higher_is_better and not other.higher_is_better
     assert own(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1])) == 0.75
@@ -165,10 +165,10 @@ def test_a_function_of_ones_own_is_a_metric():
 def test_a_metric_of_one_of_several_outputs():
     outputs, targets = single(0, 20, 3)
     said, given_ = {"kind": torch.from_numpy(outputs)}, {"kind": torch.from_numpy(targets)}
-    measure = of_part("kind", "error_rate")
-    assert (measure.name, measure.higher_is_better) == ("kind_error_rate", False)
-    assert measure(said, given_) == value_of("error_rate", outputs, targets)
-    low, value, high = (lambda m: (m.low, m.value, m.high))(interval(measure, said, given_))
+    metric = of_output("kind", "error_rate")
+    assert (metric.name, metric.higher_is_better) == ("kind_error_rate", False)
+    assert metric(said, given_) == value_of("error_rate", outputs, targets)
+    low, value, high = (lambda m: (m.low, m.value, m.high))(interval(metric, said, given_))
     assert low < value < high
 
 
@@ -208,7 +208,7 @@ def test_a_metric_without_a_value_has_a_document():
     [
         (lambda: create("acuracy"), "did you mean 'accuracy'"),
         (lambda: create("top_0"), "unknown metric 'top_0'"),
-        (lambda: measures(["f1", "f1"]), "same name"),
+        (lambda: to_metrics(["f1", "f1"]), "same name"),
         (lambda: for_task("regresion"), "did you mean 'regression'"),
         (lambda: metrics.accuracy(torch.zeros(3, 2), torch.zeros(3, 1, dtype=torch.int64)), "targets [3, 1]"),
         (lambda: metrics.f1(torch.zeros(3, 2), torch.tensor([0, 1, 2])), "0 to 2 with 2 outputs"),

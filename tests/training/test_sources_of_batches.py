@@ -9,8 +9,9 @@ from torch.utils.data import Dataset
 from ursa.errors import DataError
 from ursa.training.batches import array_batches
 from ursa.training.batches.array_batches import ArrayBatches
-from ursa.training.batches.batch import Batch, tensors
+from ursa.training.batches.batch import Batch
 from ursa.training.batches.dataset_batches import DatasetBatches
+from ursa.training.tensor_tree import tree_leaves
 
 
 class Numbers(Dataset):
@@ -104,7 +105,7 @@ def test_parts_of_a_batch_are_the_batch():
     parts = [*batch.parts(3)]
     assert [len(part) for part in parts] == [3, 3, 1]
     assert torch.equal(torch.cat([part.inputs[1] for part in parts]), rows * 2)
-    assert torch.equal(torch.cat([tensors(part.targets)[1] for part in parts]), rows)
+    assert torch.equal(torch.cat([tree_leaves(part.targets)[1] for part in parts]), rows)
     assert [id for part in parts for id in part.ids] == list(batch.ids)
 
 

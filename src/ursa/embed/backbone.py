@@ -47,10 +47,11 @@ class Backbone:
         )
         return Description(**found)
 
-    def load(self) -> "Extractor":
+    def load(self, *, pretrained: bool = True) -> "Extractor":
         """The extractor with its weights, in float32, ready for evaluation.
 
-        Raises TrainingError for an unknown name, weights that do not fit, or weights that cannot be had offline.
+        pretrained: False for random weights, to be filled from a file that holds all of them. Raises TrainingError
+        for an unknown name, weights that do not fit, or weights that cannot be had offline.
         """
         import torch
 
@@ -63,9 +64,11 @@ class Backbone:
                     raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
                 body, mean, std, size = bodies.of_pixels()
             elif self.name.startswith("torchvision:"):
-                body, mean, std, size = bodies.of_torchvision(self.name.removeprefix("torchvision:"), self.weights)
+                body, mean, std, size = bodies.of_torchvision(
+                    self.name.removeprefix("torchvision:"), self.weights, pretrained=pretrained
+                )
             else:
-                body, mean, std, size = bodies.of_timm(self.name, self.weights)
+                body, mean, std, size = bodies.of_timm(self.name, self.weights, pretrained=pretrained)
         return Extractor(body, mean, std, size).eval().requires_grad_(False)
 
     def _examine(self, source: str, extractor: "Extractor") -> dict[str, Any]:

@@ -42,7 +42,7 @@ def of_pixels() -> Body:
     return OrientedGradients(), HALF, HALF, 64
 
 
-def of_timm(name: str, weights: Path | None) -> Body:
+def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
     """A body by its timm name, with the colours and the picture size it was trained with."""
     import timm
     from timm.data.config import resolve_data_config
@@ -55,6 +55,8 @@ def of_timm(name: str, weights: Path | None) -> Body:
     if weights is not None:
         model = timm.create_model(name, pretrained=False)
         _fill(model, weights, name)
+    elif not pretrained:
+        model = timm.create_model(name, pretrained=False)
     else:
         _needs_pretrained(name, timm.get_pretrained_cfg(name))
         model = _from_hub(name, lambda: timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_cached(name)))
@@ -69,7 +71,7 @@ def of_timm(name: str, weights: Path | None) -> Body:
     return body, tuple(config["mean"]), tuple(config["std"]), size
 
 
-def of_torchvision(name: str, weights: Path | None) -> Body:
+def of_torchvision(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
     """A body by its torchvision name; nearly all were trained with ImageNet's colours, most at 224 pixels."""
     import torchvision
 
@@ -80,9 +82,10 @@ def of_torchvision(name: str, weights: Path | None) -> Body:
             fix=did_you_mean(f"torchvision:{name}", [f"torchvision:{other}" for other in known]),
         )
     extra = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    if weights is not None:
+    if weights is not None or not pretrained:
         model = torchvision.models.get_model(name, weights=None, **extra)
-        _fill(model, weights, f"torchvision:{name}")
+        if weights is not None:
+            _fill(model, weights, f"torchvision:{name}")
     else:
         label = f"torchvision:{name}"
         model = _from_hub(label, lambda: torchvision.models.get_model(name, weights="DEFAULT"))

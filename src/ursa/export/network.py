@@ -12,7 +12,7 @@ from ursa import workspace
 from ursa.errors import BundleError
 from ursa.export.onnx import graph
 from ursa.export.parity import LIMIT
-from ursa.training.batches.batch import tensors
+from ursa.training.tensor_tree import tree_leaves
 
 
 def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> float:
@@ -31,7 +31,7 @@ def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> f
         content = graph(model.cpu(), few, _names("input", len(few)), _output_names(said))
     finally:
         model.to(device)
-    difference = _difference(content, [x.cpu().numpy() for x in examples], [x.cpu().numpy() for x in tensors(said)])
+    difference = _difference(content, [x.cpu().numpy() for x in examples], [x.cpu().numpy() for x in tree_leaves(said)])
     with workspace.writing(out, "another path") as file:
         file.write(content)
     return difference
@@ -61,4 +61,4 @@ def _names(word: str, count: int) -> list[str]:
 
 
 def _output_names(said: Any) -> list[str]:
-    return [str(name) for name in said] if isinstance(said, Mapping) else _names("output", len(tensors(said)))
+    return [str(name) for name in said] if isinstance(said, Mapping) else _names("output", len(tree_leaves(said)))

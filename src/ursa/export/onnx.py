@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.prepare import Preparation
 from ursa.errors import BundleError
-from ursa.training.classifier import Classifier
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 ANOTHER = "choose another backbone with --backbone"
 
 
-def to_onnx(model: Classifier, preparation: Preparation) -> bytes:
+def to_onnx(model: nn.Module, preparation: Preparation) -> bytes:
     """pictures [N, S, S, 3] uint8 -> logits [N, K] float32.
 
     Raises BundleError as `graph` does, and for a network that no bundle may hold (`core/onnx_rules.py`).

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+from torch import Tensor, nn
 
 from ursa import seals, workspace
 from ursa.core.bundles import bundle
@@ -24,13 +24,12 @@ from ursa.export.card import card
 from ursa.export.onnx import to_onnx
 from ursa.export.parity import parity
 from ursa.serve.predictor import Predictor
-from ursa.training.classifier import Classifier
 
 LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy", "pillow")
 
 
 def export(
-    model: Classifier,
+    model: nn.Module,
     labels: Labels,
     preparation: Preparation,
     out: Path,

@@ -1,87 +1,136 @@
-"""A learner's validation examples beside what it says of them."""
+"""Examples beside their targets and predictions: pictures as figures, anything else as tables."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
+from torch import Tensor, nn
 
 from ursa.core import seeds
 from ursa.errors import DataError
-from ursa.training.batches.batch import Batch, mapped
-from ursa.training.batches.splits import PictureSplit
+from ursa.recipe import Recipe
+from ursa.training.batches.batch import Batch
+from ursa.training.batches.learner_data import LearnerData
+from ursa.training.batches.splits import Split
+from ursa.training.tasks.losses import Loss
 from ursa.training.tasks.predictions import Predictions, to_predictions
+from ursa.training.tasks.targets import Targets
+from ursa.training.tensor_tree import tree_leaves, tree_map
 
 if TYPE_CHECKING:
-    from ursa.learner.learner import Learner
     from ursa.plots.figure import Figure
 
+TEXT = 60  # characters of an input in a table
 
-def results(learner: "Learner", count: int) -> "Figure | pl.DataFrame":
-    """`count` examples drawn by the recipe's seed: pictures with both classes, or a table of targets and answers."""
-    part = learner.given.valid
-    if count < 1:
-        raise DataError("there is nothing to show", found=f"count={count}", fix="1 or more")
-    rows = seeds.generator(learner.recipe.seed, "results").permutation(len(part))[:count]
-    batch = _examples(part, rows)
-    learner.model.eval()
+
+def show_results(model: nn.Module, data: LearnerData, count: int, seed: int) -> "Figure | pl.DataFrame":
+    """`count` validation examples, drawn by the seed: pictures with both classes, or a table of both."""
+    _check_count(count)
+    rows = seeds.generator(seed, "results").permutation(len(data.valid))[:count]
+    batch = data.valid.some(rows)
+    model.eval()
     with torch.inference_mode():
-        found = to_predictions(learner.model(*batch.inputs), learner.given.targets)
-    given = _words(batch.targets, learner.given.targets.names)
-    pictures = _pixels(learner, batch)
-    if pictures is None or not found.labels:
-        return _table(found, given)
-    from ursa.plots.batch_grid import show_batch
+        predictions = to_predictions(model(*batch.inputs), data.targets)
+    true, pixels = words(batch.targets, data.targets), data.inputs.pixels(batch.inputs)
+    if pixels is None or not len(predictions.labels):
+        return _table(predictions, true)
+    from ursa.plots.batch_grid import show_batch as grid_of
 
-    said = [label if isinstance(label, str) else ", ".join(label) or "none" for label in found.labels]
-    titles = [s if s == g else f"{s}, not {g}" for s, g in zip(said, given, strict=True)]
-    return show_batch(pictures, titles)
+    pairs = zip(_label_words(predictions), true, strict=True)
+    return grid_of(pixels, [p if p == str(t) else f"{p}, not {t}" for p, t in pairs])
 
 
-def _examples(part: Any, rows: "np.typing.NDArray[np.int64]") -> Batch:
-    """Some examples of a part, in the order of the rows."""
-    if isinstance(part, PictureSplit):
-        catalog, targets = part.catalog, part.targets[rows]
-        few = PictureSplit(type(catalog)(catalog.root, catalog.rows[rows]), targets, part.classes, part.preparation)
-        return next(iter(few.in_order(len(rows)))).to(part.device)
-    chosen = {int(row) for row in rows}
-    batches = (batch for number, batch in enumerate(part.in_order(1)) if number in chosen)
-    each = list(batches)
-    inputs = tuple(torch.cat([one.inputs[i] for one in each]) for i in range(len(each[0].inputs)))
-    first = each[0].targets
-    if isinstance(first, torch.Tensor):
-        return Batch(inputs, torch.cat([one.targets for one in each]))
-    return Batch(inputs, {name: torch.cat([one.targets[name] for one in each]) for name in first})
+def show_batch(data: LearnerData, recipe: Recipe, count: int) -> "Figure | pl.DataFrame":
+    """The first training examples of the first epoch as the network gets them, augmented: pictures, or a table."""
+    _check_count(count)
+    batch = next(iter(data.train.batches(recipe).epoch(0))).cut(slice(0, count))
+    true, pixels = words(batch.targets, data.targets), data.inputs.pixels(batch.inputs)
+    if pixels is None:
+        inputs = {f"input {i}".removesuffix(" 0"): _inputs(x) for i, x in enumerate(batch.inputs)}
+        targets = true if isinstance(true, dict) else {"": true}
+        return pl.DataFrame({**inputs, **{f"{name} target".strip(): y for name, y in targets.items()}}, strict=False)
+    from ursa.plots.batch_grid import show_batch as grid_of
+
+    return grid_of(pixels, [str(word) for word in true])
 
 
-def _pixels(learner: "Learner", batch: Batch) -> Any:
-    """The first input as pictures, scaled back as it was; None where it is none."""
-    x = batch.inputs[0].detach().cpu()
-    if learner.pictures is not None:
-        return x.numpy()
-    scaling = None if learner.given.inputs is None else learner.given.inputs.scalings[0]
-    if scaling is None or scaling.kind != "pictures":
-        return None
-    pixels = scaling.undone(x, tuple(x.shape[1:])).permute(0, 2, 3, 1)
-    return pixels.expand(-1, -1, -1, 3).numpy() if pixels.shape[3] == 1 else pixels.numpy()
+def top_losses(outputs: Any, split: Split, true: Any, loss: Loss, targets: Targets, count: int) -> pl.DataFrame:
+    """outputs and targets [N, ...] of a split -> the examples with the largest losses, the largest first."""
+    _check_count(count)
+    with torch.inference_mode():
+        each = torch.stack([_loss_of(loss, outputs, true, row) for row in range(len(split))])
+    worst = each.argsort(descending=True, stable=True)[:count]
+    chosen, known = (tree_map(tree, lambda x: x[worst]) for tree in (outputs, true))
+    predictions = to_predictions(chosen, targets)
+    named = {"picture": [split.ids[row] for row in worst.tolist()]} if len(split.ids) else {"row": worst.tolist()}
+    table = _table(predictions, words(known, targets))
+    likely = {} if predictions.probabilities is None else {"probability": predictions.probabilities.max(1)}
+    losses = {"loss": each[worst].tolist()}
+    return pl.DataFrame({**named, **table.to_dict(as_series=False), **likely, **losses}, strict=False)
 
 
-def _words(targets: Any, names: tuple[str, ...]) -> Any:
-    """Targets -> words or numbers, one an example; by name where there are several outputs."""
-    if not isinstance(targets, torch.Tensor):
-        return {name: _words(y, ()) for name, y in targets.items()}
-    targets = mapped(targets, torch.Tensor.cpu)
-    if targets.ndim == 2 and targets.shape[1] == len(names):
-        return [", ".join(n for n, y in zip(names, row, strict=True) if y > 0.5) or "none" for row in targets.tolist()]
-    values = (targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets).tolist()
-    return [names[int(v)] if names and isinstance(v, int) and v < len(names) else v for v in values]
+def words(true: Any, targets: Targets) -> Any:
+    """Targets as tensors -> labels or numbers, one an example; by name where there are several outputs."""
+    if not isinstance(true, Tensor):
+        return {name: words(y, targets.parts.get(name, Targets("own"))) for name, y in true.items()}
+    true = true.detach().cpu()
+    if targets.task == "multi-label" and true.ndim == 2:
+        names = targets.labels(true.shape[1])
+        return [", ".join(str(name) for name in names[row]) or "none" for row in (true > 0.5).numpy()]
+    if true.ndim == 2 and true.shape[1] == 1:
+        true = true[:, 0]
+    if targets.task != "single-label":
+        return true.tolist()
+    if true.ndim == 2:  # blended: the class of the largest share
+        true = true.argmax(1)
+    names = targets.labels(max(2, len(targets.names)))
+    return [None if k < 0 else names[k].item() if k < len(names) else k for k in true.long().tolist()]
 
 
-def _table(found: Predictions, given: Any) -> pl.DataFrame:
+def _loss_of(loss: Loss, outputs: Any, true: Any, row: int) -> Tensor:
+    """Of a single example, which a loss is a mean over."""
+    one = slice(row, row + 1)
+    return loss(tree_map(outputs, lambda x: x[one]), tree_map(true, lambda y: y[one])).float().cpu()
+
+
+def _label_words(predictions: Predictions) -> list[str]:
+    labels = predictions.labels if isinstance(predictions.labels, list) else predictions.labels.tolist()
+    return [", ".join(map(str, each)) or "none" if isinstance(each, list) else str(each) for each in labels]
+
+
+def _table(predictions: Predictions, true: Any) -> pl.DataFrame:
     columns: dict[str, Any] = {}
-    parts = found.parts or {"": found}
-    for name, part in parts.items():
-        known = given[name] if isinstance(given, dict) else given
-        said = part.labels or (part.numbers if part.numbers is None else part.numbers.tolist())
-        columns |= {f"{name} target".strip(): known, f"{name} answer".strip(): said}
+    for name, part in (predictions.parts or {"": predictions}).items():
+        known = true[name] if isinstance(true, dict) else true
+        columns |= {f"{name} target".strip(): known, f"{name} prediction".strip(): _column(part)}
     return pl.DataFrame(columns, strict=False)
+
+
+def _column(predictions: Predictions) -> Any:
+    if predictions.numbers is not None:
+        return predictions.numbers.tolist()
+    if isinstance(predictions.labels, list):
+        return _label_words(predictions)
+    return predictions.labels.tolist()
+
+
+def _inputs(x: Tensor) -> list[str]:
+    values: npt.NDArray[np.float32] = x.detach().cpu().float().numpy()
+    return [np.array2string(row, precision=3, threshold=8, separator=" ").replace("\n", "")[:TEXT] for row in values]
+
+
+def _check_count(count: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise DataError("there is nothing to show", found=f"count={count}", fix="1 or more")
+
+
+def first_batch(split: Split, count: int) -> Batch:
+    """The first examples of a split, at most `count`."""
+    return next(iter(split.in_order(max(1, min(count, len(split))))))
+
+
+def count_of(tree: Any) -> int:
+    """Examples in outputs or targets."""
+    return len(tree_leaves(tree)[0])

@@ -77,9 +77,6 @@ class Setup:
         return cls(**places, table=table or {}, **others)
 
 
-Options = Setup  # for `Learner`, until it takes keywords
-
-
 @dataclass
 class Clock:
     """Seconds by phase."""

@@ -35,11 +35,6 @@ class Prediction:
         return {"label": self.label, "probability": self.probability, "probabilities": self.probabilities}
 
 
-def load(path: str | Path) -> "Predictor":
-    """The model in a bundle. Raises BundleError when it is damaged, incomplete, too new, or not harmless."""
-    return Predictor(path)
-
-
 class Predictor:
     """A bundle, ready to predict: `Predictor("bears.ursa")("picture.jpg").label`. Safe to call from several threads."""
 

@@ -1,10 +1,14 @@
-"""Body + head: the classifier that is trained, exported and served."""
+"""Networks that take pictures as they are decoded: a backbone with a head, and custom ones."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ursa.embed.extractor import Extractor
 from ursa.embed.probe import Head
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of a color, in [0, 1]
 
 
 class Standardize(nn.Module):
@@ -48,10 +52,7 @@ class Classifier(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures [N, S, S, 3] uint8 -> logits [N, K]."""
-        logits = self._of_view(pictures)
-        if self.views == 1 or self.training:
-            return logits
-        return (logits + self._of_view(pictures.flip(2))) / 2
+        return _averaged(self._of_view, pictures, 1 if self.training else self.views)
 
     def _of_view(self, pictures: Tensor) -> Tensor:
         logits: Tensor = self.head(self.standardize(self.extractor(pictures)))
@@ -67,3 +68,23 @@ class Classifier(nn.Module):
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
         return self
+
+
+class PictureNetwork(nn.Module):
+    """A custom network on pictures: [N, S, S, 3] uint8 -> its outputs. It gets [N, 3, S, S], as ImageNet."""
+
+    def __init__(self, network: nn.Module, size: int, views: int = 1) -> None:
+        """size: of the pictures, pixels; views: as of `Classifier`."""
+        super().__init__()
+        self.views = views
+        self.extractor = Extractor(network, IMAGENET_MEAN, IMAGENET_STD, size)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures [N, S, S, 3] uint8 -> [N, K] logits, or [N, M] numbers."""
+        return _averaged(self.extractor, pictures, 1 if self.training else self.views)
+
+
+def _averaged(of_view: Callable[[Tensor], Tensor], pictures: Tensor, views: int) -> Tensor:
+    """The outputs, or their mean over the pictures and their mirror images."""
+    outputs = of_view(pictures)
+    return outputs if views == 1 else (outputs + of_view(pictures.flip(2))) / 2

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from ursa.core import seeds
 from ursa.errors import TrainingError
-from ursa.training.batches.batch import Batch, Batches, tensors
+from ursa.training.batches.batch import Batch, Batches
 from ursa.training.history import Best, History
 from ursa.training.loop import Gradient, State, Step
 from ursa.training.randomness import drawing
 from ursa.training.tasks.losses import Loss
+from ursa.training.tensor_tree import tree_leaves
 
 SMOOTH = 0.9  # of the running mean of the losses in which the lowest point is looked for
 
@@ -54,7 +55,7 @@ def finite(some: Sequence[Tensor]) -> bool:
 
 
 def _of_numbers(batch: Batch) -> tuple[str, str] | None:
-    for what, some in (("inputs", list(batch.inputs)), ("targets", tensors(batch.targets))):
+    for what, some in (("inputs", list(batch.inputs)), ("targets", tree_leaves(batch.targets))):
         floats = [tensor for tensor in some if tensor.is_floating_point()]
         whole = [tensor.isfinite().reshape(len(tensor), -1).all(1).cpu() for tensor in floats]
         rows = ~torch.stack(whole).all(0) if whole else torch.zeros(0)

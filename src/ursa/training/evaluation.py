@@ -1,4 +1,4 @@
-"""A network and a part -> what it says of each example, and how good that is."""
+"""A network and a split -> its outputs for each example, and how good they are."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +13,13 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.statistics import Estimate
 from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
-from ursa.training.batches.batch import mapped
 from ursa.training.batches.splits import PictureSplit, Split
 from ursa.training.loop import outputs
-from ursa.training.tasks import losses, metrics
+from ursa.training.tasks import losses
 from ursa.training.tasks.losses import Loss
-from ursa.training.tasks.metrics import Metric
+from ursa.training.tasks.metrics import Metric, for_task, interval, of_output
 from ursa.training.tasks.targets import Targets
+from ursa.training.tensor_tree import tree_map
 
 AT_ONCE = 1024  # examples a forward pass, as long as they are small
 NUMBERS = 1 << 22  # in their inputs, at most
@@ -30,34 +30,47 @@ def predict(model: nn.Module, part: Split, size: int, precision: torch.dtype = t
     model.eval()
     if isinstance(part, PictureSplit) and part.device == "cpu":
         return _on_cores(model, part), torch.from_numpy(part.targets)
-    found, given = [], []
+    found, targets = [], []
     with torch.inference_mode():
         for batch in part.in_order(size):
             found.append(outputs(model, batch.inputs, precision))
-            given.append(batch.targets)
-    return _joined(found), _joined(given)
+            targets.append(batch.targets)
+    return _joined(found), _joined(targets)
 
 
 def evaluator(
-    part: Split, loss: Loss, measures: Sequence[Metric], size: int, precision: torch.dtype = torch.float32
+    part: Split,
+    loss: Loss,
+    metrics: Sequence[Metric],
+    size: int,
+    precision: torch.dtype = torch.float32,
+    targets: Targets | None = None,
 ) -> Callable[[nn.Module], dict[str, float]]:
-    """What `fit` calls after each epoch: {"valid_loss": ..., and each measure by its name}."""
+    """What `fit` calls after each epoch: {"valid_loss": ..., and each metric by its name}.
+
+    targets: say how outputs come into the units of a regression, which is what metrics are computed in.
+    """
 
     def evaluate(model: nn.Module) -> dict[str, float]:
-        answers, targets = predict(model, part, size, precision)
+        outputs, true = predict(model, part, size, precision)
         with torch.inference_mode():
-            value = float(loss(answers, targets))
-            return {"valid_loss": value, **{measure.name: measure(answers, targets) for measure in measures}}
+            value = float(loss(outputs, true))
+            outputs = outputs if targets is None else targets.undo(outputs)
+            return {"valid_loss": value, **{metric.name: metric(outputs, true) for metric in metrics}}
 
     return evaluate
 
 
-def intervals(outputs: Any, targets: Any, loss: Loss, measures: Sequence[Metric], note: str) -> dict[str, Estimate]:
-    """{"loss": ..., and each measure by its name}, each with a 95 % interval. note: which examples these are."""
-    every = (Metric("loss", lambda found, given: float(loss(found, given)), higher_is_better=False), *measures)
+def estimates(
+    outputs: Any, true: Any, loss: Loss, metrics: Sequence[Metric], targets: Targets, note: str
+) -> dict[str, Estimate]:
+    """{"loss": ..., and each metric by its name}, each with a 95 % interval. note: which examples these are."""
+    of_loss = Metric("loss", lambda found, known: float(loss(found, known)), higher_is_better=False)
     with torch.inference_mode():
-        known = {measure.name: metrics.interval(measure, outputs, targets) for measure in every}
-    return {name: replace(metric, method=f"{metric.method}; {note}") for name, metric in known.items()}
+        found = {"loss": interval(of_loss, outputs, true)}
+        outputs = targets.undo(outputs)
+        found |= {metric.name: interval(metric, outputs, true) for metric in metrics}
+    return {name: replace(estimate, method=f"{estimate.method}; {note}") for name, estimate in found.items()}
 
 
 def size_for(inputs: Sequence[Tensor]) -> int:
@@ -70,9 +83,10 @@ def loss_for(targets: Targets, label_smoothing: float = 0.0) -> Loss:
 
     label_smoothing: of those outputs that are classes; others have none.
     """
-    if targets.task != "several":
-        return losses.for_task(targets.task, label_smoothing if targets.task == "single-label" else 0.0)
-    return losses.multi_task({name: _loss_of_one(part, label_smoothing) for name, part in targets.parts.items()})
+    if targets.task == "several":
+        each = {name: _loss_of_one(part, label_smoothing) for name, part in targets.parts.items()}
+        return losses.multi_task(each)
+    return _loss_of_one(targets, label_smoothing)
 
 
 def balanced(classes: npt.NDArray[np.int64], count: int, label_smoothing: float = 0.0) -> Loss:
@@ -81,33 +95,33 @@ def balanced(classes: npt.NDArray[np.int64], count: int, label_smoothing: float 
     return losses.weighted(balance.weights(counts), label_smoothing)
 
 
-def measures_for(targets: Targets) -> tuple[Metric, ...]:
+def metrics_for(targets: Targets) -> tuple[Metric, ...]:
     """The usual metrics of a task; of several outputs the first of each."""
     if targets.task == "own":
         return ()
     if targets.task != "several":
-        return metrics.for_task(targets.task)
-    each = ((name, metrics.for_task(part.task)[0], part) for name, part in targets.parts.items())
-    return tuple(metrics.of_part(name, of_known(first) if part.missing else first) for name, first, part in each)
+        return for_task(targets.task)
+    each = ((name, for_task(part.task)[0], part) for name, part in targets.parts.items())
+    return tuple(of_output(name, of_known(first) if part.missing else first) for name, first, part in each)
 
 
-def of_known(measure: Metric) -> Metric:
-    """The measure of those examples whose targets are all there."""
+def of_known(metric: Metric) -> Metric:
+    """The metric of those examples whose targets are all there."""
 
     def function(outputs: Tensor, targets: Tensor) -> float:
         there = losses.present_examples(targets)
-        return measure(outputs[there], targets[there])
+        return metric(outputs[there], targets[there])
 
-    return replace(measure, function=function)
+    return replace(metric, function=function)
 
 
 def on_cpu(tree: Any) -> Any:
     """The same tensors, or tree of them, in main memory."""
-    return mapped(tree, Tensor.cpu)
+    return tree_map(tree, Tensor.cpu)
 
 
 def _on_cores(model: nn.Module, part: PictureSplit) -> Tensor:
-    """Every core makes views and looks at them by itself."""
+    """Every core makes views and runs the network on them by itself."""
 
     def work(views: Pixels) -> Tensor:
         with torch.inference_mode():
@@ -119,9 +133,9 @@ def _on_cores(model: nn.Module, part: PictureSplit) -> Tensor:
 
 def _loss_of_one(targets: Targets, label_smoothing: float) -> Loss:
     loss = losses.for_task(targets.task, label_smoothing if targets.task == "single-label" else 0.0)
-    if not targets.missing:
-        return loss
-    return losses.masked(loss) if targets.task == "single-label" else losses.masked_entries(loss)
+    if targets.missing:
+        loss = losses.masked(loss) if targets.task == "single-label" else losses.masked_entries(loss)
+    return loss if targets.scaling is None else targets.scaling.loss(loss)
 
 
 def _joined(parts: list[Any]) -> Any:

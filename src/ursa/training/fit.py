@@ -52,8 +52,8 @@ class Observer:
     def step(self, step: dict[str, float]) -> None:
         """{"step", "epoch", "loss", "lr"}; told some time after the step, many at once."""
 
-    def epoch(self, record: dict[str, float]) -> None:
-        """{"epoch", "train_loss", ..., "seconds"}."""
+    def epoch(self, record: dict[str, float]) -> str | None:
+        """{"epoch", "train_loss", ..., "seconds"} -> None, or a reason to stop, which ends the run there."""
 
     def close(self) -> None:
         """The run is over, however it ended."""
@@ -90,8 +90,9 @@ def fit(
     checkpoints: written before the first step, when due, and at the end, whatever ended it but an error. resume: from
     the newest one, if there is one; the result is then that of a run that never stopped, but for seconds. Without
     `resume` a folder that holds checkpoints is refused, so that no run is lost to another. Observers are told of the
-    new steps only. settings: what identifies the run, as JSON; kept in its checkpoints, and a run is not resumed with
-    other ones. Where none are given they are seed and max_grad_norm.
+    new steps only; one that returns a reason after an epoch stops the run there. settings: what identifies the run,
+    as JSON; kept in its checkpoints, and a run is not resumed with other ones. Where none are given they are seed and
+    max_grad_norm.
     stop: asked after each step whether time is up; the epoch then ends there, is evaluated, and counts like any other.
     """
     settings = {"seed": seed, "max_grad_norm": max_grad_norm} if settings is None else settings
@@ -112,15 +113,15 @@ def fit(
             if history.add(step) or late:
                 read()
             progress("train", step.number, step.of)
+            reasons: list[str | None] = []
             due = checkpoints is not None and checkpoints.due(step.number, ends_epoch=step.ends_epoch)
             if step.ends_epoch or late:
                 record = _epoch(state, step, evaluate, history, started)
                 started = time.perf_counter()
-                for observer in observers:
-                    observer.epoch(record)
+                reasons = [observer.epoch(record) for observer in observers]
                 if monitor.better(record, best.record):
                     best = Best(step.epoch + 1, record, _weights(state))
-            history.stopped = _why(step, patience, best, asked(), late)
+            history.stopped = _why(step, patience, best, asked(), late) or _first_reason(step, reasons)
             over = history.stopped is not None or step.number == step.of
             if over or due:
                 read()
@@ -209,6 +210,11 @@ def _why(step: Step, patience: int, best: Best, asked: bool, late: bool) -> str 
     if step.ends_epoch and patience and step.epoch + 1 - best.epoch >= patience:
         return ENOUGH
     return LATE if late else INTERRUPTED if asked else None
+
+
+def _first_reason(step: Step, reasons: Sequence[str | None]) -> str | None:
+    """Why an observer stops the run after an epoch that is not the last, if one does."""
+    return next((reason for reason in reasons if reason), None) if step.number < step.of else None
 
 
 def _read(history: History, observers: Sequence[Observer]) -> Step | None:

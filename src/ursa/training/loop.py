@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from ursa.core import seeds
 from ursa.errors import TrainingError
-from ursa.training.batches.batch import Batch, Batches, mapped
+from ursa.training.batches.batch import Batch, Batches
 from ursa.training.optim.ema import EMA
 from ursa.training.optim.optimizers import set_momentum
 from ursa.training.optim.schedules import Schedule, one_cycle
 from ursa.training.randomness import drawing, may_draw
 from ursa.training.tasks.losses import Loss, cross_entropy
+from ursa.training.tensor_tree import tree_map
 
 
 @dataclass
@@ -140,7 +141,7 @@ def outputs(model: nn.Module, inputs: tuple[Tensor, ...], precision: torch.dtype
     if precision is torch.float32:
         return model(*inputs)
     with torch.autocast(inputs[0].device.type, precision):
-        return mapped(model(*inputs), Tensor.float)
+        return tree_map(model(*inputs), Tensor.float)
 
 
 def set_lrs(optimizer: torch.optim.Optimizer, factor: float) -> float:

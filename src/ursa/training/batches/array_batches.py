@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ursa.errors import DataError
-from ursa.training.batches.batch import Batch, mapped, order, tensors
+from ursa.training.batches.batch import Batch, order
+from ursa.training.tensor_tree import tree_leaves, tree_map
 
 AT_ONCE = 1 << 26  # bytes of examples that are brought into the epoch's order at a time, to be cut into batches
 
@@ -22,7 +23,7 @@ class ArrayBatches:
         batch: examples a step; 1 is stochastic, N full-batch gradient descent. Raises DataError where there is nothing,
         or where numbers of examples differ.
         """
-        counts = {len(x) for x in (*inputs, *tensors(targets))}
+        counts = {len(x) for x in (*inputs, *tree_leaves(targets))}
         if counts in ({0}, set()):
             raise DataError("there is nothing to train on", fix="give at least one example")
         if len(counts) > 1:
@@ -47,6 +48,5 @@ class ArrayBatches:
                 yield from block.parts(self.batch)
 
     def _block(self, rows: Tensor) -> Batch:
-        return Batch(
-            tuple(x.index_select(0, rows) for x in self.inputs), mapped(self.targets, lambda y: y.index_select(0, rows))
-        )
+        targets = tree_map(self.targets, lambda y: y.index_select(0, rows))
+        return Batch(tuple(x.index_select(0, rows) for x in self.inputs), targets)

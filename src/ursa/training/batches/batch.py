@@ -4,7 +4,7 @@ A source of batches is anything with `__len__` (batches an epoch) and `epoch(num
 `PictureBatches` (a catalog), `ArrayBatches` (tensors in memory), `DatasetBatches` (any torch data set).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from ursa.core import seeds
+from ursa.training.tensor_tree import tree_map
 
 
 @dataclass(slots=True)
 class Batch:
-    """Some examples: what the model gets, and what it should say of it."""
+    """Some examples: what the model gets, and what it should predict."""
 
     inputs: tuple[Tensor, ...]  # each [N, ...]; the model is called with all of them
     targets: Any  # [N, ...]; or a tuple or dict of such tensors, for several outputs
@@ -38,7 +39,7 @@ class Batch:
 
     def cut(self, some: slice) -> "Batch":
         """Some of the examples."""
-        return Batch(tuple(x[some] for x in self.inputs), mapped(self.targets, lambda y: y[some]), self.ids[some])
+        return Batch(tuple(x[some] for x in self.inputs), tree_map(self.targets, lambda y: y[some]), self.ids[some])
 
     def to(self, device: str | torch.device) -> "Batch":
         """The same batch on a device."""
@@ -46,7 +47,7 @@ class Batch:
         def there(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
-        return Batch(tuple(there(x) for x in self.inputs), mapped(self.targets, there), self.ids)
+        return Batch(tuple(there(x) for x in self.inputs), tree_map(self.targets, there), self.ids)
 
 
 class Batches(Protocol):
@@ -62,22 +63,3 @@ class Batches(Protocol):
 def order(seed: int, epoch: int, count: int) -> "np.typing.NDArray[np.int64]":
     """The order of `count` examples in an epoch."""
     return seeds.generator(seed, "order", epoch).permutation(count)
-
-
-def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same tensor, tuple, list or dict of tensors, each changed."""
-    if isinstance(tree, Tensor):
-        return change(tree)
-    if isinstance(tree, Mapping):
-        return {name: mapped(part, change) for name, part in tree.items()}
-    if isinstance(tree, tuple | list):
-        return type(tree)(mapped(part, change) for part in tree)
-    return tree
-
-
-def tensors(tree: Any) -> list[Tensor]:
-    """The tensors of a tuple, list or dict of them, in order."""
-    if isinstance(tree, Tensor):
-        return [tree]
-    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, tuple | list) else ()
-    return [tensor for part in parts for tensor in tensors(part)]

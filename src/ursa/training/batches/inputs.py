@@ -1,6 +1,6 @@
-"""Arrays as people hold them -> tensors as networks want them, standardised by the training part's statistics.
+"""Arrays as people hold them -> tensors as networks want them, standardized by the training part's statistics.
 
-What was measured on the training part is kept (`Inputs`), and the same is done to whatever is predicted later.
+What was measured on the training part is kept (`InputScaling`), and the same is done to whatever is predicted later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ COLORS = (1, 3)
 
 @dataclass(frozen=True)
 class Scaling:
-    """How one input is made ready: (x - mean) / deviation, one number for all of it, or one for each channel."""
+    """How one input is made ready: (x - mean) / std, one number for all of it, or one for each channel."""
 
     kind: str  # "pictures": [N, H, W] or [N, H, W, C] become [N, C, H, W]; "numbers"; "indices", which stay as they are
     mean: tuple[float, ...] = (0.0,)  # [1], or one for each of the second axis
@@ -34,7 +34,7 @@ class Scaling:
         mean, std = (torch.tensor(v, device=x.device).view(shape) for v in (self.mean, self.std))
         return (x.float() - mean) / std
 
-    def undone(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def undo(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         """As the network gets it -> as it was given, an example being of this shape; pictures are uint8 again."""
         if self.kind == "indices":
             return x
@@ -48,19 +48,19 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class InputScaling:
     """How all inputs of a network are made ready."""
 
     scalings: tuple[Scaling, ...]
     shapes: tuple[tuple[int, ...], ...]  # of one example of each, as it was given
 
     @classmethod
-    def measured(cls, given: tuple[Tensor, ...], *, standardize: bool = True) -> "Inputs":
-        """From the training part. Whole numbers other than uint8 are indices; standardise: floats too."""
+    def measured(cls, given: tuple[Tensor, ...], *, standardize: bool = True) -> "InputScaling":
+        """From the training part. Whole numbers other than uint8 are indices; standardize: floats too."""
         return cls(tuple(_scaling(x, standardize) for x in given), tuple(tuple(x.shape[1:]) for x in given))
 
     def of(self, given: tuple[Tensor, ...], part: str = "the data") -> tuple[Tensor, ...]:
-        """As `tensors` gave them -> as the network gets them. Raises DataError for other shapes than those learned."""
+        """As `to_tensors` gave them -> as the network gets them. Raises DataError for other shapes."""
         found = tuple(tuple(x.shape[1:]) for x in given)
         if found != self.shapes:
             raise DataError(
@@ -69,35 +69,43 @@ class Inputs:
             )
         return tuple(scaling.of(x) for scaling, x in zip(self.scalings, given, strict=True))
 
-    def undone(self, ready: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def undo(self, ready: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """As the network gets them -> as they were given."""
         each = zip(self.scalings, ready, self.shapes, strict=True)
-        return tuple(scaling.undone(x, shape) for scaling, x, shape in each)
+        return tuple(scaling.undo(x, shape) for scaling, x, shape in each)
+
+    def pixels(self, ready: tuple[Tensor, ...]) -> "np.typing.NDArray[np.uint8] | None":
+        """The first input as pictures [N, H, W, 3] again; None where it is none."""
+        scaling, x = self.scalings[0], ready[0].detach().cpu()
+        if scaling.kind != "pictures":
+            return None
+        shown = scaling.undo(x, tuple(x.shape[1:])).permute(0, 2, 3, 1)
+        return (shown.expand(-1, -1, -1, 3) if shown.shape[3] == 1 else shown).contiguous().numpy()
 
     def to_json(self) -> dict[str, Any]:
         """For a saved learner."""
         return {"scalings": [asdict(scaling) for scaling in self.scalings], "shapes": [list(s) for s in self.shapes]}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Inputs":
+    def from_json(cls, document: Mapping[str, Any]) -> "InputScaling":
         """What `to_json` gave."""
         each = (Scaling(s["kind"], tuple(s["mean"]), tuple(s["std"])) for s in document["scalings"])
         return cls(tuple(each), tuple(tuple(shape) for shape in document["shapes"]))
 
 
-class Scaled(nn.Module):
+class WithScaledInputs(nn.Module):
     """A network that gets its inputs as they were given: what is exported, so that nobody can scale them otherwise."""
 
-    def __init__(self, network: nn.Module, inputs: Inputs) -> None:
+    def __init__(self, network: nn.Module, inputs: InputScaling) -> None:
         super().__init__()
         self.network, self.inputs = network, inputs
 
     def forward(self, *given: Tensor) -> Any:
-        """Each [N, ...] as it was given -> what the network says."""
+        """Each [N, ...] as it was given -> the network's outputs."""
         return self.network(*(scaling.of(x) for scaling, x in zip(self.inputs.scalings, given, strict=True)))
 
 
-def tensors(x: Any, part: str = "the data") -> tuple[Tensor, ...]:
+def to_tensors(x: Any, part: str = "the data") -> tuple[Tensor, ...]:
     """An array, a tensor, nested lists, a table of numbers, or a tuple of several such inputs -> tensors [N, ...].
 
     Raises DataError for what holds no numbers, and for NaN or infinite ones.
@@ -106,7 +114,7 @@ def tensors(x: Any, part: str = "the data") -> tuple[Tensor, ...]:
 
 
 def colors_first(x: Tensor) -> Tensor:
-    """[N, H, W], [N, H, W, C] or [N, C, H, W] -> [N, C, H, W]. Where both could be meant, colours are last."""
+    """[N, H, W], [N, H, W, C] or [N, C, H, W] -> [N, C, H, W]. Where both could be meant, colors are last."""
     if x.ndim == 3:
         return x[:, None]
     return x.permute(0, 3, 1, 2) if x.shape[3] in COLORS else x
@@ -119,7 +127,7 @@ def _tensor(x: Any, part: str) -> Tensor:
         raise DataError(f"the inputs of {part} are not one array", found=problem, fix="give all one shape") from None
     if array.dtype.kind not in "biuf" or array.ndim == 0:
         fix = "encode text as numbers; several inputs are a tuple of arrays"
-        raise DataError(f"the inputs of {part} are no numbers", found=f"{array.dtype} {list(array.shape)}", fix=fix)
+        raise DataError(f"the inputs of {part} are not numbers", found=f"{array.dtype} {list(array.shape)}", fix=fix)
     if array.ndim == 1:
         array = array[:, None]  # one number an example
     if array.dtype.kind == "f":

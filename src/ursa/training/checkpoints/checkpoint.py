@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ursa.errors import TrainingError
-from ursa.training.batches.batch import mapped
 from ursa.training.checkpoints.tensor_file import DAMAGE, damaged, decoded, encoded, read, write
 from ursa.training.history import Best, History
 from ursa.training.loop import State
+from ursa.training.tensor_tree import tree_map
 
 STEP = ("step", "epoch", "loss", "lr")  # columns of the history's tensor [steps, 4] float64
 COUNTS = ("step", "mu_product")  # numbers of torch's optimisers that stay on the CPU, unless it is fused or capturable
@@ -183,7 +183,7 @@ def _beside(weight: Tensor, group: Mapping[str, Any], name: str, value: Any) -> 
             return torch.empty_like(weight, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
         return tensor.to(weight.device, copy=True)
 
-    return mapped(value, there)
+    return tree_map(value, there)
 
 
 def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ursa.errors import TrainingError, did_you_mean
-from ursa.training.tasks import losses
+from ursa.training.tasks import losses, target_scaling
 from ursa.training.tasks.losses import Loss
+from ursa.training.tensor_tree import tree_leaves
 
 
 def check(outputs: Any, targets: Any, loss: Loss) -> None:
@@ -44,6 +45,9 @@ def _check_form(outputs: Any, targets: Any, loss: Loss, where: str) -> None:
         _check_names(targets, settings["losses"], "there are no targets")
         for name, inner in settings["losses"].items():
             _check_form(outputs[name], targets[name], inner, f"{name}: ")
+        return
+    if kind is target_scaling._of_standardized:
+        _check_form(outputs, targets, settings["loss"], where)
         return
     check_pair = _FORMS.get(kind)
     if kind in (losses._masked, losses._masked_entries):
@@ -97,13 +101,14 @@ def _check_classes(outputs: Tensor, targets: Tensor, where: str) -> None:
             found=_shown(outputs),
             fix="2 outputs or more in the last layer; for one yes or no, losses.binary_cross_entropy",
         )
+    _check_logits(outputs, where)
     if targets.is_floating_point() and targets.shape == outputs.shape:
         _check_shares(targets, where)
         return
     wanted = (outputs.shape[0], *outputs.shape[2:])
     if targets.is_floating_point() or targets.dtype != torch.int64 or tuple(targets.shape) != wanted:
         squeezed = targets.ndim == 2 and targets.shape[1] == 1
-        numbers = "for numbers, losses.mse; for class numbers, targets.long()"
+        numbers = 'for a regression, loss="mse"; for class numbers, whole numbers: targets.long()'
         raise TrainingError(
             f"{where}the targets do not fit a loss of classes",
             found=f"{_shown(targets)}; expected int64 {list(wanted)}",
@@ -118,6 +123,18 @@ def _check_classes(outputs: Tensor, targets: Tensor, where: str) -> None:
             found=f"label {wrong} with {classes} classes, numbered 0 to {classes - 1}",
             fix="for missing labels, -1 and losses.masked" if low < 0 else more,
         )
+
+
+def _check_logits(outputs: Tensor, where: str) -> None:
+    """Raises TrainingError for outputs that are probabilities already: that by chance they sum to 1 does not happen."""
+    if len(outputs) > 1 and outputs.shape[1] > 1 and (outputs >= 0).all():
+        sums = outputs.sum(1)
+        if torch.isclose(sums, torch.ones_like(sums), atol=1e-4).all():
+            raise TrainingError(
+                f"{where}the network gives probabilities, but cross-entropy takes logits",
+                found="outputs of 0 or more that sum to 1, as after a Softmax",
+                fix="leave the Softmax out of the network; predict(x).probabilities gives them",
+            )
 
 
 def _check_shares(targets: Tensor, where: str) -> None:
@@ -172,13 +189,13 @@ def _check_value(value: Any, outputs: Any) -> None:
         fix = "the mean over the examples, for example .mean()"
         raise TrainingError("a loss has to give one number, a scalar tensor", found=_shown(value), fix=fix)
     if not value.isfinite():
-        wrong = sum(int((~part.isfinite()).sum()) for part in _tensors(outputs))
+        wrong = sum(int((~part.isfinite()).sum()) for part in tree_leaves(outputs))
         origin = f"{wrong} of the model's outputs are not finite" if wrong else "the model's outputs are finite"
         fix = "look for NaN or very large numbers in the inputs" if wrong else "look at the loss and the targets"
         raise TrainingError("the loss of the first batch is not a number", found=f"{value.item()}; {origin}", fix=fix)
-    if any(part.requires_grad for part in _tensors(outputs)) and not value.requires_grad:
+    if any(part.requires_grad for part in tree_leaves(outputs)) and not value.requires_grad:
         raise TrainingError(
-            "the loss does not depend on the model's outputs, so nothing would be learnt",
+            "the loss does not depend on the model's outputs, so nothing would be learned",
             fix="leave out .detach(), argmax and torch.no_grad()",
         )
 
@@ -200,13 +217,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "(" + ", ".join(map(_shown, value)) + ")"
     return type(value).__name__
-
-
-def _tensors(tree: Any) -> list[Tensor]:
-    if isinstance(tree, Tensor):
-        return [tree]
-    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, tuple | list) else ()
-    return [tensor for part in parts for tensor in _tensors(part)]
 
 
 _Form = Callable[[Tensor, Tensor, str], None]

@@ -16,6 +16,14 @@ from ursa.errors import TrainingError, did_you_mean
 
 Loss = Callable[[Any, Any], Tensor]
 
+OTHER_NAMES = {
+    "bce": "here it is called 'binary_cross_entropy'",
+    "ce": "here it is called 'cross_entropy'",
+    "crossentropy": "here it is called 'cross_entropy'",
+    "l1": "here it is called 'mae'",
+    "l2": "here it is called 'mse'",
+    "smooth_l1": "here it is called 'huber'",
+}
 MISSING = -1  # the class of an example whose class is not known; NaN among numbers
 
 
@@ -120,6 +128,15 @@ def for_task(task: str, label_smoothing: float = 0.0) -> Loss:
         found = f"label_smoothing={label_smoothing:g} for a {task} task"
         raise TrainingError("label smoothing is for one class an example", found=found, fix="label_smoothing=0")
     return usual[task]
+
+
+def create(name: str) -> Loss:
+    """ "mse" -> mse. Raises TrainingError for an unknown name."""
+    known = (cross_entropy, binary_cross_entropy, nll, mse, mae, huber)
+    named: dict[str, Loss] = {loss.__name__: loss for loss in known}
+    if name not in named:
+        raise TrainingError(f"there is no loss {name!r}", fix=OTHER_NAMES.get(name) or did_you_mean(name, named))
+    return named[name]
 
 
 def present(targets: Tensor) -> Tensor:

@@ -1,32 +1,38 @@
-"""Outputs and targets of the whole validation part -> numbers that people read. Equal to scikit-learn's.
+"""Outputs and targets of the whole validation part -> numbers that people read.
 
 What is computed follows from the shapes: targets [N] of classes with outputs [N, K] are single labels; targets of the
-outputs' shape are several labels an example (a label is said to be there where its logit is above 0), or numbers.
-A user's metric is a function of that form, or a `Measure` where lower is better.
+outputs' shape are several labels an example (a label is predicted where its logit is above 0), or numbers. Accuracy,
+top-k and errors of numbers are computed on the device; the rest is scikit-learn's. A user's metric is a function of
+that form, or a `Metric` where lower is better.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ursa.core import statistics as core
+from ursa.core import statistics
 from ursa.errors import TrainingError, did_you_mean
+from ursa.training.tensor_tree import tree_leaves, tree_map
 
 Function = Callable[[Any, Any], float]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Metric:
     """A metric with its name, and whether more of it is better."""
 
-    name: str
-    function: Function
+    name: str  # in histories, tables and what `evaluate` returns
+    function: Function  # (outputs, targets) of all examples -> number
     higher_is_better: bool = True
 
     def __call__(self, outputs: Any, targets: Any) -> float:
@@ -35,9 +41,9 @@ class Metric:
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:
-    """Share of examples whose likeliest class is the given one; of several labels, the share of labels told right."""
-    said, given = _said_and_given(outputs, targets)
-    return _mean(said == given)
+    """Share of examples whose likeliest class is the true one; of several labels, the share of right ones."""
+    predicted, true = _predicted_and_true(outputs, targets)
+    return _mean(predicted == true)
 
 
 def error_rate(outputs: Tensor, targets: Tensor) -> float:
@@ -47,46 +53,53 @@ def error_rate(outputs: Tensor, targets: Tensor) -> float:
 
 def subset_accuracy(outputs: Tensor, targets: Tensor) -> float:
     """Share of examples that are right in every label."""
-    said, given = _said_and_given(outputs, targets)
-    return _mean((said == given).reshape(len(given), -1).all(1))
+    predicted, true = _predicted_and_true(outputs, targets)
+    return _mean((predicted == true).reshape(len(true), -1).all(1))
 
 
 def top_k_accuracy(outputs: Tensor, targets: Tensor, k: int = 5) -> float:
     """Share of examples whose class is among the k likeliest; all of them where there are no more than k classes."""
-    _of_classes(outputs, targets, "top_k")
+    _check_classes(outputs, targets, "top_k_accuracy")
     likeliest = outputs.topk(min(k, outputs.shape[1]), dim=1).indices
     return _mean((likeliest == targets[:, None]).any(1))
 
 
 def precision(outputs: Tensor, targets: Tensor) -> float:
-    """Of what was said to be a class, the share that is; mean over the classes (macro), 0 for one never said."""
-    true, said, _ = _counts(outputs, targets)
-    return _mean(_ratio(true, said))
+    """Of what was predicted as a class, the share that is; macro average, 0 for a class that is never predicted."""
+    return _macro("precision_score", outputs, targets)
 
 
 def recall(outputs: Tensor, targets: Tensor) -> float:
-    """Of a class, the share that was found; mean over the classes (macro), 0 for one that was said but never is."""
-    true, _, given = _counts(outputs, targets)
-    return _mean(_ratio(true, given))
+    """Of a class, the share that was found; macro average, 0 for a class that is predicted but never true."""
+    return _macro("recall_score", outputs, targets)
 
 
 def f1(outputs: Tensor, targets: Tensor) -> float:
-    """Harmonic mean of precision and recall of each class, then the mean over the classes (macro)."""
-    true, said, given = _counts(outputs, targets)
-    return _mean(_ratio(2 * true, said + given))
+    """Harmonic mean of precision and recall of each class; macro average."""
+    return _macro("f1_score", outputs, targets)
 
 
 def f1_per_label(outputs: Tensor, targets: Tensor) -> Tensor:
-    """-> [K] float64: the F1 of each label or class; 0 for one that is neither given nor said."""
-    true, said, given = _counts(outputs, targets, all_classes=True)
-    return _ratio(2 * true, said + given)
+    """-> [K] float64: the F1 of each label or class; 0 for one that is neither true nor predicted."""
+    from sklearn.metrics import f1_score
+
+    predicted, true = map(_array, _predicted_and_true(outputs, targets))
+    if outputs.shape == targets.shape:
+        predicted, true = predicted.reshape(len(predicted), -1), true.reshape(len(true), -1)
+    if predicted.ndim == 2 and predicted.shape[1] == 1:
+        return torch.tensor([_macro("f1_score", outputs, targets)], dtype=torch.float64)
+    labels = range(outputs.shape[1])
+    with _plain_sklearn():
+        return torch.from_numpy(f1_score(true, predicted, labels=[*labels], average=None, zero_division=0))
 
 
 def balanced_accuracy(outputs: Tensor, targets: Tensor) -> float:
     """Mean over the classes that occur of the share that was found (Brodersen et al. 2010)."""
-    _of_classes(outputs, targets, "balanced_accuracy")
-    true, _, given = _counts(outputs, targets)
-    return _mean(_ratio(true, given)[given > 0])
+    from sklearn.metrics import balanced_accuracy_score
+
+    _check_classes(outputs, targets, "balanced_accuracy")
+    with _plain_sklearn():
+        return float(balanced_accuracy_score(_array(targets), _array(outputs.argmax(1))))
 
 
 def roc_auc(outputs: Tensor, targets: Tensor) -> float:
@@ -94,12 +107,26 @@ def roc_auc(outputs: Tensor, targets: Tensor) -> float:
 
     Mean over the labels that some examples have and some have not; single labels one against the rest. NaN if none.
     """
-    return _mean_over_labels(_auc, outputs, targets)
+    from sklearn.metrics import roc_auc_score
+
+    scores, there = _scores(outputs, targets)
+    some = np.asarray(there.any(0) & ~there.all(0))
+    if not some.any():
+        return math.nan
+    with _plain_sklearn():
+        return float(roc_auc_score(_columns(there, some), _columns(scores, some), average="macro"))
 
 
 def average_precision(outputs: Tensor, targets: Tensor) -> float:
     """Area under precision over recall in steps, mean over the labels that some examples have. NaN if none."""
-    return _mean_over_labels(_average_precision, outputs, targets)
+    from sklearn.metrics import average_precision_score
+
+    scores, there = _scores(outputs, targets)
+    some = np.asarray(there.any(0))
+    if not some.any():
+        return math.nan
+    with _plain_sklearn():
+        return float(average_precision_score(_columns(there, some), _columns(scores, some), average="macro"))
 
 
 def mse(outputs: Tensor, targets: Tensor) -> float:
@@ -122,26 +149,29 @@ def r2(outputs: Tensor, targets: Tensor) -> float:
 
     For a target that never changes 1 if met exactly, else 0. NaN for a single example.
     """
+    from sklearn.metrics import r2_score
+
+    _errors(outputs, targets)
     if len(targets) < 2:
         return math.nan
-    left = _errors(outputs, targets).square().sum(0)
-    values = targets.double().reshape(len(targets), -1)
-    whole = (values - values.mean(0)).square().sum(0)
-    changes = values.amax(0) > values.amin(0)
-    return _mean(torch.where(changes, 1 - left / whole, (left == 0).double()))
+    true, predicted = (_array(x).astype(np.float64).reshape(len(x), -1) for x in (targets, outputs))
+    with _plain_sklearn():  # from the first example on, so that a column that never changes is exactly 0
+        return float(r2_score(true - true[:1], predicted - true[:1]))
 
 
-MEASURES = (
+METRICS = (
     *(Metric(f.__name__, f) for f in (accuracy, subset_accuracy, precision, recall, f1, balanced_accuracy)),
     *(Metric(f.__name__, f) for f in (roc_auc, average_precision, r2)),
     *(Metric(f.__name__, f, higher_is_better=False) for f in (error_rate, mse, rmse, mae)),
 )
-BOOTSTRAPS = 500  # resampled parts for an interval: its ends are then off by a few percent of its width
+# Resampled parts for an interval, most and least: its ends are then off by about 3 and 7 percent of its width.
+BOOTSTRAPS = 500, 100
+NUMBERS = 2_000_000  # outputs in all resampled parts together: scikit-learn takes about 1 s for as many
 
 
 def create(name: str) -> Metric:
-    """ "accuracy" -> its Measure; "top_3" -> top_k with that k. Raises TrainingError for an unknown metric."""
-    known = {measure.name: measure for measure in MEASURES}
+    """ "accuracy" -> its Metric; "top_3" -> top_k_accuracy with that k. Raises TrainingError for an unknown metric."""
+    known = {metric.name: metric for metric in METRICS}
     k = name.removeprefix("top_")
     if k != name and k.isdecimal() and int(k):
         return Metric(name, partial(top_k_accuracy, k=int(k)))
@@ -150,18 +180,20 @@ def create(name: str) -> Metric:
     return known[name]
 
 
-def measures(metrics: Sequence[str | Function | Metric]) -> tuple[Metric, ...]:
-    """Names, functions of one's own (more is better) and measures -> measures. Raises TrainingError for equal names."""
-    found = tuple(_measure(metric) for metric in metrics)
-    names = [measure.name for measure in found]
+def to_metrics(wanted: Sequence[str | Function | Metric]) -> tuple[Metric, ...]:
+    """Names, functions of one's own (more is better) and metrics -> metrics. Raises TrainingError for equal names."""
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
+        raise TrainingError("metrics are a list", found=repr(wanted)[:60], fix='metrics=["accuracy"]')
+    found = tuple(_metric(one) for one in wanted)
+    names = [metric.name for metric in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise TrainingError("two metrics have the same name", found=", ".join(twice), fix="Measure(name, function)")
+        raise TrainingError("two metrics have the same name", found=", ".join(twice), fix="Metric(name, function)")
     return found
 
 
 def for_task(task: str) -> tuple[Metric, ...]:
-    """ "single-label", "multi-label" or "regression" -> what is usually measured, the first one to judge epochs by."""
+    """ "single-label", "multi-label" or "regression" -> the usual metrics, the first one to judge epochs by."""
     usual = {
         "single-label": ("accuracy",),
         "multi-label": ("average_precision", "f1"),
@@ -169,48 +201,56 @@ def for_task(task: str) -> tuple[Metric, ...]:
     }
     if task not in usual:
         raise TrainingError(f"there is no task {task!r}", fix=did_you_mean(task, usual))
-    return measures(usual[task])
+    return to_metrics(usual[task])
 
 
-def of_part(name: str, metric: str | Function | Metric) -> Metric:
-    """The metric of one of several outputs: of_part("kind", "accuracy") is "kind_accuracy" of dicts with "kind"."""
-    inner = _measure(metric)
-    return replace(inner, name=f"{name}_{inner.name}", function=lambda said, given: inner(said[name], given[name]))
+def of_output(name: str, metric: str | Function | Metric) -> Metric:
+    """The metric of one of several outputs: of_output("kind", "accuracy") is "kind_accuracy" of dicts with "kind"."""
+    inner = _metric(metric)
+    return replace(
+        inner, name=f"{name}_{inner.name}", function=lambda outputs, targets: inner(outputs[name], targets[name])
+    )
 
 
-def interval(measure: Metric, outputs: Any, targets: Any, *, seed: int = 0) -> core.Estimate:
+def interval(metric: Metric, outputs: Any, targets: Any, *, seed: int = 0) -> statistics.Estimate:
     """The value with its 95 % interval: Wilson's for shares of examples, else by resampling the examples."""
-    value = measure(outputs, targets)
-    function = measure.function.func if isinstance(measure.function, partial) else measure.function
+    function = metric.function.func if isinstance(metric.function, partial) else metric.function
     shares = (subset_accuracy, top_k_accuracy, *((accuracy, error_rate) if getattr(targets, "ndim", 0) == 1 else ()))
     if function in shares:
-        return core.proportion(round(value * len(targets)), len(targets), measure.name)
+        value = metric(outputs, targets)
+        return statistics.proportion(round(value * len(targets)), len(targets), metric.name)
 
-    def of(rows: "np.typing.NDArray[np.int64]") -> float:
+    def of(rows: npt.NDArray[np.int64]) -> float:
         some = torch.from_numpy(rows)
-        return measure(_taken(outputs, some), _taken(targets, some))
+        return metric(_taken(outputs, some), _taken(targets, some))
 
-    return core.bootstrap(of, _length(targets), measure.name, repeats=BOOTSTRAPS, seed=seed)
-
-
-def _measure(metric: str | Function | Metric) -> Metric:
-    if isinstance(metric, Metric):
-        return metric
-    if isinstance(metric, str):
-        return create(metric)
-    own = next((measure for measure in MEASURES if measure.function is metric), None)
-    return own or Metric(getattr(metric, "__name__", type(metric).__name__), metric)
+    most, least = BOOTSTRAPS
+    numbers = sum(x.numel() for x in tree_leaves(outputs))
+    repeats = min(most, max(least, NUMBERS // max(1, numbers)))
+    return statistics.bootstrap(of, len(tree_leaves(targets)[0]), metric.name, repeats=repeats, seed=seed)
 
 
-def _said_and_given(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def _metric(wanted: Any) -> Metric:
+    if isinstance(wanted, Metric):
+        return wanted
+    if isinstance(wanted, str):
+        return create(wanted)
+    if not callable(wanted):
+        fix = "a name, a function of outputs and targets, or a Metric"
+        raise TrainingError("this is no metric", found=type(wanted).__name__, fix=fix)
+    own = next((metric for metric in METRICS if metric.function is wanted), None)
+    return own or Metric(getattr(wanted, "__name__", type(wanted).__name__), wanted)
+
+
+def _predicted_and_true(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """-> classes [N], classes [N]; or of several labels bool [N, K], bool [N, K]."""
     if outputs.shape == targets.shape:
         return outputs > 0, targets > 0.5
-    _of_classes(outputs, targets, "this metric")
+    _check_classes(outputs, targets, "this metric")
     return outputs.argmax(1), targets
 
 
-def _of_classes(outputs: Tensor, targets: Tensor, name: str) -> None:
+def _check_classes(outputs: Tensor, targets: Tensor, name: str) -> None:
     if outputs.ndim != 2 or tuple(targets.shape) != (len(outputs),) or targets.is_floating_point():
         found = f"outputs {list(outputs.shape)}, targets {list(targets.shape)} {targets.dtype}"
         raise TrainingError(f"{name} takes outputs [N, K] and whole classes [N]", found=found)
@@ -219,52 +259,52 @@ def _of_classes(outputs: Tensor, targets: Tensor, name: str) -> None:
         raise TrainingError("a label is out of range", found=found)
 
 
-def _counts(outputs: Tensor, targets: Tensor, *, all_classes: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """-> true positives, said, given: [K] float64 each. Single labels: of the classes that are said or given at all."""
-    said, given = _said_and_given(outputs, targets)
+def _macro(name: str, outputs: Tensor, targets: Tensor) -> float:
+    """One of scikit-learn's, averaged over the classes that are true or predicted at all, or over all labels."""
+    from sklearn import metrics as sklearn_metrics
+
+    predicted, true = map(_array, _predicted_and_true(outputs, targets))
+    average = "macro"
     if outputs.shape == targets.shape:
-        both = said & given
-        return tuple(x.reshape(len(x), -1).sum(0).double() for x in (both, said, given))  # type: ignore[return-value]
-    classes = outputs.shape[1]
-    true, of_said, of_given = (
-        torch.bincount(x, minlength=classes).double() for x in (given[said == given], said, given)
-    )
-    some = (of_said + of_given > 0) | all_classes
-    return true[some], of_said[some], of_given[some]
+        predicted, true = predicted.reshape(len(predicted), -1), true.reshape(len(true), -1)
+        if true.shape[1] == 1:  # one label: its own value, not the mean with that of its absence
+            predicted, true, average = predicted[:, 0], true[:, 0], "binary"
+    with _plain_sklearn():
+        return float(getattr(sklearn_metrics, name)(true, predicted, average=average, zero_division=0))
 
 
-def _mean_over_labels(of: Callable[[Tensor, Tensor], float], outputs: Tensor, targets: Tensor) -> float:
+def _scores(outputs: Tensor, targets: Tensor) -> tuple[Array, Array]:
+    """-> scores [N, K] float64, and whether each label is there [N, K] bool."""
     if outputs.shape == targets.shape:
-        scores, there = outputs.reshape(len(outputs), -1), targets.reshape(len(targets), -1) > 0.5
-    else:
-        _of_classes(outputs, targets, "this metric")
-        scores, there = outputs.double().softmax(1), torch.nn.functional.one_hot(targets, outputs.shape[1]).bool()
-        if outputs.shape[1] == 2:  # the other label is the same question
-            scores, there = (outputs[:, 1:] - outputs[:, :1]), there[:, 1:]
-    values = [of(scores[:, k].double(), there[:, k]) for k in range(scores.shape[1])]
-    known = [value for value in values if not math.isnan(value)]
-    return math.fsum(known) / len(known) if known else math.nan
+        shape = (len(outputs), -1)
+        return _array(outputs.double()).reshape(shape), _array(targets > 0.5).reshape(shape)
+    _check_classes(outputs, targets, "this metric")
+    if outputs.shape[1] == 2:  # the other label is the same question
+        return _array((outputs[:, 1:] - outputs[:, :1]).double()), _array(targets[:, None] == 1)
+    there = torch.nn.functional.one_hot(targets, outputs.shape[1]).bool()
+    return _array(outputs.double().softmax(1)), _array(there)
 
 
-def _auc(scores: Tensor, there: Tensor) -> float:
-    positive, count = int(there.sum()), len(there)
-    if positive in (0, count):
-        return math.nan
-    _, place, equal = scores.unique(return_inverse=True, return_counts=True)
-    ranks = (equal.cumsum(0) - (equal - 1) / 2)[place]  # ties share their mean rank, from 1
-    above = (
-        float(ranks[there].sum().item()) - positive * (positive + 1) / 2
-    )  # pairs whose scores are in the right order
-    return above / (positive * (count - positive))
+def _columns(values: Array, some: Array) -> Array:
+    """Of [N, K] the columns that count; a single one as [N], as scikit-learn wants it."""
+    chosen = values[:, some]
+    return chosen[:, 0] if chosen.shape[1] == 1 else chosen
 
 
-def _average_precision(scores: Tensor, there: Tensor) -> float:
-    positive = int(there.sum())
-    if not positive:
-        return math.nan
-    _, place, equal = (-scores).unique(return_inverse=True, return_counts=True)  # the highest score first
-    hits = torch.zeros(len(equal), dtype=torch.float64, device=scores.device).index_add_(0, place, there.double())
-    return float((hits / positive * hits.cumsum(0) / equal.cumsum(0)).sum().item())
+@contextlib.contextmanager
+def _plain_sklearn() -> Iterator[None]:
+    """Without its warnings and repeated checks: what has no value is handled here, and hundreds of resampled parts are
+    measured one after the other."""
+    import sklearn
+
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _array(values: Tensor) -> Array:
+    values = values.detach()
+    return (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
 
 
 def _errors(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -275,19 +315,9 @@ def _errors(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.double() - targets.double()).reshape(len(targets), -1)
 
 
-def _ratio(above: Tensor, below: Tensor) -> Tensor:
-    return torch.where(below > 0, above / below.clamp(min=1), torch.zeros_like(above))
-
-
 def _mean(values: Tensor) -> float:
     return values.double().mean().item()
 
 
 def _taken(tree: Any, rows: Tensor) -> Any:
-    if isinstance(tree, Tensor):
-        return tree[rows.to(tree.device)]
-    return {name: part[rows.to(part.device)] for name, part in tree.items()}
-
-
-def _length(tree: Any) -> int:
-    return len(tree) if isinstance(tree, Tensor) else len(next(iter(tree.values())))
+    return tree_map(tree, lambda part: part[rows.to(part.device)])

@@ -1,7 +1,9 @@
-"""A network's outputs -> answers in the words of the labels."""
+"""A network's outputs -> labels of the targets' own type, probabilities, numbers in their units."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,42 +13,59 @@ from torch import Tensor
 from ursa.training.tasks.targets import Targets
 
 F32 = npt.NDArray[np.float32]
+Labels = npt.NDArray[Any] | list[list[Any]]
+FEW = 6  # classes that a short text names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says of N examples."""
+    """What a network predicts for N examples."""
 
-    labels: list[Any] = field(default_factory=list)  # a class each; a list of them where there may be several
+    labels: Labels = field(default_factory=list)  # [N] in the targets' own type; a list each where there may be several
     probabilities: F32 | None = None  # [N, K] of the classes
     numbers: F32 | None = None  # [N] or [N, M]: of a regression, or the bare outputs where the task is the user's own
     parts: Mapping[str, "Predictions"] = field(default_factory=dict)  # of several outputs, by their names
+    ids: Sequence[str] = ()  # of pictures, where a folder was predicted
 
     def __len__(self) -> int:
         return next(len(each) for each in (self.probabilities, self.numbers, *self.parts.values()) if each is not None)
 
+    def __repr__(self) -> str:
+        return f"Predictions({len(self):,} examples; {self._short()})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{len(self):,} predictions: {html.escape(self._short())}</p>"
+
+    def _short(self) -> str:
+        if self.parts:
+            return "; ".join(f"{name}: {part._short()}" for name, part in self.parts.items())
+        if self.numbers is not None:
+            low, high = (self.numbers.min(), self.numbers.max()) if self.numbers.size else (np.nan, np.nan)
+            return f"numbers {list(self.numbers.shape)} from {low:.4g} to {high:.4g}"
+        each = [label for labels in self.labels for label in (labels if isinstance(labels, list) else [labels])]
+        common = [f"{label} {count:,}" for label, count in Counter(map(str, each)).most_common(FEW + 1)]
+        return ", ".join([*common[:FEW], *(["..."] if len(common) > FEW else [])]) or "no label"
+
 
 def to_predictions(outputs: Any, targets: Targets) -> Predictions:
-    """outputs [N, ...], or a dict of them -> Answers. Classes without names are called by their numbers."""
+    """outputs [N, ...], or a dict of them -> Predictions. Outputs beyond the known classes are called by number."""
     if targets.task == "several" and isinstance(outputs, Mapping):
         return Predictions(parts={name: to_predictions(outputs[name], part) for name, part in targets.parts.items()})
     if not isinstance(outputs, Tensor):
         each = outputs.items() if isinstance(outputs, Mapping) else enumerate(outputs)
         return Predictions(parts={str(name): to_predictions(part, Targets("own")) for name, part in each})
-    outputs = outputs.detach().float().cpu()
+    outputs = targets.undo(outputs.detach().float().cpu())
     if targets.task == "single-label" and outputs.ndim == 2 and outputs.shape[1] > 1:
-        names = _names(targets, outputs.shape[1])
-        return Predictions([names[i] for i in outputs.argmax(1).tolist()], outputs.softmax(1).numpy())
+        return Predictions(targets.labels(outputs.shape[1])[outputs.argmax(1).numpy()], outputs.softmax(1).numpy())
     if targets.task == "single-label" and outputs.ndim == 2:  # one output: how likely the second of two classes is
-        names, likely = _names(targets, 2), outputs[:, 0].sigmoid().numpy()
-        return Predictions([names[p > 0.5] for p in likely.tolist()], np.stack([1 - likely, likely], axis=1))
+        likely = outputs[:, 0].sigmoid().numpy()
+        return Predictions(targets.labels(2)[(likely > 0.5).astype(int)], np.stack([1 - likely, likely], axis=1))
     if targets.task == "multi-label" and outputs.ndim == 2:
-        names, there = _names(targets, outputs.shape[1]), (outputs > 0).tolist()
-        labels = [[name for name, has in zip(names, row, strict=True) if has] for row in there]
-        return Predictions(labels, outputs.sigmoid().numpy())
+        names = targets.labels(outputs.shape[1])
+        return Predictions([names[row].tolist() for row in (outputs > 0).numpy()], outputs.sigmoid().numpy())
     return Predictions(numbers=(outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs).numpy())
 
 
-def _names(targets: Targets, count: int) -> list[str]:
-    """Of all outputs: a network may have more of them than there are classes."""
-    return [*targets.names[:count], *map(str, range(len(targets.names), count))]
+def with_ids(predictions: Predictions, ids: Sequence[str]) -> Predictions:
+    """The same predictions, each with the id of its picture."""
+    return replace(predictions, ids=tuple(ids))

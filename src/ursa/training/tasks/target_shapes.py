@@ -30,5 +30,6 @@ def check_range(targets: Any, outputs: Any, where: str = "") -> None:
         raise TrainingError(
             f"{where}a label is out of range",
             found=f"class {highest}, but the network has {count} outputs: 0 to {count - 1}",
-            fix=f"a network with {highest + 1} outputs",
+            fix=f"a network with {highest + 1} outputs"
+            + ("; for a regression, targets that are floats: y.astype('float32')" if count == 1 else ""),
         )

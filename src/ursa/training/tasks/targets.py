@@ -1,11 +1,12 @@
-"""Labels as people hold them -> tensors that losses take, and back to the words of the labels.
+"""Targets as people hold them -> tensors that losses take, and back to labels of the same type.
 
 classes [N] (indices or text) are "single-label", 0 and 1 [N, K] or lists of text "multi-label", floats "regression", a
 dict of these "several": one for each output of the network, where examples may lack some (-1, None or NaN).
+Regression targets are learned with mean 0 and standard deviation 1 (`target_scaling`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,26 +18,55 @@ from ursa.core.labels import Labels
 from ursa.data.sources.class_names import in_numpy
 from ursa.errors import DataError
 from ursa.training.tasks.losses import MISSING
+from ursa.training.tasks.target_scaling import TargetScaling
 
 Array = npt.NDArray[Any]
+
+MANY = 1000  # classes, from which on there should be more examples than classes
+_EITHER = (
+    "for a regression, give floats: y.astype('float32'); for classes, count them from 0: "
+    "np.unique(y, return_inverse=True)[1]"
+)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What is learned."""
+    """What is learned, as measured on the training part."""
 
     task: str  # "single-label", "multi-label", "regression", "several", or "own" for what only the user's loss knows
     names: tuple[str, ...] = ()  # of the classes
     text: bool = False  # whether classes are given as text
+    dtype: str | None = None  # of the labels that are predicted, as in "int64"; None: they are predicted by name
     parts: Mapping[str, "Targets"] = field(default_factory=dict)  # by the names of several outputs
     missing: bool = False  # whether training examples lack some
+    scaling: TargetScaling | None = None  # of a regression; None: the network gives the numbers as they are
 
     @classmethod
-    def measured(cls, y: Any, names: Sequence[str] | None = None) -> "Targets":
-        """From the training part. Raises DataError for labels that are of no kind that is known."""
+    def measured(cls, y: Any, names: Sequence[str] | None = None, *, standardize: bool = True) -> "Targets":
+        """From the training part. standardize: numbers. Raises DataError for targets of no kind that is known, and for
+        whole numbers that are neither plain classes nor plain numbers."""
         if isinstance(y, Mapping):
-            return cls("several", parts={str(name): _single(part, None, name) for name, part in y.items()})
-        return _single(y, names, None)
+            parts = {str(name): _single(part, None, name, standardize) for name, part in y.items()}
+            return cls("several", parts=parts)
+        return _single(y, names, None, standardize)
+
+    def labels(self, count: int) -> Array:
+        """[count] what each output of a classifier predicts, in the type of the targets."""
+        if self.dtype == "bool" and count == 2:
+            return np.array([False, True])
+        if self.dtype is not None and self.dtype != "bool":
+            return np.arange(count).astype(self.dtype)
+        return np.array([*self.names[:count], *map(str, range(len(self.names), count))])
+
+    def undo(self, outputs: Any) -> Any:
+        """Outputs as the network gives them -> regressions in the targets' units, everything else as it is."""
+        if self.task == "several" and isinstance(outputs, Mapping):
+            return {name: self.parts[name].undo(y) if name in self.parts else y for name, y in outputs.items()}
+        return outputs if self.scaling is None else self.scaling.undo(outputs)
+
+    def as_given(self) -> "Targets":
+        """The same, for a network that gives numbers in the targets' units."""
+        return replace(self, scaling=None, parts={name: part.as_given() for name, part in self.parts.items()})
 
     def of(self, y: Any, part: str) -> Any:
         """[N, ...] -> a tensor, or a dict of them. Raises DataError for classes that the training part lacks."""
@@ -50,14 +80,17 @@ class Targets:
     def to_json(self) -> dict[str, Any]:
         """For a saved learner."""
         parts = {name: part.to_json() for name, part in self.parts.items()}
-        plain = {"task": self.task, "names": list(self.names), "text": self.text, "missing": self.missing}
-        return {**plain, "parts": parts}
+        plain = {"task": self.task, "names": list(self.names), "text": self.text, "dtype": self.dtype}
+        scaling = None if self.scaling is None else asdict(self.scaling)
+        return {**plain, "missing": self.missing, "parts": parts, "scaling": scaling}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Targets":
         """What `to_json` gave."""
         parts = {name: cls.from_json(part) for name, part in document["parts"].items()}
-        return cls(document["task"], tuple(document["names"]), document["text"], parts, document["missing"])
+        names, scaling = tuple(document["names"]), document["scaling"]
+        scaled = None if scaling is None else TargetScaling(tuple(scaling["mean"]), tuple(scaling["std"]))
+        return cls(document["task"], names, document["text"], document["dtype"], parts, document["missing"], scaled)
 
     def _tensor(self, y: Any, part: str) -> Tensor:
         if self.task == "single-label":
@@ -68,7 +101,7 @@ class Targets:
         if self.task == "own":
             return torch.from_numpy(np.ascontiguousarray(array))
         if array.dtype.kind not in "biuf":
-            raise DataError(f"the targets of {part} are no numbers", found=array.dtype)
+            raise DataError(f"the targets of {part} are not numbers", found=array.dtype)
         if self.task == "multi-label" and array.shape[1:] != (len(self.names),):
             found = f"{list(array.shape)}, for {len(self.names)} labels"
             raise DataError(f"the targets of {part} have another shape than those of training", found=found)
@@ -94,7 +127,7 @@ class Targets:
         return classes
 
 
-def _single(y: Any, names: Sequence[str] | None, output: Any) -> Targets:
+def _single(y: Any, names: Sequence[str] | None, output: Any, standardize: bool) -> Targets:
     """One output's; output: its name among several, None where there is one."""
     if isinstance(y, list | tuple) and y and all(isinstance(each, list | tuple | set) for each in y):
         words = [word for each in y for word in each]
@@ -108,18 +141,31 @@ def _single(y: Any, names: Sequence[str] | None, output: Any) -> Targets:
         return Targets("single-label", tuple(names or Labels.of(words).names), text=True, missing=gaps)
     if array.dtype.kind not in "biuf":
         raise DataError("the targets are of no kind that is known", found=array.dtype, fix="classes, text or numbers")
-    if array.ndim > 1 and array.shape[1] > 1 and _is_hot(array):
-        return Targets("multi-label", _names(names, array.shape[1]), missing=_gaps(array, output))
+    dtype = None if names is not None else str(array.dtype)
+    if array.ndim > 1 and array.shape[1] > 1 and _is_one_hot(array):
+        dtype = None if names is not None else "int64"
+        return Targets("multi-label", _names(names, array.shape[1]), dtype=dtype, missing=_gaps(array, output))
     if array.dtype.kind == "f":
-        return Targets("regression", missing=_gaps(array, output))
+        scaling = TargetScaling.measured(array) if standardize else None
+        return Targets("regression", missing=_gaps(array, output), scaling=scaling)
     if array.ndim == 1 or array.shape[1:] == (1,):
-        if array.min(initial=0) < MISSING:
-            raise DataError("a class has to be 0 or more", found=int(array.min()))
         gaps = bool((array == MISSING).any())
+        _check_classes(array, names)
         _no_gaps(gaps, output)
-        highest = int(array.max(initial=-1))
-        return Targets("single-label", _names(names, highest + 1, at_least=True), missing=gaps)
+        highest = int(array.max()) if array.size else -1
+        known = _names(names, highest + 1, at_least=True)
+        return Targets("single-label", known, dtype=dtype, missing=gaps)
     return Targets("own")
+
+
+def _check_classes(array: Array, names: Sequence[str] | None) -> None:
+    """Raises DataError for whole numbers that are hardly classes: below 0, or more of them than examples."""
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
+    if low < MISSING:
+        raise DataError("a class has to be 0 or more", found=low, fix=_EITHER)
+    if names is None and high >= max(MANY, array.size):
+        found = f"{array.size:,} whole numbers up to {high:,}, so {high + 1:,} classes"
+        raise DataError("the targets may be classes or numbers to predict", found=found, fix=_EITHER)
 
 
 def _names(names: Sequence[str] | None, count: int, *, at_least: bool = False) -> tuple[str, ...]:
@@ -144,7 +190,7 @@ def _no_gaps(gaps: bool, output: Any) -> None:
         raise DataError("some targets are missing", found="NaN, None or -1", fix=fix)
 
 
-def _is_hot(array: Array) -> bool:
+def _is_one_hot(array: Array) -> bool:
     known = array[~np.isnan(array)] if array.dtype.kind == "f" else array
     return bool(np.isin(known, (0, 1)).all())
 

@@ -1,0 +1,140 @@
+"""A network that has learned -> predictions, metrics with intervals, figures, exported files. It is only read."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ursa import models
+from ursa.core.statistics import Estimate
+from ursa.errors import DataError
+from ursa.learner import exporting, results
+from ursa.learner.confusion_matrix import ConfusionMatrix
+from ursa.learner.learner_recipe import Optimizer
+from ursa.learner.one_fit import FitSetup
+from ursa.recipe import Recipe
+from ursa.training import evaluation
+from ursa.training.batches.learner_data import LearnerData
+from ursa.training.batches.splits import Split
+from ursa.training.tasks.losses import Loss
+from ursa.training.tasks.metrics import Metric
+from ursa.training.tasks.predictions import Predictions, to_predictions, with_ids
+from ursa.training.tasks.target_shapes import shaped
+
+
+class TrainedNetwork:
+    """A network, its data and what it is judged by."""
+
+    def __init__(self, setup: FitSetup, recipe: Recipe, backbone: str = "") -> None:
+        """backbone: its name, where the network began as a pretrained one."""
+        self._setup, self.recipe, self.backbone = setup, recipe, backbone
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        return self._setup.model
+
+    @property
+    def data(self) -> LearnerData:
+        """Its splits `train` and `valid`, and how inputs and targets are read."""
+        return self._setup.data
+
+    @property
+    def loss(self) -> Loss:
+        """A function of outputs and targets [N, ...] -> the mean over the examples."""
+        return self._setup.loss
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """A name, or a function of parameter groups: every fit makes its own."""
+        return self._setup.optimizer
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured after each epoch; the first one chooses the best."""
+        return self._setup.metrics
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._setup.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        """What it computes in."""
+        return self._setup.precision
+
+    def evaluate(self, data: Any = None) -> dict[str, Estimate]:
+        """ "loss" and each metric with its 95 % interval: on the validation split, or on other data of the same form.
+
+        data: (x, y), a data set, or a folder, table or catalog of pictures. The loss of a regression is that of
+        standardized targets; its metrics are in the targets' units.
+        """
+        split, note = self._split(data)
+        outputs, true = self._outputs(split)
+        return evaluation.estimates(outputs, shaped(true, outputs), self.loss, self.metrics, self.data.targets, note)
+
+    def predict(self, x: Any) -> Predictions:
+        """Inputs in the form of the training split's -> labels in the targets' own type, probabilities, numbers.
+
+        Of pictures: a file, pixels [h, w, 3], a list of those, or a folder, whose readable pictures are predicted.
+        """
+        split = self.data.inputs.unlabeled(x, self.device)
+        return with_ids(to_predictions(self._outputs(split)[0], self.data.targets), split.ids)
+
+    def predictions(self, split: str = "valid") -> tuple[Predictions, Any]:
+        """Of "valid" or "train": what the network predicts, and the targets."""
+        splits = {"train": self.data.train, "valid": self.data.valid}
+        if split not in splits:
+            raise DataError(f"there is no split {split!r}", fix="train or valid")
+        outputs, true = self._outputs(splits[split])
+        return with_ids(to_predictions(outputs, self.data.targets), splits[split].ids), true
+
+    def confusion(self, data: Any = None) -> ConfusionMatrix:
+        """How often each class is taken for each: on the validation split, or on other data as of `evaluate`."""
+        if self.data.targets.task != "single-label":
+            raise DataError("only single classes are taken for one another", found=f"a {self.data.targets.task} task")
+        outputs, true = self._outputs(self._split(data)[0])
+        predicted = outputs.argmax(1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0).long()
+        names = [str(name) for name in self.data.targets.labels(max(2, outputs.shape[1]))]
+        return ConfusionMatrix.of(predicted.numpy(), true.reshape(-1).numpy(), names)
+
+    def top_losses(self, count: int = 9, data: Any = None) -> Any:
+        """The examples with the largest losses, the largest first, as a table (polars): of the validation split, or of
+        other data as of `evaluate`. For pictures the column `picture` holds their ids."""
+        split = self._split(data)[0]
+        outputs, true = self._outputs(split)
+        return results.top_losses(outputs, split, shaped(true, outputs), self.loss, self.data.targets, count)
+
+    def summary(self) -> models.Summary:
+        """Layers with shapes, parameters, multiply-adds and memory, for one batch."""
+        return models.summary(self.model, *results.first_batch(self.data.train, self.recipe.optim.batch_size).inputs)
+
+    def show_results(self, count: int = 12) -> Any:
+        """Validation examples with targets and predictions: a figure of pictures, a table (polars) of anything else."""
+        return results.show_results(self.model, self.data, count, self.recipe.seed)
+
+    def export(self, path: str | Path) -> Path:
+        """`.onnx`: a file that takes inputs as they were given; `.ursa`: a bundle of a classifier of pictures."""
+        network = self.backbone or type(self.model).__name__
+        training = {"backbone": network, "kept": self._origin(), "recipe": self.recipe.to_json()}
+        return exporting.export(self.model, self.data, Path(path), training)
+
+    def _split(self, data: Any) -> tuple[Split, str]:
+        """The validation split, or that of other data; and a note which examples these are."""
+        if data is not None:
+            return self.data.inputs.split(data, self.data.targets, self.device), "data that were given"
+        if not len(self.data.valid):
+            raise DataError("this learner was loaded without data to evaluate on", fix="evaluate((x, y))")
+        return self.data.valid, "validation split, which also chose the epoch"
+
+    def _outputs(self, split: Split) -> tuple[Any, Any]:
+        """Outputs and targets of all examples, in main memory."""
+        setup = self._setup
+        outputs, true = evaluation.predict(setup.model, split, setup.eval_batch, setup.precision)
+        return evaluation.on_cpu(outputs), evaluation.on_cpu(true)
+
+    def _origin(self) -> str:
+        """Where the weights are from: "probe", "fine-tuned" or "trained"."""
+        return "fine-tuned" if self.backbone else "trained"
