@@ -1,5 +1,6 @@
 """Arrays in, numbers with their uncertainty out."""
 
+import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,10 +18,10 @@ Z95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on each side
 class Estimate:
     """A number, its 95 % interval, and how both were found."""
 
-    value: float
-    low: float
-    high: float
-    method: str
+    value: float  # NaN where there is nothing to measure
+    low: float  # end of the 95 % interval
+    high: float  # likewise
+    method: str  # of which examples, and how the interval was found
     share: bool = False  # of examples: shown in per cent
 
     def to_json(self) -> dict[str, Any]:
@@ -32,6 +33,12 @@ class Estimate:
         if self.share:
             return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+    def __repr__(self) -> str:
+        return f"Estimate({self}; {self.method})"
+
+    def _repr_html_(self) -> str:
+        return f"<span title='{html.escape(self.method, quote=True)}'>{self}</span>"
 
 
 def proportion(hits: int, total: int, method: str) -> Estimate:

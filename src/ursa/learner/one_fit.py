@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from ursa.training import evaluation
 from ursa.training.batches import memory_format
 from ursa.training.batches.batch import Batch
 from ursa.training.batches.learner_data import LearnerData
-from ursa.training.batches.splits import ArraySplit, Split
+from ursa.training.batches.splits import ArraySplit, DatasetSplit, Split
 from ursa.training.fit import Monitor, fit
 from ursa.training.history import Best, History
 from ursa.training.loop import Gradient, State, accumulated
@@ -224,6 +225,8 @@ class _Last(Monitor):
 
 
 def _fitting(split: Split, outputs: Any) -> Split:
+    if isinstance(split, DatasetSplit):
+        return replace(split, reshape=partial(shaped, outputs=outputs))
     if not isinstance(split, ArraySplit):
         return split
     check_range(split.targets, outputs)

@@ -11,6 +11,7 @@ from ursa.core.statistics import Estimate
 from ursa.errors import DataError
 from ursa.learner import exporting, results
 from ursa.learner.confusion_matrix import ConfusionMatrix
+from ursa.learner.learner_recipe import Optimizer
 from ursa.learner.one_fit import FitSetup
 from ursa.recipe import Recipe
 from ursa.training import evaluation
@@ -43,6 +44,11 @@ class TrainedNetwork:
     def loss(self) -> Loss:
         """A function of outputs and targets [N, ...] -> the mean over the examples."""
         return self._setup.loss
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """A name, or a function of parameter groups: every fit makes its own."""
+        return self._setup.optimizer
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

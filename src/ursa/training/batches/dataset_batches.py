@@ -1,6 +1,7 @@
 """Any map-style torch data set -> batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,11 +14,25 @@ from ursa.training.batches.batch import Batch, order
 from ursa.training.randomness import drawing
 
 
+Reshape = Callable[[Any], Any]
+
+
 class DatasetBatches:
     """The items of a data set, (input, target) or (input, another, ..., target) each: every item once an epoch."""
 
-    def __init__(self, dataset: Any, *, batch: int, seed: int = 0, device: str = "cpu", workers: int = 0) -> None:
-        """workers: processes that read items; 0: read here, what torch draws being a function of the batch."""
+    def __init__(
+        self,
+        dataset: Any,
+        *,
+        batch: int,
+        seed: int = 0,
+        device: str = "cpu",
+        workers: int = 0,
+        reshape: Reshape | None = None,
+    ) -> None:
+        """workers: processes that read items; 0: read here, what torch draws being a function of the batch. reshape:
+        of the targets."""
+        self.reshape = reshape
         if not len(dataset):
             raise DataError("there is nothing to train on", fix="give at least one example")
         self.dataset, self.batch, self.seed, self.device, self.workers = dataset, batch, seed, device, workers
@@ -43,7 +58,8 @@ class DatasetBatches:
             yield self._batch(items)
 
     def _batch(self, items: Any) -> Batch:
-        return batch_of(items).to(self.device)
+        batch = batch_of(items).to(self.device)
+        return batch if self.reshape is None else replace(batch, targets=self.reshape(batch.targets))
 
 
 def batch_of(items: Any) -> Batch:

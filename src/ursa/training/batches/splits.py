@@ -18,7 +18,7 @@ from ursa.data.catalog import Catalog
 from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.batches.batch import Batch, Batches
-from ursa.training.batches.dataset_batches import DatasetBatches, batch_of
+from ursa.training.batches.dataset_batches import DatasetBatches, Reshape, batch_of
 from ursa.training.batches.picture_batches import PictureBatches, Views
 from ursa.training.tensor_tree import tree_map
 
@@ -87,6 +87,7 @@ class DatasetSplit:
     dataset: Any
     device: str = "cpu"
     workers: int = 0  # processes that read items
+    reshape: Reshape | None = None  # targets as items give them -> in the shape of the network's outputs
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -98,18 +99,25 @@ class DatasetSplit:
 
     def some(self, rows: npt.NDArray[np.int64]) -> Batch:
         """These items, in this order."""
-        return batch_of(default_collate([self.dataset[row] for row in rows.tolist()])).to(self.device)
+        batch = batch_of(default_collate([self.dataset[row] for row in rows.tolist()])).to(self.device)
+        return batch if self.reshape is None else replace(batch, targets=self.reshape(batch.targets))
 
     def batches(self, recipe: Recipe) -> Batches:
         """Items are read anew each epoch."""
         size = min(recipe.optim.batch_size, len(self))
-        return DatasetBatches(self.dataset, batch=size, seed=recipe.seed, device=self.device, workers=self.workers)
+        return DatasetBatches(
+            self.dataset,
+            batch=size,
+            seed=recipe.seed,
+            device=self.device,
+            workers=self.workers,
+            reshape=self.reshape,
+        )
 
     def in_order(self, size: int) -> Iterator[Batch]:
         """Read one after the other."""
         for first in range(0, len(self), size):
-            rows = range(first, min(first + size, len(self)))
-            yield batch_of(default_collate([self.dataset[row] for row in rows])).to(self.device)
+            yield self.some(np.arange(first, min(first + size, len(self))))
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,12 @@ class Found:
         lines += [f"a trial with {trial.lr:.2g} came to a loss of {trial.loss:.3g}" for trial in self.trials]
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return f"Found({'; '.join(str(self).splitlines())})"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{'<br>'.join(str(self).splitlines())}</p>"
+
     def to_json(self) -> dict[str, Any]:
         """As a document; null stands for losses that are no numbers."""
         return {

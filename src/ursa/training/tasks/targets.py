@@ -154,7 +154,7 @@ def _single(y: Any, names: Sequence[str] | None, output: Any, standardize: bool)
         gaps = bool((array == MISSING).any())
         _check_classes(array, names)
         _no_gaps(gaps, output)
-        highest = int(array.max(initial=-1))
+        highest = int(array.max()) if array.size else -1
         known = _names(names, highest + 1, at_least=True)
         return Targets("single-label", known, dtype=dtype, missing=gaps)
     return Targets("own")
