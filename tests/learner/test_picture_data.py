@@ -12,7 +12,7 @@ import torch
 import ursa
 from ursa import models
 from ursa.data.catalog import Catalog
-from ursa.errors import BundleError, DataError, TrainingError
+from ursa.errors import BundleError, TrainingError
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Observer
 from ursa.training.loop import accumulated
