@@ -32,7 +32,7 @@ CHANGED = {
     "optim.gradual_unfreezing": 0.8,
     "optim.max_grad_norm": 0.01,
     "optim.patience": 1,
-    "optim.ema_decay": 0.5,
+    "optim.ema_decay": 0.05,  # below what the first steps take anyway
     "optim.label_smoothing": 0.3,
     "optim.class_weights": True,
     "optim.oversample": True,
