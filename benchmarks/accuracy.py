@@ -6,7 +6,6 @@ from pathlib import Path
 
 from common import BACKBONE, SETS, SQUEEZENET, report, shared
 
-from ursa.prepared.setup import Options
 from ursa.workflow.check import check
 
 BEFORE = {"dogs_cats": 96.1, "bears_thumbs": 94.8, "bears_messy": 95.6, "clothing": 73.5}  # squashed, plain regression
@@ -19,7 +18,9 @@ def main() -> None:
         for precision in ("fp32", "bf16"):
             with tempfile.TemporaryDirectory() as place:
                 start = time.perf_counter()
-                result = check(folder, Options(BACKBONE, SQUEEZENET, Path(place), precision))
+                result = check(
+                    folder, backbone=BACKBONE, weights=SQUEEZENET, workspace=Path(place), precision=precision
+                )
                 cells += [str(result.accuracy), f"{time.perf_counter() - start:.1f} s"]
         rows.append([*cells, f"{BEFORE[name]} %"])
     report(

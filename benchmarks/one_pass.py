@@ -16,8 +16,7 @@ from ursa.core.threads import chunks
 from ursa.embed import resize
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
-from ursa.prepared.setup import Options
-from ursa.workflow.check import check
+from ursa.workflow.check import Checked, check
 from ursa.workspace import Workspace
 
 
@@ -57,7 +56,10 @@ WHAT = {
 def measured(folder: Path, files: list[Path], precision: str, rounds: int) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        options = Options(BACKBONE, SQUEEZENET, workspace=place / "check", precision=precision)
+
+        def checked() -> Checked:
+            return check(folder, backbone=BACKBONE, weights=SQUEEZENET, workspace=place / "check", precision=precision)
+
         engine = Engine(Backbone(BACKBONE, SQUEEZENET), Workspace.open(folder, place / "engine"), precision)
         preparation = engine.about.preparation
         by = resize.fastest()
@@ -91,19 +93,19 @@ def measured(folder: Path, files: list[Path], precision: str, rounds: int) -> di
         def cold() -> float:
             shutil.rmtree(place / "check", ignore_errors=True)
             start = time.perf_counter()
-            check(folder, options)
+            checked()
             return time.perf_counter() - start
 
         def warm() -> float:
             start = time.perf_counter()
-            check(folder, options)
+            checked()
             return time.perf_counter() - start
 
         cold()
         seen = interleaved(
             rounds, decode=decode, to_view=to_view, forward=forward, plainly=plainly, cold=cold, warm=warm
         )
-        result = check(folder, options)
+        result = checked()
     floor = [a + b for a, b in zip(seen["decode"], seen["forward"], strict=True)]
     floor_of_plain = [a + b for a, b in zip(seen["decode"], seen["plainly"], strict=True)]
     floor_of_views = [a + b for a, b in zip(seen["to_view"], seen["forward"], strict=True)]

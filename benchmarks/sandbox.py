@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -102,13 +103,11 @@ def row(what: str, work: Callable[[], None], count: int, rounds: int, target: st
 
 def served(folder: Path, place: Path) -> Callable[[], None]:
     """Requests as the server's threads answer them, without the network."""
-    from ursa.prepared.setup import Options
-    from ursa.recipe import Recipe
     from ursa.serve.predictor import Predictor
     from ursa.workflow.train import train
 
-    options = Options(BACKBONE, SQUEEZENET, workspace=place / "train", precision="bf16")
-    train(folder, options, Recipe.of(epochs=0), out=place / "model.ursa")
+    how: dict[str, Any] = {"backbone": BACKBONE, "weights": SQUEEZENET, "precision": "bf16", "epochs": 0}
+    train(folder, workspace=place / "train", out=place / "model.ursa", **how)
     predictor = Predictor(place / "model.ursa")
     pictures = [file.read_bytes() for file in sorted(folder.glob("*/*"))[:REQUESTS]]
 

@@ -3,12 +3,13 @@
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from common import BACKBONE, SQUEEZENET, median, report, shared
 
-from ursa.prepared.setup import Options
 from ursa.recipe import Recipe
-from ursa.workflow.train import Trained, train
+from ursa.workflow.train import train
+from ursa.workflow.trained import Trained
 
 
 def main() -> None:
@@ -23,8 +24,8 @@ def main() -> None:
             runs: list[Trained] = []
             for seed in range(arguments.seeds):
                 recipe = Recipe.of(seed=seed).with_settings(arguments.set)
-                options = Options(BACKBONE, SQUEEZENET, Path(place) / "space", seed=seed)
-                runs.append(train(folder, options, recipe, out=Path(place) / "model.ursa"))
+                where: dict[str, Any] = {"workspace": Path(place) / "space", "out": Path(place) / "model.ursa"}
+                runs.append(train(folder, backbone=BACKBONE, weights=SQUEEZENET, recipe=recipe, **where))
                 print(name, seed, runs[-1].probe.value, runs[-1].accuracy.value, runs[-1].verdict.numbers, flush=True)
         rows.append(
             [

@@ -22,7 +22,7 @@ from ursa.core import statistics
 from ursa.data.catalog import Catalog
 from ursa.data.split import split
 from ursa.embed.similar_embeddings import near_duplicate_groups
-from ursa.prepared.setup import Clock, Options, prepared
+from ursa.prepared.setup import Clock, Setup, prepared
 from ursa.recipe import Recipe
 from ursa.workflow.train import train
 
@@ -81,7 +81,7 @@ def main() -> None:
 
 def parted(name: str, seeds: int, place: Path) -> list[Catalog]:
     """The usable pictures of a set, divided anew for each seed, copies together."""
-    ready = prepared(shared(name), Options(BACKBONE, SQUEEZENET, place / name), Clock(), classes=True)
+    ready = prepared(shared(name), Setup(BACKBONE, SQUEEZENET, place / name), Clock(), classes=True)
     usable = ready.catalog.usable().with_columns(split=pl.lit(None, dtype=pl.String))
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(usable)
     return [split(usable, valid=0.2, seed=seed, groups=groups) for seed in range(seeds)]
@@ -110,7 +110,8 @@ def measured(catalog: Catalog, seed: int, settings: list[str], peer: dict[str, A
     """From pictures on disk, nothing known of them."""
     bare = Catalog.of(catalog.root, {name: catalog.rows[name].to_list() for name in ("id", "path", "label", "split")})
     recipe = Recipe.of(seed=seed).with_settings(settings)
-    done = train(bare, Options(BACKBONE, SQUEEZENET, place / "space", seed=seed), recipe, out=place / "model.ursa")
+    where: dict[str, Any] = {"workspace": place / "space", "out": place / "model.ursa"}
+    done = train(bare, backbone=BACKBONE, weights=SQUEEZENET, recipe=recipe, **where)
     history = json.loads(done.history.read_text())
     before = sum(seconds for phase, seconds in done.seconds.items() if phase not in ("train", *AFTER))
     return Run(

@@ -73,7 +73,6 @@ def case(rng: Random) -> bytes:
 
 def run(data: bytes) -> None:
     """Check a folder whose workspace this is. Nothing outside it may change."""
-    from ursa.prepared.setup import Options
     from ursa.workflow.check import check
 
     warm()
@@ -89,7 +88,7 @@ def run(data: bytes) -> None:
         data = data[int(size) :]
     before = _outside()
     try:
-        check(FOLDER, Options(backbone="pixels"))
+        check(FOLDER, backbone="pixels")
     finally:
         if _outside() != before:
             raise LawError("something outside the workspace was changed")
@@ -123,7 +122,6 @@ def warm() -> None:
         return
     from PIL import Image
 
-    from ursa.prepared.setup import Options
     from ursa.workflow.check import check
 
     CANARY.write_bytes(b"nobody's business")
@@ -134,7 +132,7 @@ def warm() -> None:
             file = FOLDER / name / f"{number_}.png"
             Image.frombytes("RGB", (16, 16), rng.randbytes(768)).save(file)
             os.utime(file, (1_700_000_000, 1_700_000_000))
-    check(FOLDER, Options(backbone="pixels"))  # with it comes torch, which the limit on memory would keep out later
+    check(FOLDER, backbone="pixels")  # with it comes torch, which the limit on memory would keep out later
     shutil.copytree(FOLDER / ".ursa", FRESH)
 
 

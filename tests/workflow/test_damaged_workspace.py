@@ -96,6 +96,7 @@ FILES = {
     "probe": "probes/*.safetensors",
     "splits": "splits.parquet",
     "test_set_log": "test_set_log.jsonl",
+    "last_setup": "last_setup.json",
     "downloads": "downloads.jsonl",
     "seal of the catalog": "catalog.parquet.seal",
     "seal of the embeddings": "embeddings/*/*.seal",

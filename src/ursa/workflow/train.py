@@ -217,7 +217,6 @@ def _fine_tuned(
 
     engine, preparation = ready.engine, ready.engine.about.preparation
     model = Classifier.from_probe(engine.backbone.load(), head, recipe.augment.tta).to(setup.device)
-    unread_settings.refuse_missing_layers(recipe, model)
     at = preparation if plan is None else replace(preparation, size=plan.size)  # of the pictures learned from
     targets, classes = parts.learn.targets(parts.labels), len(parts.labels)
     room = _room_for_pixels(ready, recipe, setup)
@@ -225,21 +224,23 @@ def _fine_tuned(
         cached(ready.space, side_for(at, recipe.augment.min_scale), at.fit, room * 3 // 4) as of_learn,
         cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
     ):
+        batches = PictureBatches(
+            parts.learn,
+            targets,
+            at,
+            batch_size=recipe.optim.batch_size,
+            seed=recipe.seed,
+            augment=recipe.augment,
+            oversample=recipe.optim.oversample,
+            epochs=recipe.optim.epochs,
+            device=setup.device,
+            cache=of_learn,
+            classes=classes,
+        )
+        unread_settings.refuse_for_network(recipe, model, batches.small.size)
         return fine_tune(
             model,
-            PictureBatches(
-                parts.learn,
-                targets,
-                at,
-                batch_size=recipe.optim.batch_size,
-                seed=recipe.seed,
-                augment=recipe.augment,
-                oversample=recipe.optim.oversample,
-                epochs=recipe.optim.epochs,
-                device=setup.device,
-                cache=of_learn,
-                classes=classes,
-            ),
+            batches,
             Views(parts.valid, preparation, of_valid),
             parts.valid.targets(parts.labels),
             recipe.optim,

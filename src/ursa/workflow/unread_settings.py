@@ -37,8 +37,8 @@ def refuse_given_splits(recipe: Recipe, catalog: Catalog) -> None:
             recipe.refuse([f"split.{name}"], why, fix)
 
 
-def refuse_missing_layers(recipe: Recipe, model: "nn.Module") -> None:
-    """Learning rates of layers that the network has not."""
+def refuse_for_network(recipe: Recipe, model: "nn.Module", small: int) -> None:
+    """Learning rates of layers that the network has not, and pictures smaller than it takes. small: pixels."""
     from ursa.models.groups import parameter_groups
 
     body = [group for group in parameter_groups(model)[:-1] if group]
@@ -48,3 +48,17 @@ def refuse_missing_layers(recipe: Recipe, model: "nn.Module") -> None:
     if len(body) < 2:
         why = "where the backbone has one group of layers"
         recipe.refuse(["optim.layer_decay"], why, "body_lr, or another backbone")
+    if recipe.augment.progressive_resizing and not _takes(model, small):
+        why = f"where the backbone takes no pictures of {small} px"
+        recipe.refuse(["augment.progressive_resizing"], why, "progressive_resizing=0, or another backbone")
+
+
+def _takes(model: "nn.Module", size: int) -> bool:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, size, size, 3, dtype=torch.uint8, device=next(model.parameters()).device))
+    except (RuntimeError, AssertionError, ValueError):  # how networks refuse a size that they were not made for
+        return False
+    return True
