@@ -1,5 +1,7 @@
 """What a fastai person types first works, or is answered with the way to do it here."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -47,7 +49,7 @@ def test_a_slice_of_learning_rates_goes_from_the_first_layers_to_the_last():
     assert found == sorted(found)
     assert found[0] == pytest.approx(1e-5)
     assert found[-1] == pytest.approx(1e-3)
-    steps = [b / a for a, b in zip(found, found[1:], strict=False) if b > a]
+    steps = [b / a for a, b in itertools.pairwise(found) if b > a]
     assert steps == pytest.approx([steps[0]] * len(steps))
     assert sorted({*lrs(slice(1e-3))}) == pytest.approx([1e-4, 1e-3])
 
@@ -63,8 +65,8 @@ def test_a_slice_of_learning_rates_goes_from_the_first_layers_to_the_last():
         (lambda one: one.fine_tune(1, patienc=2), "did you mean 'patience'"),
         (lambda one: one.fit(1, schedul="cosine"), "did you mean 'schedule'"),
         (lambda one: one.lr_find(num_it=50), "steps="),
-        (lambda one: learner(opt_func="adam"), "optimizer="),
-        (lambda one: learner(lr=1e-3), "fit(epochs, lr)"),
+        (lambda _: learner(opt_func="adam"), "optimizer="),
+        (lambda _: learner(lr=1e-3), "fit(epochs, lr)"),
     ],
 )
 def test_arguments_of_fastai_are_answered_with_ours(trained, attempt, way):

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from ursa import models
 from ursa.errors import TrainingError, did_you_mean
+from ursa.learner.picture_data import PictureInputs
 from ursa.recipe import PLACES, Recipe
 from ursa.training import evaluation
-from ursa.training.batches.learner_data import LearnerData
+from ursa.training.batches.learner_data import InputReader, LearnerData
+from ursa.training.batches.picture_batches import small_size
 from ursa.training.batches.splits import PictureSplit
 from ursa.training.optim import optimizers
 from ursa.training.tasks import losses
@@ -33,6 +36,7 @@ class Use:
     """What a recipe is for."""
 
     pictures: bool  # in folders or tables
+    dataset: bool  # of torch, whose targets are not known beforehand
     backbone: bool  # pretrained
     has_valid: bool  # whether a validation split is given, so that none is drawn
     targets: Targets
@@ -60,6 +64,25 @@ def refuse_unread(recipe: Recipe, use: Use) -> None:
     for names, why, fix in _unread(use):
         changed = [name for name in names if all(mine[name] != known[name] for known in usual)]
         recipe.refuse(changed, why, fix)
+
+
+def refuse_unread_by_network(recipe: Recipe, model: nn.Module, inputs: InputReader) -> None:
+    """Raises TrainingError for a setting that was changed and that this network has no use for."""
+    groups = len(models.parameter_groups(model))
+    for names, least in ((("optim.layer_decay",), 3), (("optim.gradual_unfreezing",), 2)):
+        if groups < least:
+            why = f"for a network of {groups} layer group{'s' * (groups > 1)}"
+            recipe.refuse(names, why, f"a network of {least} layer groups or more: ursa.models.layer_groups")
+    if not (recipe.augment.progressive_resizing and isinstance(inputs, PictureInputs)):
+        return
+    name, size = ("augment.progressive_resizing",), inputs.preparation.size
+    if (small := small_size(size)) == size:
+        recipe.refuse(name, f"for pictures of {size} pixels", "larger pictures: size=")
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(2, small, small, 3, dtype=torch.uint8, device=next(model.parameters()).device))
+    except (RuntimeError, ValueError):
+        recipe.refuse(name, "for a network that takes one size of pictures", "a network that pools what it sees")
 
 
 def loss_of(loss: str | Loss | None, data: LearnerData, recipe: Recipe) -> Loss:
@@ -137,6 +160,8 @@ def _unread(use: Use) -> Iterator[tuple[tuple[str, ...], str, str]]:
         only = "pictures in folders or tables: ursa.Learner(FOLDER, ...)"
         yield (*AUGMENT, "split.test", "split.train_dev"), "for arrays and data sets", only
         yield ("optim.oversample",), "for arrays and data sets", "class_weights=true, or pictures in folders or tables"
+    if use.dataset:
+        yield ("optim.class_weights",), "for a data set, whose classes are not counted", "loss=losses.weighted([...])"
     if use.has_valid:
         yield ("split.valid",), "where a validation part is given", "leave one of both out"
     if not use.backbone:

@@ -125,7 +125,7 @@ def _of_pictures(
     start = picture_data.of_pictures(data, network, size, recipe, pictures, like=None)
     own_loss = wanted.loss is not None and not isinstance(wanted.loss, str)
     own_optimizer = not isinstance(wanted.optimizer, str)
-    use = Use(True, bool(start.backbone), False, start.data.targets, own_loss, own_optimizer)
+    use = Use(True, False, bool(start.backbone), False, start.data.targets, own_loss, own_optimizer)
     learner_recipe.refuse_unread(recipe, use)
     return _assembled(start, recipe, wanted)
 
@@ -152,7 +152,9 @@ def _of_arrays(
     )
     own_loss = wanted.loss is not None and not isinstance(wanted.loss, str)
     own_optimizer = not isinstance(wanted.optimizer, str)
-    learner_recipe.refuse_unread(recipe, Use(False, False, has_valid(data), read.targets, own_loss, own_optimizer))
+    learner_recipe.refuse_unread(
+        recipe, Use(False, is_dataset(data), False, has_valid(data), read.targets, own_loss, own_optimizer)
+    )
     return _assembled(ModelAndData(network, read), recipe, wanted)
 
 
@@ -173,6 +175,7 @@ def _assembled(start: ModelAndData, recipe: Recipe, wanted: Wanted) -> Start:
     )
     if len(data.train):
         setup = one_fit.checked(setup)
+        learner_recipe.refuse_unread_by_network(recipe, setup.model, data.inputs)
     return Start(setup, recipe, wanted, start.backbone, start.findings)
 
 

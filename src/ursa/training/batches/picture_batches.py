@@ -73,7 +73,7 @@ class PictureBatches:
         self.batch_size, self.seed, self.oversample = batch_size, seed, oversample
         self.small_epochs = augment.progressive_resizing * epochs  # Howard 2018, "progressive resizing"
         self.pictures = Pictures.of(catalog, side_for(preparation, augment.min_scale), preparation.fit, cache)
-        self.small = replace(preparation, size=max(32, round(preparation.size * SMALL / 32) * 32))
+        self.small = replace(preparation, size=small_size(preparation.size))
         self.small_pictures = replace(self.pictures, side=side_for(self.small, augment.min_scale), cache=None)
 
     def __len__(self) -> int:
@@ -154,6 +154,11 @@ class Views:
             if isinstance(found, DataError):
                 raise gone(file, found) from found
         return views
+
+
+def small_size(size: int) -> int:
+    """Pixels of the pictures in the epochs of progressive resizing: two thirds, a multiple of 32."""
+    return max(32, round(size * SMALL / 32) * 32)
 
 
 def side_for(preparation: Preparation, min_scale: float) -> int:

@@ -28,7 +28,7 @@ def data_parallel_cpu(precision: torch.dtype = torch.float32, size: int = 0) -> 
     """A gradient for `train`, with threads that end with the block. size: examples at a time; 0: by the network's size.
 
     The model must treat each example by itself: batch norm has to keep its statistics, as `Classifier`'s does. A model
-    that draws random numbers, as dropout does, is computed by `in_parts` instead: threads would draw in any order.
+    that draws random numbers, as dropout does, is computed by `accumulated` instead: threads would draw in any order.
     """
     drew = False
     threads = torch.get_num_threads()
@@ -64,10 +64,10 @@ def data_parallel_cpu(precision: torch.dtype = torch.float32, size: int = 0) -> 
 def gradients(
     device: str | torch.device, precision: torch.dtype, size: int = 0
 ) -> contextlib.AbstractContextManager[Gradient]:
-    """Of a pretrained network: on a CPU every core takes some pictures, an accelerator takes all at once."""
+    """Of a pretrained network: on a CPU every core takes some pictures; an accelerator all, or `size` at a time."""
     if torch.device(device).type == "cpu":
         return data_parallel_cpu(precision, size)
-    return contextlib.nullcontext(accumulated(0, precision))
+    return contextlib.nullcontext(accumulated(size, precision))
 
 
 def size_for(model: nn.Module) -> int:

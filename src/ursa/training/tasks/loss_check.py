@@ -21,16 +21,16 @@ from ursa.training.tensor_tree import tree_leaves
 def check(outputs: Any, targets: Any, loss: Loss) -> None:
     """Raises TrainingError where labels are out of range, types or shapes do not fit the loss, or it gives no number.
 
-    outputs: what the model says of one batch, with its graph; targets: of the same batch.
+    outputs: what the model gives for one batch, with its graph; targets: of the same batch.
     """
     _check_form(outputs, targets, loss, "")
     try:
         value = loss(outputs, targets)
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        said = str(error).splitlines() or [type(error).__name__]
+        message = str(error).splitlines() or [type(error).__name__]
         raise TrainingError(
             "the loss does not fit what the model gives and the targets",
-            found=f"{_shown(outputs)}, {_shown(targets)}: {said[0]}",
+            found=f"{_shown(outputs)}, {_shown(targets)}: {message[0]}",
             fix="another loss, or a model whose last layer gives what the loss takes",
         ) from error
     _check_value(value, outputs)
