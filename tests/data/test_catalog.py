@@ -148,4 +148,4 @@ def test_the_catalog_of_the_front_door_is_the_one_class_with_its_constructors(pi
     assert ursa.Catalog is Catalog
     folder = picture_folder(tmp_path / "bears", {"red": 2, "green": 2})
     assert ursa.Catalog.from_folder(folder).counts() == {"green": 2, "red": 2}
-    assert [field.name for field in dataclasses.fields(ursa.Catalog)] == ["root", "rows"]
+    assert list(ursa.Catalog.__dataclass_fields__) == ["root", "rows"]

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,11 @@ class Catalog:
     root: Path
     rows: pl.DataFrame
 
-    # What makes a catalog knows the catalog, so these are put here from above: `data/sources/constructors.py`.
-    from_folder: ClassVar[Callable[..., "Catalog"]]
-    from_table: ClassVar[Callable[..., "Catalog"]]
-    from_arrays: ClassVar[Callable[..., "Catalog"]]
-    from_dataset: ClassVar[Callable[..., "Catalog"]]
+    if TYPE_CHECKING:  # sources know the catalog, so they are put here from above: `data/sources/constructors.py`
+        from_folder: ClassVar[Callable[..., "Catalog"]]
+        from_table: ClassVar[Callable[..., "Catalog"]]
+        from_arrays: ClassVar[Callable[..., "Catalog"]]
+        from_dataset: ClassVar[Callable[..., "Catalog"]]
 
     @classmethod
     def of(cls, root: Path, columns: Mapping[str, Sequence[Any]]) -> "Catalog":
