@@ -13,7 +13,6 @@ from ursa.errors import DataError
 from ursa.training.batches.batch import Batch, order
 from ursa.training.randomness import drawing
 
-
 Reshape = Callable[[Any], Any]
 
 
