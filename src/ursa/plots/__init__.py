@@ -28,7 +28,7 @@ _HOME = {
     "Figure": "figure",
     "class_counts": "overview",
     "history": "curves",
-    "lr_find": "rates",
+    "lr_find": "lr_curve",
     "mean_pictures": "overview",
     "patch": "pictures",
     "schedule": "curves",
