@@ -16,7 +16,7 @@ from ursa.core.prepare import stacks
 from ursa.core.progress import Progress, silent
 from ursa.embed.engine import BATCH, one_thread
 from ursa.models.groups import parameter_groups
-from ursa.recipe import OptimSettings
+from ursa.recipe import OptimSettings, Recipe
 from ursa.training.batches.picture_batches import PictureBatches, Views
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.classifier import Classifier
@@ -24,6 +24,7 @@ from ursa.training.evaluation import balanced
 from ursa.training.fit import INTERRUPTED, Interrupted, Monitor, Observer, fit
 from ursa.training.history import History
 from ursa.training.loop import State
+from ursa.training.network_limits import refuse_for_network
 from ursa.training.optim.data_parallel import gradients
 from ursa.training.optim.deadline import Deadline
 from ursa.training.optim.ema import EMA
@@ -71,9 +72,10 @@ def fine_tune(
     After each epoch the validation pictures are predicted; the weights of the best epoch are kept, the probe's count as
     epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. Of `optim` it is the batches that
     read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see `fit`; settings:
-    what identifies the run, where not given `optim` and the seed. Raises Interrupted where Ctrl-C ended it and
-    checkpoints are kept.
+    what identifies the run, where not given `optim` and the seed. Raises TrainingError for settings that
+    have no meaning for this network, Interrupted where Ctrl-C ended it and checkpoints are kept.
     """
+    refuse_for_network(Recipe(optim=optim, augment=batches.augment), model, batches.small.size)
     start = predict(model, valid)
 
     def evaluate(_: nn.Module) -> dict[str, float]:

@@ -9,7 +9,8 @@ import pytest
 
 import ursa
 from ursa import models
-from ursa.learner import progress_table
+from ursa.core import progress_display
+from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.learner.progress_table import ProgressTable, table
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
@@ -48,7 +49,7 @@ def test_a_terminal_shows_head_and_rows_and_nothing_is_wider_than_it(monkeypatch
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(progress_table, "OFTEN", 0.0)
+    monkeypatch.setattr(progress_display, "OFTEN", 0.0)
     fitted(None)
     shown = screen.getvalue()
     assert shown.count("validation") == 1
@@ -73,13 +74,13 @@ def test_a_notebook_shows_one_table_that_grows(monkeypatch):
 
 @pytest.mark.parametrize(("value", "shown"), [(0.12345, "0.1235"), (1234.5, "1234.5"), (float("nan"), "nan")])
 def test_numbers_are_readable(value, shown):
-    assert progress_table._number("loss", value) == shown
+    assert progress_display._number("loss", value) == shown
 
 
 def test_the_rate_leaves_out_what_came_before_the_first_step(monkeypatch):
     now, seen = [100.0], []
-    monkeypatch.setattr(progress_table.time, "perf_counter", lambda: now[0])
-    bar = types.SimpleNamespace(bar=lambda *facts: seen.append(facts))
+    monkeypatch.setattr(progress_display.time, "perf_counter", lambda: now[0])
+    bar = types.SimpleNamespace(bar=lambda *facts: seen.append(facts), phase=lambda _: None)
     shown = ProgressTable(bar, epochs=1)
     now[0] += 60  # preparing took a minute
     for step in range(1, 101):
@@ -91,6 +92,61 @@ def test_the_rate_leaves_out_what_came_before_the_first_step(monkeypatch):
 
 
 def test_names_of_a_users_own_metrics_move_no_cursor(capsys):
-    shown = ProgressTable(progress_table._Plain(), 1)
+    shown = ProgressTable(progress_display._Plain(sys.stdout), 1)
     shown.epoch({"epoch": 1.0, "my\x1b[2J\nmetric\u202e": 0.5})
     assert capsys.readouterr().out == "epoch 1  my\\x1b[2J\\x0ametric\\u202e 0.5000\n"
+
+
+def test_what_is_under_way_is_on_stderr_from_the_first_moment_and_gone_in_the_end(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress_display, "OFTEN", 0.0)
+    with shown() as bar:
+        assert "Loading" in screen.getvalue()
+        for done in (1, 2, 3):
+            bar("embed", done, 3)
+        bar("export", 0, 0)  # nobody knows of how many
+        bar.epoch({"epoch": 1.0, "accuracy": 0.5})
+    seen = screen.getvalue()
+    assert [seen.index(words) for words in ("Loading", "Reading pictures", "3 of 3", "Writing the bundle")] == sorted(
+        seen.index(words) for words in ("Loading", "Reading pictures", "3 of 3", "Writing the bundle")
+    )
+    assert "0.5000" in seen
+    assert seen.endswith(("\x1b[2K", "\x1b[?25h", "\x1b[1A\x1b[2K"))  # the bar is taken away, the cursor shown
+
+
+def test_where_nobody_watches_or_wants_to_nothing_is_shown(capsys):
+    for wanted in (None, False):
+        with shown(wanted) as bar:
+            bar("embed", 1, 2)
+            bar.epoch({"epoch": 1.0})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_function_is_told_instead_and_a_display_of_somebody_else_is_left_open():
+    told = []
+    with shown(lambda *now: told.append(now)) as bar:
+        bar("embed", 1, 2)
+    assert told == [("embed", 1, 2)]
+    closed = []
+    mine = ProgressDisplay(types.SimpleNamespace(close=lambda: closed.append(1)))
+    with shown(mine) as bar:
+        assert bar is mine
+    assert not closed
+
+
+def test_check_and_train_show_epochs_with_their_accuracy(tmp_path, picture_folder, capsys):
+    folder = picture_folder(tmp_path / "p", {"red": 8, "green": 8})
+    result = ursa.train(folder, backbone="pixels", epochs=2, out=tmp_path / "m.ursa", progress=True)
+    err = capsys.readouterr().err.splitlines()
+    assert [line.split()[:2] for line in err] == [["epoch", "1"], ["epoch", "2"]]
+    assert all("accuracy" in line for line in err)
+    assert repr(result).startswith("Trained(accuracy: ")
+    assert len(repr(result)) < 600
+    assert result._repr_html_().startswith("<table><tr><th")
+    checked = ursa.check(folder, backbone="pixels", progress=True)
+    assert capsys.readouterr().err == ""
+    assert "pictures: 16 in 2 classes" in repr(checked)
+    assert "array" not in repr(checked) + repr(ursa.evaluate(result.bundle, folder))
