@@ -56,14 +56,13 @@ MODULES = {  # inside `ursa`
     "embed.predictions": "embed.stored_probe",
     "embed.run": "embed.one_pass",
     "export.bundle": "export.write_bundle",
-    "models.drawing": "models.graph.drawing",
+    "models.drawing": "models.diagram.mermaid",
     "models.explaining": "models.shape_errors",
     "models.files": "models.saving",
-    "models.flow": "models.graph.flow",
+    "models.flow": "models.diagram.flow",
     "models.initial": "models.init",
-    "models.layout": "models.graph.layout",
     "models.library": "models.by_name",
-    "models.table": "models.summary",
+    "models.table": "models.layer_table",
     "plots.pictures": "plots.batch_grid",
     "plots.pixels": "plots.as_pictures",
     "plots.rates": "plots.lr_curve",
@@ -128,8 +127,10 @@ MODULES = {  # inside `ursa`
     "workflow.setup": "prepared.setup",
 }
 
-NAMES = {  # of `ursa` itself
+NAMES = {  # of `ursa` itself, and of its packages that are open to all
     "Metric": "ursa.Estimate",
+    "models.initialise": "ursa.models.initialize",
+    "models.named": "ursa.models.create",
 }
 
 
@@ -155,11 +156,12 @@ def install() -> None:
         sys.meta_path.append(_Renamed())
 
 
-def gone(name: str) -> AttributeError:
-    """The error for a name that `ursa` does not have, or no longer."""
-    if name in NAMES:
-        return AttributeError(f"ursa.{name} is now {NAMES[name]} (Ursa 0.2)")
-    return AttributeError(f"module 'ursa' has no attribute {name!r}")
+def gone(name: str, package: str = "ursa") -> AttributeError:
+    """The error for a name that a package does not have, or no longer."""
+    known = f"{package}.{name}".removeprefix("ursa.")
+    if known in NAMES:
+        return AttributeError(f"ursa.{known} is now {NAMES[known]} (Ursa 0.2)")
+    return AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
 def was_module(package: str) -> Callable[[str], NoReturn]:

@@ -30,7 +30,7 @@ TORCHVISION = {"squeezenet1_0": "features.", "vit_b_16": "encoder.layers.encoder
 def built(name: str) -> nn.Module:
     """On no device: its parameters are counted, not used."""
     with torch.device("meta"):
-        return models.named(name, 7)
+        return models.create(name, 7)
 
 
 def layers(group) -> int:

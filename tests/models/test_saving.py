@@ -34,8 +34,8 @@ def test_every_builder_comes_back_with_the_same_outputs(tmp_path):
             (models.siamese(body, models.linear(4, 1)), (row, row.flip(0))),
             (models.multi_output(wide, {"builder": models.linear(4, 1), "arguments": models.mlp(4, 2)}), (row,)),
             (models.Residual(models.mlp(6, 6), models.linear(6, 6)), (row,)),
-            (models.named("resnet10t", 3), (picture,)),
-            (models.named("torchvision:regnet_x_400mf", 3), (picture,)),
+            (models.create("resnet10t", 3), (picture,)),
+            (models.create("torchvision:regnet_x_400mf", 3), (picture,)),
         ]
     ):
         net.train()(*inputs)  # so that norms know more than they did at first

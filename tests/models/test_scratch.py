@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_users_random_numbers_stay_
     wanted = torch.rand(2)
     torch.manual_seed(3)
     one, same, other = (models.small_cnn(1, 3, seed=seed).state_dict() for seed in (0, 0, 1))
-    models.named("resnet10t", 3)
+    models.create("resnet10t", 3)
     models.pooled_head(8, 3)
     assert torch.equal(torch.rand(2), wanted)
     assert all(torch.equal(one[key], same[key]) for key in one)
@@ -156,20 +156,12 @@ def test_the_pooled_head_takes_maps_and_their_pooled_features_alike():
         (lambda: models.small_cnn(3, 2.5), "classes"),
         (lambda: models.siamese("body"), "body"),
         (lambda: models.multi_output(nn.Identity(), {}), "a head each"),
-        (lambda: models.named("resnet81", 3), "did you mean 'resnet"),
-        (lambda: models.named("hf-hub:someone/model", 3), "no network is called"),
-        (lambda: models.named("torchvision:resnet18", 3, channels=1), "3 channels"),
+        (lambda: models.create("resnet81", 3), "did you mean 'resnet"),
+        (lambda: models.create("hf-hub:someone/model", 3), "no network is called"),
+        (lambda: models.create("torchvision:resnet18", 3, channels=1), "3 channels"),
     ],
 )
 def test_sizes_and_names_that_make_no_network_are_refused_by_name(make, word):
     with pytest.raises(TrainingError) as error:
         make()
     assert word in str(error.value)
-
-
-def test_importing_the_room_imports_no_torch(tmp_path):
-    import subprocess
-    import sys
-
-    code = "import sys, ursa.models; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -31,7 +31,7 @@ def test_totals_are_those_of_the_network(features, classes, hidden, norm, batch)
     [("resnet18", 224, 1.82), ("vit_tiny_patch16_224", 224, 1.26), ("convnext_atto", 224, 0.55)],
 )
 def test_a_library_network_costs_what_its_authors_say(name, size, giga):
-    net = models.named(name, 1000)
+    net = models.create(name, 1000)
     told = models.summary(net, (1, 3, size, size))
     assert told.multiply_adds / 1e9 == pytest.approx(giga, rel=0.02)
     assert told.parameters == sum(p.numel() for p in net.parameters())
@@ -108,12 +108,13 @@ def test_the_network_is_left_as_it_was():
 
 @pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224"])
 def test_the_table_fits_100_columns_and_goes_into_json_and_a_notebook(name):
-    told = models.summary(models.named(name, 3), (1, 3, 224, 224))
+    told = models.summary(models.create(name, 3), (1, 3, 224, 224))
     lines = str(told).splitlines()
     assert max(map(len, lines[1:])) <= 100 and len(lines) == len(told.rows) + 6
     document = json.loads(json.dumps(told.to_json()))
     assert document["parameters"] == told.parameters and len(document["rows"]) == len(told.rows)
     assert told._repr_html_().count("<tr>") == len(told.rows) + 1
+    assert repr(told) == str(told)
 
 
 CNN = models.small_cnn(3, 2, widths=(4,))
