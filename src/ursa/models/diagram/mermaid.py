@@ -4,7 +4,7 @@ https://mermaid.js.org/syntax/flowchart.html
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class Graph:
         """A code block that GitHub, GitLab and VS Code draw where it stands in a Markdown file."""
         return f"```mermaid\n{self}\n```\n"
 
-    def _repr_mimebundle_(self, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """For notebooks: JupyterLab 4.1 and Notebook 7.1 draw text/vnd.mermaid themselves."""
         return {"text/vnd.mermaid": str(self), "text/markdown": self.markdown(), "text/plain": repr(self)}
 
