@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ursa import sandbox
 from ursa.cli import results_text as shows
+from ursa.cli import terminal_pictures
 from ursa.cli.console import Console, plain
 from ursa.cli.output import path_word, shell_line
 from ursa.workflow.demo import Demonstrated
@@ -28,7 +29,7 @@ def show(result: Demonstrated, to: Path, console: Console) -> None:
     for file, given, said in result.predictions:
         pixels = sandbox.read(file.read_bytes()).pixels
         words = Text(f"{said.label}  {100 * said.probability:.1f} %\n(it is a {given})\n")
-        cards.append(Group(shows.picture(pixels, console), words))
+        cards.append(Group(terminal_pictures.picture(pixels, console, 16), words))
     console.print(Columns(cards, padding=(0, 3)))
     console.print("Now with pictures of your own, one folder a class:\n")
     console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n")

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from ursa.cli.console import Console, plain
 from ursa.cli.output import path_word, shell_line
 from ursa.core import statistics
-from ursa.core.finding import Finding
+from ursa.core.finding import KINDS, Finding, by_kind, kind_of
 from ursa.core.statistics import Estimate
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ursa.core.decoding.image import Pixels
     from ursa.data.download.downloader import Failure
     from ursa.serve.predictor import Prediction
     from ursa.workflow.check import Checked
@@ -31,46 +29,7 @@ if TYPE_CHECKING:
 FEW = 10  # failed URLs that are all listed on the terminal
 LISTED = 5  # findings of a kind on the terminal; the report and --json have more
 
-SHADES = "@%#*+=-:. "  # dark to light, on a light ground
-
-KINDS = {  # kind: mark, words for one and for several
-    "same-picture-two-classes": ("[red]x[/]", "picture under two classes", "pictures under two classes"),
-    "leak": ("[red]x[/]", "picture in two splits", "pictures in two splits"),
-    "near-copy-two-classes": ("[red]x[/]", "near copy under two classes", "near copies under two classes"),
-    "near-leak": ("[red]x[/]", "near copy in two splits", "near copies in two splits"),
-    "poor-split": ("[yellow]![/]", "part that says little", "parts that say little"),
-    "test-looked-at": ("[yellow]![/]", "test part looked at before", "test parts looked at before"),
-    "broken-file": ("[yellow]![/]", "file that cannot be used", "files that cannot be used"),
-    "missing-file": ("[yellow]![/]", "file that cannot be opened", "files that cannot be opened"),
-    "unreadable-folder": ("[yellow]![/]", "folder that cannot be read", "folders that cannot be read"),
-    "empty-class": ("[yellow]![/]", "class folder without pictures", "class folders without pictures"),
-    "not-a-picture": ("[yellow]![/]", "file that is no picture", "files that are no pictures"),
-    "truncated": ("[yellow]![/]", "truncated picture", "truncated pictures"),
-    "crashes-its-decoder": ("[red]x[/]", "file that crashes a decoder", "files that crash a decoder"),
-    "takes-too-long": ("[yellow]![/]", "picture that takes too long to read", "pictures that take too long to read"),
-    "unreadable": ("[yellow]![/]", "damaged picture", "damaged pictures"),
-    "too-large": ("[yellow]![/]", "picture too large to read", "pictures too large to read"),
-    "needs-decoder": ("[yellow]![/]", "picture that needs a decoder", "pictures that need a decoder"),
-    "similar-classes": ("[yellow]![/]", "class under several names", "classes under several names"),
-    "augmentation-harms": (
-        "[yellow]![/]",
-        "augmentation that makes labels wrong",
-        "augmentations that make labels wrong",
-    ),
-    "class-in-one-split": ("[yellow]![/]", "class that a split lacks", "classes that a split lacks"),
-    "small-class": ("[yellow]![/]", "class with too few pictures", "classes with too few pictures"),
-    "imbalance": ("[blue]i[/]", "class far smaller than another", "classes far smaller than another"),
-    "exact-duplicate": ("[blue]i[/]", "exact duplicate", "exact duplicates"),
-    "near-duplicate": ("[blue]i[/]", "near duplicate", "near duplicates"),
-    "animated": ("[blue]i[/]", "animation or file of several pages", "animations or files of several pages"),
-    "tiny": ("[blue]i[/]", "tiny picture", "tiny pictures"),
-    "odd-shape": ("[blue]i[/]", "picture of an odd shape", "pictures of an odd shape"),
-    "huge": ("[blue]i[/]", "huge picture", "huge pictures"),
-}
-
-
-# Kinds whose pictures need not be named.
-WHOLE = ("similar-classes", "class-in-one-split", "small-class", "imbalance", "poor-split")
+MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by the tone of a kind
 
 
 def checked(result: "Checked", following: str, console: Console) -> None:
@@ -170,44 +129,23 @@ def findings(found: Sequence[Finding], console: Console) -> None:
     if not found:
         console.print("\n[green]Every file is a sound picture, none is there twice.[/]")
         return
-    for kind in [*KINDS, *sorted({finding.kind for finding in found} - set(KINDS))]:
-        some = [finding for finding in found if finding.kind == kind]
-        if not some:
-            continue
-        mark, one, several = KINDS.get(kind, ("-", kind, kind))
-        console.print(f"\n{mark} [bold]{len(some):,} {one if len(some) == 1 else several}[/]")
+    for name, some in by_kind(found).items():
+        kind = kind_of(name)
+        console.print(f"\n{MARKS[kind.tone]} [bold]{plain(kind.counted(len(some)))}[/]")
         lines = []
         for finding in some[:LISTED]:
-            where = "" if kind in WHOLE or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
+            where = "" if kind.about == "data" or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
             lines.append(f"{where}[dim]{plain(finding.evidence)}[/]")
         if len(some) > LISTED:
             lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
         console.print(Padding("\n".join([*lines, plain(some[0].advice)]), (0, 0, 0, 4)))
 
 
-def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
-    """pixels [h, w, 3] -> the picture in half blocks, two pixels a character; in letters where there is no colour."""
-    from ursa.core.prepare import resize
-
-    small = resize(pixels, columns, columns)
-    text = Text()
-    for upper, lower in zip(small[::2], small[1::2], strict=True):
-        if console.color_system is None:
-            ink = (upper.astype(int) + lower).sum(1) // 6  # 0 to 255
-            text.append("".join(SHADES[level * len(SHADES) // 256] for level in ink))
-        else:
-            for (r, g, b), (x, y, z) in zip(upper, lower, strict=True):
-                text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
-        text.append("\n")
-    return text
-
-
 def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:
     """Files that could not be judged, with the reasons, `most` of them."""
     if not problems:
         return
-    words = "file that cannot be used" if len(problems) == 1 else "files that cannot be used"
-    console.print(f"\n[yellow]![/] [bold]{len(problems):,} {words}[/]")
+    console.print(f"\n{MARKS['warn']} [bold]{KINDS['broken-file'].counted(len(problems))}[/]")
     lines = [f"{plain(name)}: [dim]{plain(problem)}[/]" for name, problem in list(problems.items())[:most]]
     lines += [f"[dim]and {len(problems) - most:,} more, all in --json[/]"] if len(problems) > most else []
     console.print(Padding("\n".join(lines), (0, 0, 0, 4)))

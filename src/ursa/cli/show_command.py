@@ -22,7 +22,7 @@ def show(
     as_model: Annotated[bool, typer.Option("--as-model", help="Pictures as a model sees them.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="As training shows them, with such a setting, turn=10.", metavar="NAME=VALUE"),
+        typer.Option("--set", help="As training shows them, with such a setting, rotate=10.", metavar="NAME=VALUE"),
     ] = None,
     count: Annotated[int, typer.Option("--count", help="Pictures of a batch.")] = 12,
     seed: Seed = 0,
@@ -30,7 +30,7 @@ def show(
         Path | None, typer.Option("--out", help="Write a figure: .png, .svg, .pdf, .jpg, .webp.", metavar="FILE")
     ] = None,
     terminal: Annotated[
-        str, typer.Option("--terminal", help="How to draw here: auto, kitty, iterm2, sixel, blocks, none.")
+        str, typer.Option("--terminal", help="How to draw here: auto, blocks (colored), none.")
     ] = "auto",
     workspace: WorkspaceOption = None,
     json_: Json = False,
@@ -65,6 +65,6 @@ def show(
         terminal_tiles.told(result, console)
         say(f"Written: {file}")
     else:
-        terminal_tiles.shown(result, how, console if how != "blocks" else terminal_tiles.colored(console))
+        terminal_tiles.shown(result, terminal_tiles.colored(console))
     if result.problem is not None:
         raise typer.Exit(1)

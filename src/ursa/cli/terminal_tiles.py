@@ -1,6 +1,5 @@
-"""What `ursa show` found -> the terminal: drawn there if it can be, in half blocks with real text if not that."""
+"""What `ursa show` found -> the terminal: pictures in half blocks, counts and facts as text."""
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,6 @@ from rich.text import Text
 
 from ursa.cli import terminal_pictures
 from ursa.cli.console import Console, plain
-from ursa.cli.terminal_pictures import WAYS
 from ursa.core.text import escaped
 from ursa.errors import DataError, did_you_mean
 from ursa.plots.reading import UNUSABLE, Tile, size_of
@@ -23,13 +21,18 @@ LISTED = 30  # classes; --json has more
 COLORS = {"train": "blue", "train-dev": "cyan", "valid": "yellow", "test": "green", "": "blue"}
 
 
+WAYS = ("auto", "blocks", "none")
+
+
 def way(wanted: str, console: Console) -> str:
-    """One of `terminal_pictures.WAYS`: the one that is asked for, or with "auto" the best that there is."""
+    """ "blocks" or "none": what is asked for, or with "auto" what the terminal can show."""
     if wanted == "auto":
-        return terminal_pictures.way(os.environ, console)
-    if wanted not in terminal_pictures.WAYS:
+        return "blocks" if terminal_pictures.has_colors(console) else "none"
+    if wanted not in WAYS:
         raise DataError(
-            f"pictures are not drawn by {wanted!r}", found=wanted, fix=did_you_mean(wanted, ("auto", *WAYS))
+            f"pictures are not drawn by {wanted!r}",
+            found=wanted,
+            fix=f"{did_you_mean(wanted, WAYS)}; a file has every pixel: --out FILE.png",
         )
     return wanted
 
@@ -45,19 +48,14 @@ def corner(text: str | None) -> tuple[int, int] | None:
 
 
 def colored(console: Console) -> Console:
-    """The same console, if it has colours; else one with all of them, since blocks were asked for by name."""
+    """The same console, if it has colors; else one with all of them, since blocks were asked for by name."""
     if console.color_system:
         return console
     return Console(force_terminal=True, color_system="truecolor", width=console.width)
 
 
-def shown(result: Shown, how: str, console: Console) -> None:
-    """Show it on a terminal. how: one of `terminal_pictures.WAYS` but "none"."""
-    if how != "blocks" and result.problem is None:
-        columns = min(console.width, terminal_pictures.COLUMNS)
-        console.file.write(terminal_pictures.drawn(result.figure().png(), how, columns))
-        console.file.flush()
-        return
+def shown(result: Shown, console: Console) -> None:
+    """Show it on a terminal in half blocks, with its words."""
     if result.what == "patch":
         console.print(_numbers(result.tiles[0]))
     elif result.tiles and result.problem is None:

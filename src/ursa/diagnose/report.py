@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from PIL import Image
 
 from ursa import sandbox
 from ursa.core import picture_file, statistics
-from ursa.core.finding import Finding
+from ursa.core.finding import Finding, Kind, by_kind, kind_of
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.core.statistics import Estimate
@@ -25,54 +24,6 @@ from ursa.errors import DataError
 
 SHOWN = 24  # findings of a kind that the page lists; the command's --json has all
 THUMBNAIL = Preparation(size=96)
-
-KINDS = {
-    "same-picture-two-classes": ("The same picture under two classes", "bad"),
-    "leak": ("The same picture in two splits", "bad"),
-    "near-copy-two-classes": ("Near copies under two classes", "bad"),
-    "near-leak": ("Near copies in two splits", "bad"),
-    "poor-split": ("Parts that say little", "warn"),
-    "test-looked-at": ("The test part was looked at before", "warn"),
-    "broken-file": ("Files that cannot be used", "warn"),
-    "missing-file": ("Files that cannot be opened", "warn"),
-    "unreadable-folder": ("Folders that cannot be read", "warn"),
-    "empty-class": ("Class folders without pictures", "warn"),
-    "not-a-picture": ("Files that are no pictures", "warn"),
-    "truncated": ("Truncated pictures", "warn"),
-    "crashes-its-decoder": ("Files that crash a decoder", "bad"),
-    "takes-too-long": ("Pictures that take too long to read", "warn"),
-    "unreadable": ("Damaged pictures", "warn"),
-    "too-large": ("Pictures too large to read", "warn"),
-    "needs-decoder": ("Pictures that need a decoder", "warn"),
-    "similar-classes": ("Classes under several names", "warn"),
-    "augmentation-harms": ("Augmentations that make labels wrong", "warn"),
-    "class-in-one-split": ("Classes that a split lacks", "warn"),
-    "small-class": ("Classes with too few pictures", "warn"),
-    "imbalance": ("Classes far smaller than others", "note"),
-    "exact-duplicate": ("Exact duplicates", "note"),
-    "near-duplicate": ("Near duplicates", "note"),
-    "animated": ("Animations and files of several pages", "note"),
-    "tiny": ("Tiny pictures", "note"),
-    "odd-shape": ("Pictures of an odd shape", "note"),
-    "huge": ("Huge pictures", "note"),
-}
-UNPICTURED = (
-    "broken-file",
-    "missing-file",
-    "unreadable-folder",
-    "empty-class",
-    "not-a-picture",
-    "truncated",
-    "crashes-its-decoder",
-    "takes-too-long",
-    "unreadable",
-    "too-large",
-    "needs-decoder",
-    "class-in-one-split",
-    "small-class",
-    "imbalance",
-    "poor-split",
-)
 
 
 def check_page(
@@ -98,7 +49,7 @@ def check_page(
         ),
         _classes(catalog.counts(), statistics.per_class(confusion, labels.names)) if len(labels) else "",
         _confusions(confusion, labels) if confusion.any() else "",
-        *(_findings(kind, [f for f in findings if f.kind == kind], catalog) for kind in _order(findings)),
+        *(_findings(kind, some, catalog) for kind, some in by_kind(findings).items()),
     ]
     nothing = (
         ""
@@ -119,7 +70,7 @@ def train_page(
             ("Measured on", f"{len(judged.catalog):,}", judged.method),
         ),
         f"<section><h2>Verdict</h2>{_words(verdict)}</section>",
-        *(_findings(kind, [f for f in findings if f.kind == kind], judged.catalog) for kind in _order(findings)),
+        *(_findings(kind, some, judged.catalog) for kind, some in by_kind(findings).items()),
         charts.curves("Accuracy on the validation part, by epoch (0 is the probe)", epochs, ("accuracy",)),
         charts.curves("Loss, by epoch", epochs, ("train_loss", "valid_loss")),
         _confusions(judged.confusion, judged.labels),
@@ -184,27 +135,22 @@ def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
     return f"<section><h2>What is taken for what</h2>{said}{matrix}</section>"
 
 
-def _order(findings: Sequence[Finding]) -> list[str]:
-    kinds = {finding.kind for finding in findings}
-    return [kind for kind in KINDS if kind in kinds] + sorted(kinds - set(KINDS))
-
-
-def _findings(kind: str, findings: Sequence[Finding], catalog: Catalog) -> str:
-    title, tone = KINDS.get(kind, (kind.replace("-", " ").capitalize(), "note"))
-    shown = "".join(_finding(finding, catalog) for finding in findings[:SHOWN])
+def _findings(name: str, findings: Sequence[Finding], catalog: Catalog) -> str:
+    kind = kind_of(name)
+    shown = "".join(_finding(finding, kind, catalog) for finding in findings[:SHOWN])
     more = f"<p>... and {len(findings) - SHOWN:,} more: see --json.</p>" if len(findings) > SHOWN else ""
+    head = f"<i class={kind.tone}></i>{text(kind.title)} <small>{len(findings):,}</small>"
+    return f"<section><h2>{head}</h2>{shown}{more}</section>"
+
+
+def _finding(finding: Finding, kind: Kind, catalog: Catalog) -> str:
+    some = finding.where[:4] if kind.about != "data" else ()
+    thumbs = "".join(_thumbnail(catalog, id) for id in some) if kind.about == "pictures" else ""
+    more = f"<br>and {len(finding.where) - len(some):,} more" if some and len(finding.where) > len(some) else ""
+    where = f"<p class=where>{'<br>'.join(f'<code>{text(id)}</code>' for id in some)}{more}</p>" if some else ""
     return (
-        f"<section><h2><i class={tone}></i>{text(title)} <small>{len(findings):,}</small></h2>{shown}{more}</section>"
+        f"<article>{f'<div class=thumbs>{thumbs}</div>' if thumbs else ''}<div>{_words(finding)}{where}</div></article>"
     )
-
-
-def _finding(finding: Finding, catalog: Catalog) -> str:
-    pictured = finding.kind not in UNPICTURED
-    thumbs = "".join(_thumbnail(catalog.file(id), id) for id in finding.where[:4]) if pictured else ""
-    where = "<br>".join(f"<code>{text(id)}</code>" for id in finding.where[:4])
-    more = f"<br>and {len(finding.where) - 4} more" if len(finding.where) > 4 else ""
-    words = f"{_words(finding)}<p class=where>{where}{more}</p>"
-    return f"<article>{f'<div class=thumbs>{thumbs}</div>' if thumbs else ''}<div>{words}</div></article>"
 
 
 def _words(finding: Finding) -> str:
@@ -216,19 +162,19 @@ def _mistakes(judged: Judged) -> str:
     if not rows:
         return ""
     cards = "".join(
-        f"<figure>{_thumbnail(judged.catalog.file(id), id)}<figcaption>{text(given)}, taken for <b>{text(said)}</b> "
+        f"<figure>{_thumbnail(judged.catalog, id)}<figcaption>{text(given)}, taken for <b>{text(said)}</b> "
         f"({100 * sure:.0f} %)<br><code>{text(id)}</code></figcaption></figure>"
         for id, given, said, sure in rows
     )
     return f"<section><h2>Worst mistakes first</h2><div class=gallery>{cards}</div></section>"
 
 
-def _thumbnail(path: Path, name: str) -> str:
+def _thumbnail(catalog: Catalog, id: str) -> str:
     try:
-        pixels = sandbox.view(picture_file.read(path), THUMBNAIL)
+        pixels = sandbox.view(picture_file.read(catalog.file(id)), THUMBNAIL)
     except DataError:
-        return "<span class=gone>not readable any more</span>"
+        return "<span class=gone>no longer readable</span>"
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img width=96 height=96 alt="{text(name)}" src="data:image/jpeg;base64,{data}">'
+    return f'<img width=96 height=96 alt="{text(id)}" src="data:image/jpeg;base64,{data}">'
