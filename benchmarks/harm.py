@@ -73,7 +73,7 @@ def warnings(folder: Path, backbone: str, seed: int) -> set[tuple[str, tuple[str
     engine = Engine(Backbone(backbone, SQUEEZENET if backbone == BACKBONE else None), space, "fp32")
     catalog, embeddings = embed(Catalog.from_folder(folder), engine)
     usable = catalog.usable()
-    recipe = Recipe(**{**RECIPE.to_json(), "seed": seed})
+    recipe = RECIPE.with_settings({"seed": seed})
     found = harmed(usable, usable.labels, embeddings.vectors, engine, engine.about.preparation, recipe)
     return {(_short(f.numbers["change"]), tuple(sorted(f.numbers["classes"]))) for f in found}
 

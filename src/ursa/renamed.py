@@ -56,13 +56,13 @@ MODULES = {  # inside `ursa`
     "embed.predictions": "embed.stored_probe",
     "embed.run": "embed.one_pass",
     "export.bundle": "export.write_bundle",
-    "models.drawing": "models.diagram.mermaid",
+    "models.drawing": "models.layer_graph.mermaid",
     "models.explaining": "models.shape_errors",
     "models.files": "models.saving",
-    "models.flow": "models.diagram.flow",
+    "models.flow": "models.layer_graph.flow",
     "models.initial": "models.init",
     "models.library": "models.by_name",
-    "models.table": "models.layer_table",
+    "models.table": "models.model_summary",
     "plots.pictures": "plots.batch_grid",
     "plots.pixels": "plots.as_pictures",
     "plots.rates": "plots.lr_curve",
@@ -140,7 +140,7 @@ class _Renamed(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,
+        path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """importlib: where a module is. Raises ModuleNotFoundError for one that is elsewhere now."""

@@ -156,7 +156,7 @@ def test_handwritten_digits_are_hardly_tied(tmp_path):
 
     given_one = from_folder(digits(tmp_path))
     given_one = given_one.where(given_one.rows["label"].is_in(["0", "1", "7"]))
-    given_one = scan.with_facts(given_one, [scan.look(file, Preparation(32))[0] for file in given_one.files()])
+    given_one = scan.with_facts(given_one, [scan.read_file(file, Preparation(32))[0] for file in given_one.files()])
     found = near_duplicates(given_one)
     assert len(found.pairs) < 0.05 * len(given_one)
 

@@ -19,7 +19,7 @@ def folder(tmp_path_factory, picture_folder):
 
 def test_the_facts_are_those_of_looking_at_each_file(folder):
     catalog = from_folder(folder)
-    facts = [scan.look(file, Preparation())[0] for file in catalog.files()]
+    facts = [scan.read_file(file, Preparation())[0] for file in catalog.files()]
     assert scanned(catalog).rows.equals(scan.with_facts(catalog, facts).rows)
 
 

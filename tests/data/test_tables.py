@@ -373,7 +373,7 @@ def test_rows_that_name_something_else_than_a_file_are_problems_and_the_rest_goe
         None,  # the system says that its name is too long, when it is opened
     ]
     view = Preparation(size=32)
-    assert "too long" in scan.look(catalog.files()[6], view)[0].problem
+    assert "too long" in scan.read_file(catalog.files()[6], view)[0].problem
 
 
 def test_a_name_with_nul_is_of_no_file(root):

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from ursa.data.test_set_log import record_use, test_set_findings, uses
+from ursa.data.test_set_log import record_use, repeated_use, uses
 from ursa.errors import DataError
 
 PICTURES = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(1000)]
@@ -60,7 +60,7 @@ def test_a_look_that_cannot_be_written_down_is_refused(public_path, as_another_u
 
 
 def test_the_second_look_is_a_finding_and_every_further_one_a_graver():
-    assert test_set_findings(0, 10) == test_set_findings(1, 10) == []
-    scores = [test_set_findings(count, 10)[0].score for count in (2, 3, 10)]
+    assert repeated_use(0, 10) == repeated_use(1, 10) == []
+    scores = [repeated_use(count, 10)[0].score for count in (2, 3, 10)]
     assert scores == sorted(scores) and 0 < scores[0] < scores[-1] < 1
-    assert "looked at 3 times" in test_set_findings(3, 10)[0].evidence
+    assert "looked at 3 times" in repeated_use(3, 10)[0].evidence

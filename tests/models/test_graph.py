@@ -10,8 +10,8 @@ from torch import nn
 
 from ursa import models
 from ursa.errors import TrainingError
-from ursa.models.diagram.flow import collapsed, flow
-from ursa.models.diagram.mermaid import READABLE, Graph, _text
+from ursa.models.layer_graph.flow import collapsed, flow
+from ursa.models.layer_graph.mermaid import READABLE, Graph, _text
 
 
 def edges(net: nn.Module, *inputs: torch.Tensor, depth: int = 3) -> set[tuple[str, str]]:

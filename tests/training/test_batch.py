@@ -113,7 +113,7 @@ def test_pictures_that_no_scan_has_read_are_not_kept(catalog, tmp_path):
 
 @pytest.mark.parametrize("first", [0, 1, 4, 5])
 def test_an_epoch_that_begins_in_its_middle_is_the_tail_of_the_whole_one(catalog, tmp_path, first):
-    recipe = dataclasses.replace(RECIPE, cutmix=0.5, mixup=0.5)
+    recipe = RECIPE.with_settings({"cutmix": 0.5, "mixup": 0.5})
     whole = [*batches(catalog, recipe).epoch(1)]
     with PixelCache(tmp_path, 1 << 30) as cache:
         same([*batches(catalog, recipe, cache).epoch(1, first)], whole[first:])
@@ -123,7 +123,7 @@ def test_an_epoch_that_begins_in_its_middle_is_the_tail_of_the_whole_one(catalog
 
 
 def test_a_picture_does_not_depend_on_the_size_of_its_batch(catalog):
-    runs = [by_id(batches(catalog, dataclasses.replace(RECIPE, batch=size)).epoch(0)) for size in (1, 3, 7, 64)]
+    runs = [by_id(batches(catalog, RECIPE.with_settings({"batch_size": size})).epoch(0)) for size in (1, 3, 7, 64)]
     for run in runs[1:]:
         assert run.keys() == runs[0].keys()
         assert all(torch.equal(run[id], runs[0][id]) for id in run)
@@ -252,7 +252,7 @@ def test_leaving_an_epoch_in_its_middle_leaves_no_thread(catalog):
 
 
 def test_oversampled_classes_are_shown_equally_often_each_time_in_another_view(some_unequal):
-    recipe = Recipe.of(batch_size=4, balance="oversample")
+    recipe = Recipe.of(batch_size=4, oversample=True)
     labels = some_unequal.labels
     made = Batches(some_unequal, some_unequal.targets(labels), PREPARATION, recipe)
     run = [*made.epoch(0)]

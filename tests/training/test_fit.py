@@ -35,7 +35,7 @@ def batches(change=None, count=40):
     x, y = torch.randn(count, 4, generator=draw), torch.randint(3, (count,), generator=draw)
     if change is not None:
         change(x, y)
-    return ArrayBatches((x,), y, batch=RECIPE.batch)
+    return ArrayBatches((x,), y, batch=RECIPE.optim.batch_size)
 
 
 def measuring(values):
@@ -217,8 +217,8 @@ def test_a_rate_that_is_too_high_is_said_with_where_the_loss_began_to_rise():
     problem = failing(
         recipe=recipe, one=state(1e4, model), loss=lambda said, wanted: (said.pow(4) - wanted[:, None]).mean()
     )
-    assert "lr" in problem.found and "weights from before the first step are kept" in problem.found
-    assert "head_rate" in problem.fix
+    assert "rate" in problem.found and "weights from before the first step are kept" in problem.found
+    assert "head_lr" in problem.fix
 
 
 def test_a_rate_that_is_too_high_at_once_is_said():

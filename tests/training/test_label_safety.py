@@ -50,11 +50,11 @@ def test_what_keeps_labels_is_not_named_and_what_is_off_is_not_tried(tmp_path, p
 
 
 def test_changes_are_tried_with_what_undoes_them(photo):
-    changes = tried(Recipe.of(vflip=0.1, rotate90=0.1, rotate=10))
+    changes = tried(Recipe.of(vflip=0.1, rotate90=0.1, rotate=10).augment)
     assert len(changes) == 7
     for matrix, inverse, _ in changes.values():
         assert matrix @ changes[inverse][0] == pytest.approx(np.eye(3), abs=1e-9)
-    assert tried(Recipe.of(hflip=0, rotate=3)) == {}
+    assert tried(Recipe.of(hflip=0, rotate=3).augment) == {}
     views = np.stack([photo(0, 32, 32)])
     matrix = changes["turned by 90 degrees counter-clockwise"][0]
     assert np.array_equal(changed(views, matrix)[0], np.rot90(views[0]))

@@ -16,7 +16,7 @@ from ursa.training.history import History
 from ursa.training.loggers import create, mlflow, tensorboard
 from ursa.training.loop import State
 
-STEPS = {"step/loss": "loss", "step/rate": "lr"}
+STEPS = {"step/loss": "loss", "step/lr": "lr"}
 
 
 def trained(*observers: Observer, lr: float = 0.1, epochs: int = 3, scale: float = 1) -> History:
@@ -142,7 +142,7 @@ def test_a_killed_run_leaves_what_its_epochs_measured(tmp_path: Path) -> None:
         "import os, sys\n"
         "from ursa.training.loggers import tensorboard\n"
         "log = tensorboard(sys.argv[1])\n"
-        "log.step({'step': 1, 'epoch': 0, 'loss': 0.5, 'rate': 0.1})\n"
+        "log.step({'step': 1, 'epoch': 0, 'loss': 0.5, 'lr': 0.1})\n"
         "log.epoch({'epoch': 1, 'accuracy': 0.75})\n"
         "os.kill(os.getpid(), 9)\n"
     )

@@ -120,8 +120,10 @@ def test_the_loss_is_the_mean_over_the_pictures_of_the_batch(catalog):
     one.model.extractor.body[1].p = 0.0
     before = copy.deepcopy(one.model)
     batch = next(iter(batches(catalog).epoch(0)))
-    step = next(train(one, batches(catalog), RECIPE, smoothed(RECIPE.smoothing)))
-    expected = nn.functional.cross_entropy(before(batch.pictures), batch.targets, label_smoothing=RECIPE.smoothing)
+    step = next(train(one, batches(catalog), RECIPE, smoothed(RECIPE.optim.label_smoothing)))
+    expected = nn.functional.cross_entropy(
+        before(batch.pictures), batch.targets, label_smoothing=RECIPE.optim.label_smoothing
+    )
     torch.testing.assert_close(step.loss, expected.detach())
 
 

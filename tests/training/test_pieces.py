@@ -29,7 +29,7 @@ def test_every_parameter_is_in_exactly_one_group(body):
 
 
 def test_biases_and_norms_do_not_decay_and_rates_fall_towards_the_input():
-    recipe = Recipe.of(body_lr=1e-4, head_lr=1e-3, layer_decay=2.0)
+    recipe = Recipe.of(body_lr=1e-4, head_lr=1e-3, layer_decay=0.5)
     groups = adamw(model_with(BODY), recipe).param_groups
     for group in groups:
         assert all((p.ndim >= 2) == (group["weight_decay"] > 0) for p in group["params"])
@@ -58,7 +58,7 @@ def test_a_recipe_is_frozen_and_changed_by_name():
         (["epochs=-1"], "out of range"),
         ([f"head_lr={math.nan}"], "out of range"),
         (["hflip=1.5"], "out of range"),
-        (["padding_mode=mirror"], "one of grey, reflect"),
+        (["padding_mode=mirror"], "one of constant, reflect"),
         (["perspective=0.9"], "a number from 0 to 0.5"),
     ],
 )

@@ -156,7 +156,7 @@ def test_resuming_with_other_settings_says_which(tmp_path):
     run(Checkpoints(tmp_path))
     with pytest.raises(TrainingError, match="another recipe") as problem:
         run(Checkpoints(tmp_path), recipe=Recipe.of(epochs=9, batch_size=4, max_grad_norm=1.0))
-    assert problem.value.found == "epochs 4, now 9; batch 8, now 4"
+    assert problem.value.found == "optim.epochs 4, now 9; optim.batch_size 8, now 4"
 
 
 def test_early_stopping_stays_stopped_and_counts_over_a_crash(tmp_path):

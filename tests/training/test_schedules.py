@@ -24,7 +24,7 @@ from ursa.training.optim.schedules import (
     piecewise_linear,
     sequential,
     warm_restarts,
-    with_warm_up,
+    with_warmup,
 )
 
 STEPS = 40
@@ -36,13 +36,13 @@ ALL = {
     "linear": linear(1, 0.1),
     "cosine": cosine(1, 0.1),
     "one_cycle": one_cycle(),
-    "staircase": multi_step(),
+    "multi_step": multi_step(),
     "exponential": exponential(),
     "inverse_time": inverse_time(),
     "inverse_sqrt": inverse_sqrt(),
     "warm_restarts": warm_restarts(),
     "by_hand": piecewise_linear([(0, 0.1), (0.3, 1), (1, 0)]),
-    "with_warm_up": with_warm_up(cosine()),
+    "with_warmup": with_warmup(cosine()),
     "a function of one's own": lambda done: (1 - done) ** 2,
 }
 
@@ -66,7 +66,7 @@ ALL = {
         (piecewise_linear([(0, 0.1), (0.3, 1), (1, 0)]), [(0, 0.1), (0.15, 0.55), (0.3, 1), (0.65, 0.5), (1, 0)]),
         (piecewise_linear([(0, 1), (0.5, 1), (0.5, 0.2), (1, 0.2)]), [(0.49, 1), (0.5, 0.2), (1, 0.2)]),
         (sequential([(0.75, constant()), (0.25, cosine())]), [(0, 1), (0.74, 1), (0.75, 1), (0.875, 0.5), (1, 0)]),
-        (with_warm_up(cosine(), 0.5), [(0, 0), (0.25, 0.5), (0.5, 1), (0.75, 0.5), (1, 0)]),
+        (with_warmup(cosine(), 0.5), [(0, 0), (0.25, 0.5), (0.5, 1), (0.75, 0.5), (1, 0)]),
     ],
 )
 def test_golden_values(schedule, values):
@@ -94,7 +94,7 @@ def torch_rates(make, steps=STEPS):
         (exponential(0.01), lambda o: lr_scheduler.ExponentialLR(o, 0.01 ** (1 / STEPS))),
         (constant(), lambda o: lr_scheduler.ConstantLR(o, 1.0)),
     ],
-    ids=["linear", "cosine", "staircase", "exponential", "constant"],
+    ids=["linear", "cosine", "multi_step", "exponential", "constant"],
 )
 def test_the_rates_are_those_of_torch(schedule, make):
     assert [schedule(i / STEPS) for i in range(STEPS + 1)] == pytest.approx(torch_rates(make), abs=1e-9)
@@ -126,8 +126,8 @@ def test_every_schedule_passes_the_check(name):
 
 
 @given(fractions, st.floats(0, 1))
-def test_one_cycle_stays_between_its_ends_and_its_peak(done, warm_up):
-    assert 0 < one_cycle(warm_up)(done) <= 1
+def test_one_cycle_stays_between_its_ends_and_its_peak(done, warmup):
+    assert 0 < one_cycle(warmup)(done) <= 1
 
 
 @given(done=fractions, share=st.floats(0.01, 0.99), name=st.sampled_from(sorted(ALL)))
@@ -167,7 +167,7 @@ def test_by_hand_meets_its_points_and_stays_between_them(points, start, end, don
 
 def test_a_schedule_by_name_is_the_schedule():
     assert create("cosine", end=0.1)(0.3) == cosine(end=0.1)(0.3)
-    assert create("one_cycle", warm_up=0.5)(0.3) == one_cycle(0.5)(0.3)
+    assert create("one_cycle", warmup=0.5)(0.3) == one_cycle(0.5)(0.3)
     for name in schedules.NAMED:
         assert math.isfinite(create(name)(0.5))
 
@@ -177,13 +177,13 @@ def test_a_schedule_by_name_is_the_schedule():
     [
         (lambda: create("one_cycel"), "did you mean 'one_cycle'"),
         (lambda: create("cosine", ends=0.1), "did you mean 'end'"),
-        (lambda: one_cycle(warm_up=1.5), "warm_up has to be a number from 0 to 1"),
+        (lambda: one_cycle(warmup=1.5), "warmup has to be a number from 0 to 1"),
         (lambda: one_cycle(start=math.nan), "start has to be"),
         (lambda: linear(-1, 1), "start has to be"),
         (lambda: constant(math.inf), "factor has to be"),
         (lambda: exponential(0), "end has to be a finite number above 0"),
         (lambda: inverse_time(-1), "rate has to be"),
-        (lambda: inverse_sqrt(0), "warm_up has to be"),
+        (lambda: inverse_sqrt(0), "warmup has to be"),
         (lambda: multi_step(at=(0.5, 2)), "at[1] has to be"),
         (lambda: warm_restarts(0), "whole number of cycles"),
         (lambda: warm_restarts(1.5), "whole number of cycles"),

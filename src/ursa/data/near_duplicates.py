@@ -82,14 +82,14 @@ def comparable(catalog: Catalog) -> I64:
     return known.unique("sha256", keep="first", maintain_order=True)["row"].cast(int).to_numpy().astype(np.int64)
 
 
-def with_groups(catalog: Catalog, groups: I64 | None) -> I64:
-    """[N] group numbers: equal for exact copies, given groups, and pictures with the same number in ties [N]."""
+def with_groups(catalog: Catalog, others: I64 | None) -> I64:
+    """[N] group numbers: equal for exact copies, the catalog's groups, and pictures with the same number in others."""
     groups = catalog.copies()
-    if groups is None or not len(groups):
+    if others is None or not len(groups):
         return groups
-    order = np.argsort(groups, kind="stable")
+    order = np.argsort(others, kind="stable")
     neighbors = np.stack([order[:-1], order[1:]], axis=1)
-    return _joined(groups, neighbors[groups[order[:-1]] == groups[order[1:]]])
+    return _joined(groups, neighbors[others[order[:-1]] == others[order[1:]]])
 
 
 def similar_hashes(hashes: U64, bits: int = BITS) -> I64:

@@ -44,7 +44,7 @@ def split(
     and Vlahavas 2011, the rarest first; numbers: of each of 10 ranges), or by "time": the newest are for testing, those
     before them for validation, and a group lies where its newest picture lies.
 
-    Pictures with the same bytes, of one group, or with the same number in ties [N] (`embed.neighbours.near_copies`) go
+    Pictures with the same bytes, of one group, or with the same number in groups [N] (`embed.similar_embeddings`) go
     together, also in chains. One that nobody placed joins the part where a copy of it lies already; where parts that
     are given contradict each other they stay so (the checks report it: `leak`, `near-leak`). before: what was drawn
     earlier; those pictures stay, and only new ones are drawn until the shares are met.

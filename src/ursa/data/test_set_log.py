@@ -61,7 +61,7 @@ def uses(path: Path) -> list[TestSetUse]:
     return [known for line in lines if (known := _read(line)) is not None]
 
 
-def test_set_findings(count: int, pictures: int) -> list[Finding]:
+def repeated_use(count: int, pictures: int) -> list[Finding]:
     """The finding from the second look on; its score grows with their number."""
     if count < 2:
         return []

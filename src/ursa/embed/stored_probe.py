@@ -35,7 +35,7 @@ def fitted_probe(
 ) -> Probe:
     """The probe of a usable catalog and its embeddings, row by row; read from the workspace if nothing has changed.
 
-    ties [N]: pictures with the same number are held out together, beside exact copies and groups.
+    groups [N]: pictures with the same number are held out together, beside exact copies and groups.
     """
     if tuple(catalog.ids) != embeddings.ids:
         raise ValueError("embeddings and catalog have to hold the same pictures in the same order")

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ursa.models.dense import linear as linear
     from ursa.models.dense import mlp as mlp
     from ursa.models.dense import perceptron as perceptron
-    from ursa.models.diagram.mermaid import Graph as Graph
-    from ursa.models.diagram.mermaid import graph as graph
     from ursa.models.groups import freeze as freeze
     from ursa.models.groups import freeze_to as freeze_to
     from ursa.models.groups import layer_groups as layer_groups
@@ -30,23 +28,25 @@ if TYPE_CHECKING:
     from ursa.models.groups import unfreeze as unfreeze
     from ursa.models.heads import pooled_head as pooled_head
     from ursa.models.init import initialize as initialize
-    from ursa.models.layer_table import Summary as Summary
-    from ursa.models.layer_table import summary as summary
+    from ursa.models.layer_graph.mermaid import Graph as Graph
+    from ursa.models.layer_graph.mermaid import graph as graph
+    from ursa.models.model_summary import Summary as Summary
+    from ursa.models.model_summary import summary as summary
     from ursa.models.saving import describe as describe
     from ursa.models.saving import load as load
     from ursa.models.saving import save as save
     from ursa.models.shape_errors import explain as explain
 
 _HOME = {  # name: module, which is never called like a name here: importing it would take the name's place
-    "Graph": "diagram.mermaid",
+    "Graph": "layer_graph.mermaid",
     "Residual": "compose",
-    "Summary": "layer_table",
+    "Summary": "model_summary",
     "create": "by_name",
     "describe": "saving",
     "explain": "shape_errors",
     "freeze": "groups",
     "freeze_to": "groups",
-    "graph": "diagram.mermaid",
+    "graph": "layer_graph.mermaid",
     "initialize": "init",
     "layer_groups": "groups",
     "linear": "dense",
@@ -59,7 +59,7 @@ _HOME = {  # name: module, which is never called like a name here: importing it 
     "save": "saving",
     "siamese": "compose",
     "small_cnn": "convolution",
-    "summary": "layer_table",
+    "summary": "model_summary",
     "unfreeze": "groups",
 }
 

@@ -53,7 +53,7 @@ def _told(
     return TrainingError(
         f"{place} cannot compute its output",
         found=f"{_first_line(error)}; got {got}{before}",
-        fix="look at the shapes in its forward, with ursa.models.summary on its parts",
+        fix="look at the shapes in its forward, with ursa.models.model_summary on its parts",
     )
 
 

@@ -44,7 +44,7 @@ class History(Protocol):
 
     @property
     def steps(self) -> Sequence[Mapping[str, float]]:
-        """{"step", "epoch", "loss", "rate"} each, maybe "momentum"."""
+        """{"step", "epoch", "loss", "lr"} each, maybe "momentum"."""
 
     @property
     def epochs(self) -> Sequence[Mapping[str, float]]:

@@ -115,10 +115,10 @@ def _of_rate(bad: Step, history: History) -> tuple[str, str]:
         reason, lr = f"the learning rate, {bad.lr:.2g}, is too high", bad.lr / 10
     else:
         reason = (
-            f"the loss rose from step {lowest['step']} on, where the learning rate was {lowest['rate']:.2g}; "
+            f"the loss rose from step {lowest['step']} on, where the learning rate was {lowest['lr']:.2g}; "
             f"it is {bad.lr:.2g} now"
         )
         lr = lowest["lr"] / 3
     return reason, (
-        f"a peak rate of about {lr:.1g}: head_rate and body_rate of the recipe, or what the optimiser was made with"
+        f"a largest rate of about {lr:.1g}: head_lr and body_lr of the recipe, or what the optimizer was made with"
     )

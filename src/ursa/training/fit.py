@@ -51,7 +51,7 @@ class Observer:
     """Something that watches a run, such as a tracker. Does nothing: override what is of interest."""
 
     def step(self, step: dict[str, float]) -> None:
-        """{"step", "epoch", "loss", "rate"}; told some time after the step, many at once."""
+        """{"step", "epoch", "loss", "lr"}; told some time after the step, many at once."""
 
     def epoch(self, record: dict[str, float]) -> None:
         """{"epoch", "train_loss", ..., "seconds"}."""

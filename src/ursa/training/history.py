@@ -14,7 +14,7 @@ AT_ONCE = 200  # steps whose losses are read together: reading one by one would 
 
 @dataclass
 class History:
-    """steps: {"step", "epoch", "loss", "rate"} each; epochs: {"epoch", "train_loss", ..., "seconds"} each."""
+    """steps: {"step", "epoch", "loss", "lr"} each; epochs: {"epoch", "train_loss", ..., "seconds"} each."""
 
     steps: list[dict[str, float]] = field(default_factory=list)
     epochs: list[dict[str, float]] = field(default_factory=list)

@@ -3,7 +3,7 @@
 fit(..., observers=[tensorboard("runs/first")])     then: tensorboard --logdir runs
 fit(..., observers=[mlflow("sqlite:///mlflow.db")]) then: mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-Both log `step/loss` and `step/rate`, and what each epoch measured as `epoch/...` at the step that ended it. A run that
+Both log `step/loss` and `step/lr`, and what each epoch measured as `epoch/...` at the step that ended it. A run that
 goes on from a checkpoint goes on in its log: what was logged beyond the checkpoint before does not stand there twice.
 """
 
@@ -107,9 +107,9 @@ class _MLflow(Observer):
     def __init__(self, uri: str, experiment: str, run: str, settings: Mapping[str, Any]) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves this machine unasked
         with _installed("MLflow"):
-            from mlflow.entities import Estimate, Param
+            from mlflow.entities import Metric, Param
             from mlflow.tracking import MlflowClient
-        self.uri, self.metric, self.param = uri, Estimate, Param
+        self.uri, self.metric, self.param = uri, Metric, Param
         self.waiting: list[Any] = []
         self.finite, self.last = True, 0
         with _reached(uri):

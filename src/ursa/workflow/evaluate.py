@@ -104,7 +104,7 @@ def evaluate(
         labels=predictor.labels,
         confusion=statistics.confusion(predicted, given, len(predictor.labels)),
         test_set_uses=uses,
-        findings=tuple(test_set_log.test_set_findings(uses, len(rows))),
+        findings=tuple(test_set_log.repeated_use(uses, len(rows))),
     )
 
 

@@ -187,7 +187,8 @@ def _learned_from(tiles: list[Tile], preparation: Preparation, recipe: Recipe) -
 def _classes(catalog: Catalog, files: frozenset[Path]) -> Shown:
     from ursa.plots import overview
 
-    facts = {"pictures": len(catalog), "classes": overview.counted(catalog)}
+    sound = len(catalog.readable())
+    facts = {"pictures": sound, "unreadable": len(catalog) - sound, "classes": overview.counted(catalog)}
     return Shown("classes", facts, (), lambda: overview.class_counts(catalog), files)
 
 

@@ -137,7 +137,7 @@ def train(
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
-        findings = [*poor, *harm, *test_set_log.test_set_findings(uses, len(parts.test))]
+        findings = [*poor, *harm, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:

@@ -189,11 +189,11 @@ async def _ask(url: httpx2.URL, http: httpx2.AsyncClient, limits: Limits) -> byt
             return _too_large(limits)
         data = bytearray()
         async for part in answer.aiter_bytes():  # unpacked, in pieces of at most 1 MiB
-            test_set_findings = len(data) >= HEAD
+            repeated_use = len(data) >= HEAD
             data += part
             if len(data) > limits.max_bytes or answer.num_bytes_downloaded > limits.max_bytes:
                 return _too_large(limits)
-            if not test_set_findings and len(data) >= HEAD and sniff(bytes(data[:HEAD])) not in DECODERS:
+            if not repeated_use and len(data) >= HEAD and sniff(bytes(data[:HEAD])) not in DECODERS:
                 break  # a film of 2 GB is known by its first bytes
     kind = sniff(bytes(data))
     return bytes(data) if kind in DECODERS else Refusal(f"not a picture: {kind}", final=True)

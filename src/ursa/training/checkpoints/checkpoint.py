@@ -68,7 +68,7 @@ def save(
     tensors = {f"model/{name}": tensor for name, tensor in of_model(state.model).items()}
     document = {
         "step": state.step,
-        "recipe": recipe.to_json(),
+        "recipe": recipe.flat(),
         "data": data,
         "epochs": history.epochs,
         "stopped": history.stopped,

@@ -139,8 +139,8 @@ class Checkpoints:
 
 
 def _check_recipe(saved: Checkpoint, recipe: Recipe) -> None:
-    now = json.loads(json.dumps(recipe.to_json()))
-    before = {**json.loads(json.dumps(Recipe().to_json())), **saved.recipe}  # a setting that is newer had its default
+    now = json.loads(json.dumps(recipe.flat()))
+    before = {**json.loads(json.dumps(Recipe().flat())), **saved.recipe}  # a setting that is newer had its default
     differ = [f"{name} {before[name]}, now {now.get(name)}" for name in before if before[name] != now.get(name)]
     if differ:
         raise TrainingError(

@@ -12,7 +12,7 @@ def groups(model: nn.Module, head: float, body: float, layer_decay: float) -> li
     """head, body: peak rates of the head and of the layers just below it; layer_decay: the factor from group to group
     further down (Howard and Ruder 2018, ULMFiT). The head is the last group; frozen groups stay out."""
     *lower, last = parameter_groups(model)
-    lrs = [body / layer_decay**above for above in reversed(range(len(lower)))]
+    lrs = [body * layer_decay**above for above in reversed(range(len(lower)))]
     every = zip([*lower, last], [*lrs, head], strict=True)
     return [Group(members, lr) for members, lr in every if any(p.requires_grad for p in members)]
 

@@ -34,16 +34,16 @@ def cosine(start: float = 1.0, end: float = 0.0) -> Schedule:
     return lambda done: start + half * (1 - math.cos(math.pi * done))
 
 
-def one_cycle(warm_up: float = 0.25, start: float = 1 / 25, end: float = 1e-5) -> Schedule:
-    """Up and down along cosines (Smith 2018; defaults as in fastai's `fit_one_cycle`). warm_up: share of the run."""
-    _share(warm_up=warm_up)
-    return sequential([(warm_up, cosine(start, 1.0)), (1 - warm_up, cosine(1.0, end))])
+def one_cycle(warmup: float = 0.25, start: float = 1 / 25, end: float = 1e-5) -> Schedule:
+    """Up and down along cosines (Smith 2018; defaults as in fastai's `fit_one_cycle`). warmup: share of the run."""
+    _share(warmup=warmup)
+    return sequential([(warmup, cosine(start, 1.0)), (1 - warmup, cosine(1.0, end))])
 
 
-def momentum_cycle(warm_up: float = 0.25, high: float = 0.95, low: float = 0.85) -> Schedule:
+def momentum_cycle(warmup: float = 0.25, high: float = 0.95, low: float = 0.85) -> Schedule:
     """Momentum, not a factor: low where `one_cycle` has its peak (Smith 2018; fastai's `moms`)."""
-    _share(warm_up=warm_up, high=high, low=low)
-    return sequential([(warm_up, cosine(high, low)), (1 - warm_up, cosine(low, high))])
+    _share(warmup=warmup, high=high, low=low)
+    return sequential([(warmup, cosine(high, low)), (1 - warmup, cosine(low, high))])
 
 
 def multi_step(drop: float = 0.1, at: Sequence[float] = (0.5, 0.75)) -> Schedule:
@@ -60,17 +60,17 @@ def exponential(end: float = 0.01) -> Schedule:
     return lambda done: float(end**done)
 
 
-def inverse_time(lr: float = 10.0) -> Schedule:
+def inverse_time(decay_rate: float = 10.0) -> Schedule:
     """1 / (1 + rate * done), the classical decay of stochastic approximation (Robbins and Monro 1951)."""
-    _at_least_0(lr=lr)
-    return lambda done: 1 / (1 + lr * done)
+    _at_least_0(decay_rate=decay_rate)
+    return lambda done: 1 / (1 + decay_rate * done)
 
 
-def inverse_sqrt(warm_up: float = 0.1) -> Schedule:
-    """A straight line to the peak, then 1 / sqrt(steps) (Vaswani et al. 2017, section 5.3). warm_up in (0, 1]."""
-    _share(warm_up=warm_up)
-    _above_0(warm_up=warm_up)
-    return lambda done: done / warm_up if done < warm_up else math.sqrt(warm_up / done)
+def inverse_sqrt(warmup: float = 0.1) -> Schedule:
+    """A straight line to the peak, then 1 / sqrt(steps) (Vaswani et al. 2017, section 5.3). warmup in (0, 1]."""
+    _share(warmup=warmup)
+    _above_0(warmup=warmup)
+    return lambda done: done / warmup if done < warmup else math.sqrt(warmup / done)
 
 
 def warm_restarts(cycles: int = 3, growth: float = 1.0, end: float = 0.0) -> Schedule:
@@ -126,7 +126,7 @@ def sequential(parts: Sequence[tuple[float, Schedule]]) -> Schedule:
     return factor
 
 
-def with_warm_up(schedule: Schedule, share: float = 0.1, start: float = 0.0) -> Schedule:
+def with_warmup(schedule: Schedule, share: float = 0.1, start: float = 0.0) -> Schedule:
     """A straight line from start to where the schedule begins, then the schedule in the rest of the run."""
     return sequential([(share, linear(start, schedule(0.0))), (1 - share, schedule)])
 

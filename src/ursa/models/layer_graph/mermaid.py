@@ -12,7 +12,7 @@ from torch import nn
 
 from ursa.core.text import escaped
 from ursa.errors import TrainingError
-from ursa.models.diagram.flow import Node, collapsed, flow
+from ursa.models.layer_graph.flow import Node, collapsed, flow
 from ursa.models.shape_errors import explain
 from ursa.models.trace import as_inputs
 
