@@ -142,8 +142,13 @@ def test_every_subject_has_a_document_a_figure_and_a_text(home, ursa, what):
 
 
 def test_the_counts_and_sizes_are_the_right_ones(home, ursa):
-    counts = json.loads(ursa("show", "bears", "--what", "classes", "--json", cwd=home).stdout)["classes"]
-    assert counts == {"black": {"": 4}, "brown": {"": 3, "cannot be read": 1}}
+    counts = json.loads(ursa("show", "bears", "--what", "classes", "--json", cwd=home).stdout)
+    assert counts["classes"] == {"black": {"": 4}, "brown": {"": 3, "cannot be read": 1}}
+    assert (counts["pictures"], counts["unreadable"]) == (7, 1)
+    text = ursa("show", "bears", "--what", "classes", "--terminal", "blocks", cwd=home).stdout
+    plain = re.sub(r"\033\[[\d;]*m", "", text)
+    assert "7 pictures, 2 classes; 1 file that cannot be used" in plain
+    assert re.search(r"^black +4 ", plain, re.M) and re.search(r"^brown +3 ", plain, re.M)
     sizes = json.loads(ursa("show", "bears", "--what", "sizes", "--json", cwd=home).stdout)
     assert sizes["width"] == {"least": 48, "median": 48, "most": 48}
     assert sizes["height"] == {"least": 48, "median": 56, "most": 64}
