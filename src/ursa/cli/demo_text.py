@@ -15,7 +15,7 @@ from ursa.workflow.demo import Demonstrated
 
 
 def show(result: Demonstrated, to: Path, console: Console) -> None:
-    """Both summaries, some pictures with what the model says of them, and the two commands that come next."""
+    """Both summaries, some pictures with what the model predicts, and the two commands that come next."""
     console.rule("check", align="left")
     shows.checked(
         result.checked, shell_line(["ursa", "train", path_word(result.folder), "--backbone", "pixels"]), console
@@ -26,12 +26,12 @@ def show(result: Demonstrated, to: Path, console: Console) -> None:
     console.print()
     console.rule("predict", align="left")
     cards = []
-    for file, given, said in result.predictions:
+    for file, label, predicted in result.predictions:
         pixels = sandbox.read(file.read_bytes()).pixels
-        words = Text(f"{said.label}  {100 * said.probability:.1f} %\n(it is a {given})\n")
+        words = Text(f"{predicted.label}  {100 * predicted.probability:.1f} %\n(label: {label})\n")
         cards.append(Group(terminal_pictures.picture(pixels, console, 16), words))
     console.print(Columns(cards, padding=(0, 3)))
-    console.print("Now with pictures of your own, one folder a class:\n")
+    console.print("Now with your own pictures, one folder per class:\n")
     console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n")
     serve = shell_line(["ursa", "serve", path_word(to / "digits.ursa")])
-    console.print(f"\nOr look at this model in the browser: {plain(serve)}", soft_wrap=True)
+    console.print(f"\nOr try this model in the browser: {plain(serve)}", soft_wrap=True)

@@ -33,7 +33,7 @@ MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by
 
 
 def checked(result: "Checked", following: str, console: Console) -> None:
-    """The summary of `ursa check`; `following` is the command to go on with."""
+    """The summary of `ursa check`; `following` is the next command."""
     console.print(_counted(result))
     if math.isnan(result.accuracy.value):
         console.print(f"\n{plain(result.accuracy.method.capitalize())}.")
@@ -41,10 +41,8 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print()
         console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
         sealed = len(result.catalog.usable()) - int(result.confusion.sum())
-        aside = f" The {sealed:,} test pictures stay sealed." if sealed else ""
-        console.print(
-            f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}"
-        )
+        aside = f" The {sealed:,} test pictures were not used." if sealed else ""
+        console.print(f"\nA linear probe's cross-validated accuracy is [bold]{_percent(result.accuracy)}[/].{aside}")
         console.print(_mixups(result.confusion, result.labels.names))
     findings(result.findings, console)
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
@@ -52,7 +50,7 @@ def checked(result: "Checked", following: str, console: Console) -> None:
 
 
 def downloaded(result: "Downloaded", following: str, console: Console) -> None:
-    """The summary of `ursa download`; `following` is the command to go on with."""
+    """The summary of `ursa download`; `following` is the next command."""
     size = f"{result.bytes / 1e6:,.1f} MB" if result.bytes >= 1e5 else f"{result.bytes / 1e3:,.1f} kB"
     speed = f", {size} in {result.seconds:,.1f} s" if result.fetched else ""
     console.print(f"[bold]{result.fetched:,} {_pictures(result.fetched)} fetched[/]{speed}\n")
@@ -67,7 +65,7 @@ def downloaded(result: "Downloaded", following: str, console: Console) -> None:
     notes = [
         f"{result.already:,} fetched before" if result.already else "",
         f"{result.duplicates:,} found twice in a class, kept once" if result.duplicates else "",
-        f"{result.removed:,} fetched before and taken away since; --again brings back" if result.removed else "",
+        f"{result.removed:,} fetched before and removed since; --again fetches them again" if result.removed else "",
     ]
     if any(notes):
         console.print("\n" + "\n".join(note for note in notes if note), soft_wrap=True)
@@ -100,7 +98,7 @@ def evaluated(result: "Evaluated", console: Console) -> None:
     """The summary of `ursa evaluate`."""
     names = result.labels.names
     counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
-    console.print(f"[bold]{_percent(result.accuracy)}[/] of {result.pictures:,} pictures are right.\n")
+    console.print(f"Accuracy [bold]{_percent(result.accuracy)}[/] on {result.pictures:,} pictures.\n")
     console.print(_classes(counts, result.confusion, names))
     console.print(_mixups(result.confusion, names))
     _unusable(result.problems, LISTED, console)
@@ -127,7 +125,7 @@ def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) 
 def findings(found: Sequence[Finding], console: Console) -> None:
     """What was found, by kind, the most pressing first."""
     if not found:
-        console.print("\n[green]Every file is a sound picture, none is there twice.[/]")
+        console.print("\n[green]Nothing was found: every file can be read, and there are no duplicates.[/]")
         return
     for name, some in by_kind(found).items():
         kind = kind_of(name)
@@ -152,15 +150,15 @@ def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:
 
 
 def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
-    """What the time could have been spent on, with a mark at what it was."""
+    """The plans that were compared for the given time, with a mark at the chosen one."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     several = len({way.backbone for way in ways}) > 1
     for name in (
         *(["backbone"] if several else []),
-        "learning from",
-        "time a picture",
+        "picture size",
+        "time per picture",
         "epochs",
-        "would end after",
+        "total time",
         "",
     ):
         table.add_column(name, justify="left" if name in ("backbone", "") else "right")
@@ -168,7 +166,7 @@ def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
         cells = [
             f"{way.size} px",
             f"{1000 * way.seconds_per_picture:,.0f} ms",
-            f"{way.epochs:.1f}" if way.epochs else "probe alone",
+            f"{way.epochs:.1f}" if way.epochs else "probe only",
         ]
         cells += [
             f"{way.ends:,.0f} s",
@@ -185,7 +183,7 @@ def _failures(failures: "Sequence[Failure]", console: Console) -> None:
         return
     reasons = Counter(_kind(failure.reason) for failure in failures)
     before = sum(failure.before for failure in failures)
-    aside = f" [dim]({before:,} of them before, not tried again; --again does)[/]" if before else ""
+    aside = f" [dim]({before:,} of them before; --again tries them again)[/]" if before else ""
     console.print(f"\n[yellow]![/] [bold]{len(failures):,} {'URL' if len(failures) == 1 else 'URLs'} failed[/]{aside}")
     for reason, count in reasons.most_common():
         console.print(Padding(f"{count:,} x {plain(reason)}", (0, 0, 0, 4)))
@@ -231,7 +229,7 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("class", overflow="fold")
     table.add_column("pictures", justify="right")
-    table.add_column("recognised", justify="right")
+    table.add_column("recall", justify="right")
     table.add_column("95 % interval", style="dim", justify="right")
     for name, count in counts.items():
         recall = scores[name]["recall"] if name in scores else None
@@ -244,8 +242,8 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
 
 
 def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
-    worst = [f"{plain(a)} for {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
-    return f"Most often mistaken: {', '.join(worst)}." if worst else "None is taken for another class."
+    worst = [f"{plain(a)} as {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
+    return f"Most confused: {', '.join(worst)}." if worst else "No picture is predicted as another class."
 
 
 def _percent(metric: Estimate) -> str:

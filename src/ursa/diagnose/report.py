@@ -40,12 +40,14 @@ def check_page(
             (
                 "Pictures",
                 f"{len(catalog) - broken:,}",
-                f"{broken:,} more cannot be used" if broken else "all of them readable",
+                f"{broken:,} {'file' if broken == 1 else 'files'} left out: cannot be read"
+                if broken
+                else "all readable",
             ),
             ("Classes", str(len(labels)), _balance(catalog.counts())),
-            ("A model can reach", "?", accuracy.method)
+            ("Accuracy", "?", accuracy.method)
             if math.isnan(accuracy.value)
-            else ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
+            else ("Accuracy", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
         ),
         _classes(catalog.counts(), statistics.per_class(confusion, labels.names)) if len(labels) else "",
         _confusions(confusion, labels) if confusion.any() else "",
@@ -54,7 +56,7 @@ def check_page(
     nothing = (
         ""
         if findings
-        else "<section><h2>Findings</h2><p>Every file is a sound picture, none is there twice.</p></section>"
+        else "<section><h2>Findings</h2><p>Nothing was found: every file can be read, and there are no duplicates.</p></section>"
     )
     return _page(f"{_name(catalog)}: check", [*sections, nothing])
 
@@ -65,14 +67,14 @@ def train_page(
     """The report of `ursa train`."""
     sections = [
         _tiles(
-            ("Probe", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
-            ("Kept model", f"{100 * judged.accuracy.value:.1f} %", _interval(judged.accuracy)),
-            ("Measured on", f"{len(judged.catalog):,}", judged.method),
+            ("Probe's accuracy", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
+            ("Kept model's accuracy", f"{100 * judged.accuracy.value:.1f} %", _interval(judged.accuracy)),
+            ("Measured on", f"{len(judged.catalog):,} pictures", judged.method.partition(";")[0]),
         ),
         f"<section><h2>Verdict</h2>{_words(verdict)}</section>",
         *(_findings(kind, some, judged.catalog) for kind, some in by_kind(findings).items()),
-        charts.curves("Accuracy on the validation part, by epoch (0 is the probe)", epochs, ("accuracy",)),
-        charts.curves("Loss, by epoch", epochs, ("train_loss", "valid_loss")),
+        charts.curves("Validation accuracy by epoch (0 is the probe)", epochs, ("accuracy",)),
+        charts.curves("Loss by epoch", epochs, ("train_loss", "valid_loss")),
         _confusions(judged.confusion, judged.labels),
         _mistakes(judged),
     ]
@@ -84,8 +86,8 @@ def _page(title: str, sections: Iterable[str]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
-        f"<body><main><h1>{text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. Pictures stay where they are; "
-        "small copies of some are inside this page.</footer></main></body></html>\n"
+        f"<body><main><h1>{text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. The page holds small copies of "
+        "some pictures; the files themselves were not changed.</footer></main></body></html>\n"
     )
 
 
@@ -118,21 +120,25 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
     rows = []
     for name, count in counts.items():
         recall = scores[name]["recall"] if name in scores else None
-        share = recall["value"] if isinstance(recall, dict) and count else None
-        said = "" if share is None else f"{100 * share:.0f} %"
+        cells = _recall(recall) if isinstance(recall, dict) and recall["value"] is not None else "<td></td><td></td>"
         bar = f"<span class=bar style='width:{100 * count / most:.1f}%'></span>"
-        rows.append(f"<tr><th>{text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td><td>{said}</td></tr>")
-    head = "<tr><th>class</th><th></th><th>pictures</th><th>recognised</th></tr>"
+        rows.append(f"<tr><th>{text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td>{cells}</tr>")
+    head = "<tr><th>class</th><th></th><th>pictures</th><th>recall</th><th>95 % interval</th></tr>"
     return f"<section><h2>Classes</h2><table class=classes>{head}{''.join(rows)}</table></section>"
 
 
+def _recall(recall: Mapping[str, float]) -> str:
+    low, value, high = (f"{100 * recall[key]:.0f}" for key in ("low", "value", "high"))
+    return f"<td>{value} %</td><td class=soft>{low} to {high}</td>"
+
+
 def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
-    """The matrix for up to 20 classes, and the pairs most often mistaken for each other."""
+    """The matrix for up to 20 classes, and the pairs of classes that are confused most."""
     worst = statistics.most_confused(counts, labels.names, 5)
-    items = "".join(f"<li><b>{text(a)}</b> taken for <b>{text(b)}</b>: {n}</li>" for a, b, n in worst)
-    said = f"<ul>{items}</ul>" if worst else "<p>No picture was taken for another class.</p>"
+    items = "".join(f"<li><b>{text(a)}</b> predicted as <b>{text(b)}</b>: {n}</li>" for a, b, n in worst)
+    pairs = f"<ul>{items}</ul>" if worst else "<p>No picture was predicted as another class.</p>"
     matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""
-    return f"<section><h2>What is taken for what</h2>{said}{matrix}</section>"
+    return f"<section><h2>Confusion matrix</h2>{pairs}{matrix}</section>"
 
 
 def _findings(name: str, findings: Sequence[Finding], catalog: Catalog) -> str:
@@ -162,11 +168,11 @@ def _mistakes(judged: Judged) -> str:
     if not rows:
         return ""
     cards = "".join(
-        f"<figure>{_thumbnail(judged.catalog, id)}<figcaption>{text(given)}, taken for <b>{text(said)}</b> "
-        f"({100 * sure:.0f} %)<br><code>{text(id)}</code></figcaption></figure>"
-        for id, given, said, sure in rows
+        f"<figure>{_thumbnail(judged.catalog, id)}<figcaption>{text(label)}, predicted as "
+        f"<b>{text(predicted)}</b> ({100 * sure:.0f} %)<br><code>{text(id)}</code></figcaption></figure>"
+        for id, label, predicted, sure in rows
     )
-    return f"<section><h2>Worst mistakes first</h2><div class=gallery>{cards}</div></section>"
+    return f"<section><h2>Top losses</h2><div class=gallery>{cards}</div></section>"
 
 
 def _thumbnail(catalog: Catalog, id: str) -> str:

@@ -16,8 +16,8 @@ def card(document: Mapping[str, Any]) -> str:
     low, value, high = (f"{100 * accuracy[key]:.1f}" for key in ("low", "value", "high"))
     return f"""# A classifier of {len(document["classes"])} classes
 
-It says which of these classes a picture shows: {", ".join(map(plain, document["classes"]))}.
-It knows nothing else: a picture of something else gets one of these names too.
+It predicts which of these classes a picture shows: {", ".join(map(plain, document["classes"]))}.
+It knows no others: a picture of anything else is given one of these labels, too.
 
 **Accuracy {value} %** (95 % interval {low} to {high} %): {plain(accuracy["method"])}.
 
@@ -25,9 +25,9 @@ It knows nothing else: a picture of something else gets one of these names too.
 |---|---|
 {classes}
 
-- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are seen at {document["preparation"]["size"]} x \
+- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {document["preparation"]["size"]} x \
 {document["preparation"]["size"]} pixels.
-- Exported model and learner agree within {document["parity"]["difference"]:.1g} on {document["parity"]["pictures"]} \
+- The probabilities of the exported and the trained model agree within {document["parity"]["difference"]:.1g} on {document["parity"]["pictures"]} \
 pictures.
 - Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
 
