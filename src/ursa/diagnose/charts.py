@@ -47,7 +47,7 @@ def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str])
 
 
 def matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
-    """confusion [K, K] -> a table, a row for each label, columns the predicted class, shaded by the share of the row."""
+    """confusion [K, K] -> a table: rows the label, columns the predicted class, shaded by the share of the row."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     head = "".join(f"<th scope=col><span>{text(name)}</span></th>" for name in names)
     body = []
