@@ -42,7 +42,7 @@ def whole(tmp_path_factory, picture_folder, pixels):
     )
     space = Workspace.open(folder)
     remember(space.splits, drawn, 0)
-    test_set_log.record_use(space.looks, "train", "model", drawn.rows["sha256"])
+    test_set_log.record_use(space.test_set_log, "train", "model", drawn.rows["sha256"])
     with Ledger(space) as ledger:
         ledger.add(Outcome("http://pictures.example/1.jpg", "red", "red/red_000.jpg"))
     said = check(folder, pixels)
@@ -96,7 +96,7 @@ FILES = {
     "embeddings": "embeddings/*/*.npy",
     "probe": "probes/*.safetensors",
     "splits": "splits.parquet",
-    "looks": "looks.jsonl",
+    "test_set_log": "test_set_log.jsonl",
     "downloads": "downloads.jsonl",
     "seal of the catalog": "catalog.parquet.seal",
     "seal of the embeddings": "embeddings/*/*.seal",
@@ -382,7 +382,7 @@ def test_fresh_computes_all_again_and_keeps_what_cannot_be(whole, copied, pixels
     space = copied / ".ursa"
     forged_probe(space)
     (space / "runs" / "20260101-000000").mkdir(parents=True)
-    kept = {name: (space / name).read_bytes() for name in ("splits.parquet", "looks.jsonl", "downloads.jsonl")}
+    kept = {name: (space / name).read_bytes() for name in ("splits.parquet", "test_set_log.jsonl", "downloads.jsonl")}
     seen = []
     fresh = dataclasses.replace(pixels, fresh=True, progress=lambda _, done, of: seen.append((done, of)))
     assert same(check(copied, fresh), whole[1])
@@ -414,7 +414,7 @@ def test_a_zip_with_a_forged_workspace_is_not_believed_on_the_command_line(whole
 
 
 def add_look(space: Workspace) -> None:
-    test_set_log.record_use(space.looks, "train", "another model", ["0" * 64])
+    test_set_log.record_use(space.test_set_log, "train", "another model", ["0" * 64])
 
 
 def add_download(space: Workspace) -> None:
@@ -422,7 +422,7 @@ def add_download(space: Workspace) -> None:
         ledger.add(Outcome("http://pictures.example/2.jpg", "red", "red/2.jpg"))
 
 
-@pytest.mark.parametrize(("name", "add"), [("looks.jsonl", add_look), ("downloads.jsonl", add_download)])
+@pytest.mark.parametrize(("name", "add"), [("test_set_log.jsonl", add_look), ("downloads.jsonl", add_download)])
 @pytest.mark.parametrize("by", [os.symlink, os.link])
 def test_nothing_is_appended_to_a_file_of_the_user(copied, name, add, by):
     profile = copied.parent / "profile"
@@ -456,10 +456,10 @@ def test_a_line_that_is_none_of_ours_is_passed_over(copied, line):
 
 @pytest.mark.parametrize("change", [{"sketch": [{}]}, {"sketch": ["a"] * 65}, {"pictures": "many"}, {"model": None}])
 def test_a_look_that_is_none_of_ours_is_passed_over(copied, change):
-    path = copied / ".ursa" / "looks.jsonl"
+    path = copied / ".ursa" / "test_set_log.jsonl"
     (line,) = path.read_text().splitlines()
     path.write_text(f"{line}\n{json.dumps({**json.loads(line), **change})}\n")
-    assert len(test_set_log.looks(path)) == 1
+    assert len(test_set_log.uses(path)) == 1
     assert test_set_log.record_use(path, "train", "third", ["1" * 64]) == 1
 
 

@@ -21,12 +21,12 @@ def tested(tmp_path, picture_folder):
 
 def test_a_named_workspace_counts_looks_and_the_folder_stays_as_it_was(trained, tested, tmp_path):
     bundle, before = trained[1].bundle, sorted(tested.rglob("*"))
-    looks = [ursa.evaluate(bundle, tested, workspace=tmp_path / "space").looks for _ in range(2)]
+    looks = [ursa.evaluate(bundle, tested, workspace=tmp_path / "space").test_set_uses for _ in range(2)]
     assert looks[0] == 1
     assert looks[1] >= looks[0]
-    assert (tmp_path / "space" / "looks.jsonl").exists()
+    assert (tmp_path / "space" / "test_set_log.jsonl").exists()
     assert sorted(tested.rglob("*")) == before
-    assert ursa.evaluate(bundle, tested).looks == 0  # the folder has no workspace, and gets none
+    assert ursa.evaluate(bundle, tested).test_set_uses == 0  # the folder has no workspace, and gets none
 
 
 def test_a_folder_that_may_only_be_read_is_evaluated(trained, tested, tmp_path, disk):

@@ -28,7 +28,7 @@ def test_it_says_what_it_came_to(trained):
 def test_its_history_is_complete(trained):
     _, result = trained
     history = json.loads(result.history.read_text())
-    assert history["recipe"]["epochs"] == 1
+    assert history["recipe"]["optim"]["epochs"] == 1
     assert [row["epoch"] for row in history["epochs"]] == [0, 1]
     assert [row["step"] for row in history["steps"]] == [1, 2, 3]
     assert result.report.read_text().startswith("<!doctype html>")
@@ -152,17 +152,17 @@ def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_p
     first = train(folder, pixels, recipe, out=tmp_path / "first.ursa")
     assert first.pictures == {"train": 20, "train-dev": 4, "valid": 8, "test": 8}
     assert set(first.parts) == {"train-dev", "valid", "test"}
-    assert (first.looks, first.findings) == (1, [])
+    assert (first.test_set_uses, first.findings) == (1, [])
     assert int(check(folder, pixels).confusion.sum()) == 32  # the probe of `check` does not see it either
     judged = evaluate(tmp_path / "first.ursa", folder)
-    assert (judged.pictures, judged.looks) == (8, 1)  # the same model, the same pictures: the same look
+    assert (judged.pictures, judged.test_set_uses) == (8, 1)  # the same model, the same pictures: the same look
     for path in (picture_folder(tmp_path / "more", {"red": 5}, seed=1) / "red").iterdir():
         path.rename(folder / "red" / f"new_{path.name}")
     second = train(folder, pixels, recipe, out=tmp_path / "second.ursa")
     assert second.pictures["test"] == 9
-    assert second.looks == 2
+    assert second.test_set_uses == 2
     assert [finding.kind for finding in second.findings] == ["test-looked-at"]
-    assert json.loads(json.dumps(second.to_json()))["looks"] == 2
+    assert json.loads(json.dumps(second.to_json()))["test_set_uses"] == 2
     assert "looked at 2 times" in second.report.read_text()
 
 
