@@ -74,9 +74,9 @@ def test_a_class_that_a_split_lacks_is_named_those_that_cannot_be_learned_first(
     labels = ["a", "b", "a", "b", "a", "c", "d"]
     split = ["train", "train", "valid", "valid", "test", "test", "train"]
     b, c, d = sorted(missing_classes(catalog(labels, split)), key=lambda finding: finding.evidence)
-    assert b.evidence == "b is in train and valid, test has none of it."
-    assert c.evidence == "c is in test only, train and valid have none of it." and "into train" in c.advice
-    assert d.evidence == "d is in train only, valid and test have none of it." and d.where == ("6.jpg",)
+    assert b.evidence == "b is in train and valid, test has no picture of it."
+    assert c.evidence == "c is in test only, train and valid have no picture of it." and "into train" in c.advice
+    assert d.evidence == "d is in train only, valid and test have no picture of it." and d.where == ("6.jpg",)
     assert missing_classes(catalog(labels, split))[0] == c and c.score > d.score
 
 
@@ -86,7 +86,7 @@ def test_where_no_splits_are_given_nothing_is_missing():
 
 def test_pictures_without_a_split_are_training_pictures():
     (found,) = missing_classes(catalog(["a", "b", "a"], [None, None, "test"]))
-    assert found.evidence == "b is in train only, test has none of it."
+    assert found.evidence == "b is in train only, test has no picture of it."
 
 
 def test_a_class_whose_pictures_are_broken_in_a_split_is_missing_there():
@@ -97,7 +97,7 @@ def test_a_class_whose_pictures_are_broken_in_a_split_is_missing_there():
 
 def test_of_several_labels_each_is_looked_for():
     (found,) = missing_classes(catalog([["a", "b"], ["a"], []], ["train", "valid", "valid"]))
-    assert found.evidence == "b is in train only, valid has none of it."
+    assert found.evidence == "b is in train only, valid has no picture of it."
 
 
 # --- few and uneven ------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def test_a_check_page_is_self_contained_and_says_what_was_found(catalog):
     assert "url(" not in page
     assert "80.0 %" in page
     assert page.count("data:image/jpeg;base64,") == 2
-    assert "<b>dog</b> taken for <b>cat</b>: 1" in page
+    assert "<b>dog</b> predicted as <b>cat</b>: 1" in page
 
 
 def test_names_are_escaped_everywhere(catalog):

@@ -53,12 +53,10 @@ def check_page(
         _confusions(confusion, labels) if confusion.any() else "",
         *(_findings(kind, some, catalog) for kind, some in by_kind(findings).items()),
     ]
-    nothing = (
-        ""
-        if findings
-        else "<section><h2>Findings</h2><p>Nothing was found: every file can be read, and there are no duplicates.</p></section>"
-    )
-    return _page(f"{_name(catalog)}: check", [*sections, nothing])
+    nothing = "<p>Nothing was found: every file can be read, and there are no duplicates.</p>"
+    if not findings:
+        sections.append(f"<section><h2>Findings</h2>{nothing}</section>")
+    return _page(f"{_name(catalog)}: check", sections)
 
 
 def train_page(

@@ -13,6 +13,7 @@ def card(document: Mapping[str, Any]) -> str:
     accuracy = document["metrics"]["accuracy"]
     training = document["training"]
     classes = "\n".join(f"| {plain(name)} | {count} |" for name, count in training["pictures"].items())
+    size, parity = document["preparation"]["size"], document["parity"]
     low, value, high = (f"{100 * accuracy[key]:.1f}" for key in ("low", "value", "high"))
     return f"""# A classifier of {len(document["classes"])} classes
 
@@ -25,10 +26,9 @@ It knows no others: a picture of anything else is given one of these labels, too
 |---|---|
 {classes}
 
-- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {document["preparation"]["size"]} x \
-{document["preparation"]["size"]} pixels.
-- The probabilities of the exported and the trained model agree within {document["parity"]["difference"]:.1g} on {document["parity"]["pictures"]} \
-pictures.
+- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {size} x {size} pixels.
+- The exported and the trained model agree within {parity["difference"]:.1g} in every probability, for \
+{parity["pictures"]} pictures.
 - Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
 
 The accuracy holds for pictures like the ones it was measured on. Measure again on pictures from where you use it:
