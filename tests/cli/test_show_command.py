@@ -148,7 +148,7 @@ def test_the_counts_and_sizes_are_the_right_ones(home, ursa):
     text = ursa("show", "bears", "--what", "classes", "--terminal", "blocks", cwd=home).stdout
     plain = re.sub(r"\033\[[\d;]*m", "", text)
     assert "7 pictures, 2 classes; 1 file that cannot be used" in plain
-    assert re.search(r"^black +4 ", plain, re.M) and re.search(r"^brown +3 ", plain, re.M)
+    assert re.search(r"^black +4 ", plain, re.MULTILINE) and re.search(r"^brown +3 ", plain, re.MULTILINE)
     sizes = json.loads(ursa("show", "bears", "--what", "sizes", "--json", cwd=home).stdout)
     assert sizes["width"] == {"least": 48, "median": 48, "most": 48}
     assert sizes["height"] == {"least": 48, "median": 56, "most": 64}

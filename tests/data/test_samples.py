@@ -54,7 +54,9 @@ def test_drawn_bears_are_three_classes_of_readable_pictures_no_two_alike(tmp_pat
 
 
 def test_the_seed_decides_every_byte_of_the_bears(tmp_path):
-    one, same, other = (bears(tmp_path / name, each=2, others=1, seed=seed) for name, seed in zip("abc", (3, 3, 4)))
+    one, same, other = (
+        bears(tmp_path / name, each=2, others=1, seed=seed) for name, seed in zip("abc", (3, 3, 4), strict=True)
+    )
     contents = [
         {str(file.relative_to(place)): file.read_bytes() for file in place.rglob("*.jpg")}
         for place in (one, same, other)

@@ -1,6 +1,5 @@
 """Files to batches: the same pixels with a cache and without, whatever the batch; what has vanished is one error."""
 
-import dataclasses
 import threading
 import time
 

@@ -65,6 +65,6 @@ def show(
         terminal_tiles.told(result, console)
         say(f"Written: {file}")
     else:
-        terminal_tiles.shown(result, terminal_tiles.colored(console))
+        terminal_tiles.shown(result, terminal_tiles.colored(console) if how == "blocks" else console)
     if result.problem is not None:
         raise typer.Exit(1)
