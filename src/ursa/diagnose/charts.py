@@ -63,11 +63,14 @@ def matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
 
 def _round_ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers from at most `low` to at least `high`, evenly spaced, about `most` of them."""
-    rough = (high - low or abs(high) / 10 or 1.0) / (most - 1)
+    span, size = high - low, max(abs(low), abs(high))
+    if span <= max(1e-9 * size, 1e-100):  # flat, as far as float64 and the labels can tell
+        span = size / 10 if size > 1e-100 else 1.0
+    rough = span / (most - 1)
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(times * unit for times in (1, 2, 2.5, 5, 10) if times * unit >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, max(last, first + 1) + 1)]
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
 
 
 def _label(value: float, keys: Sequence[str]) -> str:
