@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 MODULES = {  # inside `ursa`
     "clean.harm": "clean.swapped_labels",
     "cli.app": "cli.commands",
-    "cli.demo": "cli.demo_text",
+    "cli.demo": "cli.results_text",
     "cli.look": "cli.terminal_tiles",
     "cli.options": "cli.command_options",
     "cli.progress": "cli.progress_bar",

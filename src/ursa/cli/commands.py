@@ -88,7 +88,7 @@ def demo(
 ) -> None:
     """The whole loop on handwritten digits, without a network."""
     from ursa.cli import progress_bar
-    from ursa.cli.demo_text import show
+    from ursa.cli.results_text import demonstrated
     from ursa.workflow.demo import demo as run
 
     with progress_bar.shown() as bar:
@@ -96,7 +96,7 @@ def demo(
     if json_:
         print_json(result.to_json())
     else:
-        show(result, to, _console())
+        demonstrated(result, to, _console())
 
 
 @app.command(epilog="Example: ursa download teddy.txt grizzly.txt black.txt --to bears/")

@@ -3,11 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.columns import Columns
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
+from ursa.cli import terminal_pictures
 from ursa.cli.console import Console, plain
 from ursa.cli.output import path_word, shell_line
 from ursa.core import statistics
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from ursa.data.download.downloader import Failure
     from ursa.serve.predictor import Prediction
     from ursa.workflow.check import Checked
+    from ursa.workflow.demo import Demonstrated
     from ursa.workflow.download import Downloaded
     from ursa.workflow.evaluate import Evaluated
     from ursa.workflow.minutes import Weighed
@@ -43,7 +49,7 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         sealed = len(result.catalog.usable()) - int(result.confusion.sum())
         aside = f" The {sealed:,} test pictures were not used." if sealed else ""
         console.print(f"\nA linear probe's cross-validated accuracy is [bold]{_percent(result.accuracy)}[/].{aside}")
-        console.print(_mixups(result.confusion, result.labels.names))
+        console.print(_most_confused(result.confusion, result.labels.names))
     findings(result.findings, console)
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
     _paths(console, ("Report", result.report), *goes_on)
@@ -94,13 +100,37 @@ def trained(result: "Trained", console: Console) -> None:
     _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", following))
 
 
+def demonstrated(result: "Demonstrated", to: Path, console: Console) -> None:
+    """The summary of `ursa demo`: both summaries, some pictures with their predictions, and the next commands."""
+    from ursa import sandbox
+
+    train = shell_line(["ursa", "train", path_word(result.folder), "--backbone", "pixels"])
+    console.rule("check", align="left")
+    checked(result.checked, train, console)
+    console.print()
+    console.rule("train", align="left")
+    trained(result.trained, console)
+    console.print()
+    console.rule("predict", align="left")
+    cards = []
+    for file, label, predicted in result.predictions:
+        pixels = sandbox.read(file.read_bytes()).pixels
+        words = Text(f"{predicted.label}  {100 * predicted.probability:.1f} %\n(label: {label})\n")
+        cards.append(Group(terminal_pictures.picture(pixels, console, 16), words))
+    console.print(Columns(cards, padding=(0, 3)))
+    console.print("Now with your own pictures, one folder per class:\n")
+    console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n")
+    serve = shell_line(["ursa", "serve", path_word(to / "digits.ursa")])
+    console.print(f"\nOr try this model in the browser: {plain(serve)}", soft_wrap=True)
+
+
 def evaluated(result: "Evaluated", console: Console) -> None:
     """The summary of `ursa evaluate`."""
     names = result.labels.names
     counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
     console.print(f"Accuracy [bold]{_percent(result.accuracy)}[/] on {result.pictures:,} pictures.\n")
     console.print(_classes(counts, result.confusion, names))
-    console.print(_mixups(result.confusion, names))
+    console.print(_most_confused(result.confusion, names))
     _unusable(result.problems, LISTED, console)
     if result.findings:
         findings(result.findings, console)
@@ -241,7 +271,7 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
     return table
 
 
-def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
+def _most_confused(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
     worst = [f"{plain(a)} as {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
     return f"Most confused: {', '.join(worst)}." if worst else "No picture is predicted as another class."
 
