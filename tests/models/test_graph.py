@@ -60,7 +60,10 @@ def test_two_inputs_meet_and_the_second_call_of_a_shared_body_says_so():
     assert [node.call for node in nodes if node.name == "body.1"] == [1, 2]
     join = next(node for node in nodes if node.role == "join")
     assert join.title == "−" and len(join.sources) == 2
-    text = str(models.graph(net, (2, 3), (2, 3)))
+    drawn = models.graph(net, (2, 3), (2, 3))
+    text = str(drawn)
+    _, arrows = parsed(text)
+    assert arrows == {(source, number) for number, node in enumerate(drawn.nodes) for source in node.sources}
     assert text.count("Linear, again") == 1 and '(("−"))' in text
     assert next(line for line in text.splitlines() if "Linear, again" in line).endswith(":::again")
 
