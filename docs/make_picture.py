@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ursa.cli.demo_text import show
+from ursa.cli.results_text import demonstrated
 from ursa.workflow.demo import demo
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
         result = demo(Path("demo"))
         console = Console(record=True, width=100, force_terminal=True, color_system="truecolor", highlight=False)
-        show(result, Path("demo"), console)
+        demonstrated(result, Path("demo"), console)
     drawn = console.export_svg(title="ursa demo")
     drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)  # no fonts from elsewhere
     Path(__file__).resolve().with_name("demo.svg").write_text(drawn)

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,28 +12,42 @@ SIZE = 16
 CLASSES = ("blue", "green", "red")
 
 
-@cache
-def model() -> bytes:
-    """pictures [N, 16, 16, 3] uint8 -> logits [N, 3]: 12 times the mean of blue, green, red."""
+def model(
+    nodes: Sequence[Any] = (),
+    more: Mapping[str, Any] | None = None,
+    *,
+    classes: int = len(CLASSES),
+    output: tuple[int, Sequence[Any]] | None = None,
+    opset: int = 18,
+    change: Callable[[Any], Any] | None = None,
+) -> bytes:
+    """pictures [N, 16, 16, 3] uint8 -> logits [N, classes]: 12 times the mean of blue, green, red (0 to 1), then less.
+
+    nodes: ONNX nodes that make `logits` of `scores`, `floats`, `means`, `axes`, `weights` or the constants in `more`;
+    output: type and shape of the logits; change: the last word on the finished model, in place or as other bytes.
+    """
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = np.ascontiguousarray(12 * np.eye(3, dtype=np.float32)[::-1])
-    nodes = [
+    weights = np.zeros((3, classes), np.float32)
+    for number in range(classes):
+        weights[2 - number % 3, number] = 12 / 255 / (1 + number // 3)
+    constants = {"axes": np.array([1, 2]), "weights": weights, **(more or {})}
+    first = [
         helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
-        helper.make_node("Div", ["means", "white"], ["shares"]),
-        helper.make_node("MatMul", ["shares", "weights"], ["logits"]),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["means"], keepdims=0),
+        helper.make_node("MatMul", ["means", "weights"], ["scores" if nodes else "logits"]),
     ]
     graph = helper.make_graph(
-        nodes,
-        "colours",
+        [*first, *nodes],
+        "colors",
         [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["N", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3])],
-        [numpy_helper.from_array(np.array(255, np.float32), "white"), numpy_helper.from_array(weights, "weights")],
+        [helper.make_tensor_value_info("logits", *(output or (TensorProto.FLOAT, ["N", classes])))],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(made.SerializeToString())
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    changed = change(made) if change is not None else None
+    return changed if isinstance(changed, bytes) else bytes(made.SerializeToString())
 
 
 def document() -> dict[str, Any]:
@@ -51,9 +65,14 @@ def document() -> dict[str, Any]:
     }
 
 
+@cache
+def _model() -> bytes:
+    return model()
+
+
 def parts() -> dict[str, bytes]:
     """The other files of the bundle."""
-    return {"model.onnx": model(), "weights.safetensors": (2).to_bytes(8, "little") + b"{}", "card.md": b"# Colours\n"}
+    return {"model.onnx": _model(), "weights.safetensors": (2).to_bytes(8, "little") + b"{}", "card.md": b"# Colours\n"}
 
 
 def signed(text: str, files: Mapping[str, bytes]) -> bytes:

@@ -17,7 +17,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SIZE, CLASSES = 16, ("blue", "green", "red")
+from fuzz import tiny
+
+SIZE, CLASSES, small_model = tiny.SIZE, tiny.CLASSES, tiny.model
 WEIGHTS = (2).to_bytes(8, "little") + b"{}"  # safetensors without tensors
 F, U8, I64 = TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT64
 
@@ -65,32 +67,6 @@ def archive(contents: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -
 def sound() -> bytes:
     """A bundle that works."""
     return archive(files())
-
-
-def small_model(
-    nodes: list[onnx.NodeProto] | None = None,
-    more: dict[str, Any] | None = None,
-    output: tuple[int, Any] = (F, ["N", 3]),
-    opset: int = 18,
-    change: Callable[[onnx.ModelProto], Any] | None = None,
-) -> bytes:
-    """pictures -> logits from mean colours; or by other nodes from `floats`, `logits`, `axes`, `weights` and `more`."""
-    first = [
-        helper.make_node("Cast", ["pictures"], ["floats"], to=F),
-        helper.make_node("ReduceMean", ["floats", "axes"], ["means"], keepdims=0),
-        helper.make_node("MatMul", ["means", "weights"], ["logits" if nodes is None else "scores"]),
-    ]
-    constants = {"axes": np.array([1, 2]), "weights": np.eye(3, dtype=np.float32), **(more or {})}
-    graph = helper.make_graph(
-        first + (nodes or []),
-        "g",
-        [helper.make_tensor_value_info("pictures", U8, ["N", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("logits", *output)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    changed = change(model) if change is not None else None
-    return changed if isinstance(changed, bytes) else bytes(model.SerializeToString())
 
 
 def hostile_bundles() -> Iterator[tuple[str, bytes]]:

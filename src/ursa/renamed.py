@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 MODULES = {  # inside `ursa`
     "clean.harm": "clean.swapped_labels",
     "cli.app": "cli.commands",
-    "cli.demo": "cli.demo_text",
+    "cli.demo": "cli.results_text",
     "cli.look": "cli.terminal_tiles",
     "cli.options": "cli.command_options",
     "cli.progress": "cli.progress_bar",
@@ -56,12 +56,11 @@ MODULES = {  # inside `ursa`
     "embed.predictions": "embed.stored_probe",
     "embed.run": "embed.one_pass",
     "export.bundle": "export.write_bundle",
-    "models.drawing": "models.layer_graph.drawing",
+    "models.drawing": "models.layer_graph.mermaid",
     "models.explaining": "models.shape_errors",
     "models.files": "models.saving",
     "models.flow": "models.layer_graph.flow",
     "models.initial": "models.init",
-    "models.layout": "models.layer_graph.layout",
     "models.library": "models.by_name",
     "models.table": "models.model_summary",
     "plots.pictures": "plots.batch_grid",
@@ -128,10 +127,12 @@ MODULES = {  # inside `ursa`
     "workflow.setup": "prepared.setup",
 }
 
-NAMES = {  # of `ursa` itself
+NAMES = {  # of `ursa` itself, and of its packages that are open to all
     "Metric": "ursa.Estimate",
     "load_learner": "ursa.load",
     "Options": 'given by keywords: ursa.check("bears", backbone="pixels"), ursa.train, ursa.Learner',
+    "models.initialise": "ursa.models.initialize",
+    "models.named": "ursa.models.create",
 }
 
 
@@ -157,11 +158,12 @@ def install() -> None:
         sys.meta_path.append(_Renamed())
 
 
-def gone(name: str) -> AttributeError:
-    """The error for a name that `ursa` does not have, or no longer."""
-    if name in NAMES:
-        return AttributeError(f"ursa.{name} is now {NAMES[name]} (Ursa 0.2)")
-    return AttributeError(f"module 'ursa' has no attribute {name!r}")
+def gone(name: str, package: str = "ursa") -> AttributeError:
+    """The error for a name that a package does not have, or no longer."""
+    known = f"{package}.{name}".removeprefix("ursa.")
+    if known in NAMES:
+        return AttributeError(f"ursa.{known} is now {NAMES[known]} (Ursa 0.2)")
+    return AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
 def was_module(package: str) -> Callable[[str], NoReturn]:

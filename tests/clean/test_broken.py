@@ -3,12 +3,11 @@
 import pytest
 
 from ursa.clean.broken import OTHER, REASONS, broken
-from ursa.cli import results_text
+from ursa.core.finding import KINDS
 from ursa.core.prepare import Preparation
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.data.sources.folder_source import from_folder
-from ursa.diagnose import report
 
 
 def found(**problems: str):
@@ -38,10 +37,8 @@ def test_the_first_words_of_a_reason_are_its_kind(problem, kind):
     assert finding.advice.startswith("It is left out. ")
 
 
-def test_every_kind_has_its_words_on_the_terminal_and_in_the_report():
-    kinds = {kind for kind, _ in REASONS.values()} | {OTHER[0]}
-    assert kinds <= results_text.KINDS.keys() and kinds <= report.KINDS.keys()
-    assert kinds <= set(report.UNPICTURED)  # there is no picture to show
+def test_of_a_broken_file_the_name_is_shown_as_there_is_no_picture():
+    assert {KINDS[kind].about for kind, _ in (*REASONS.values(), OTHER)} == {"files"}
 
 
 def test_what_the_reading_of_files_says_is_understood(tmp_path, encode, photo):

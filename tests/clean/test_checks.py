@@ -115,7 +115,7 @@ def test_copies_with_several_labels_or_numbers_are_told_in_words(folder):
     catalog = scanned(folder)
     several = catalog.with_columns(label=catalog.rows["label"].map_elements(lambda x: [x, "b"], pl.List(pl.String)))
     (found,) = duplicates(several)
-    assert found.evidence == "The same file is there as b + green and as b + red."
+    assert found.evidence == "Identical files have different labels: b + green and b + red."
 
 
 def test_a_check_of_ones_own_is_one_more_function(folder):

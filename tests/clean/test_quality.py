@@ -3,9 +3,8 @@
 import pytest
 
 from ursa.clean.quality import HUGE, ODD, SINGLY, TINY, quality
-from ursa.cli import results_text
+from ursa.core.finding import KINDS
 from ursa.data.catalog import Catalog
-from ursa.diagnose import report
 
 
 def catalog(*pictures: tuple[int, int, int], format: str = "PNG", ordinary: int = 20) -> Catalog:
@@ -88,7 +87,7 @@ def test_files_that_cannot_be_used_are_not_judged():
     assert quality(Catalog.of(".", {**rows, "problem": problems})) == []
 
 
-def test_every_kind_has_its_words_on_the_terminal_and_in_the_report():
+def test_of_each_kind_the_pictures_are_shown():
     found = {kind for kind, _ in kinds((8, 8, 1), (1000, 100, 1), (9000, 9000, 1), (64, 64, 2))}
     assert found == {"animated", "tiny", "odd-shape", "huge"}
-    assert found <= results_text.KINDS.keys() and found <= report.KINDS.keys()
+    assert {KINDS[kind].about for kind in found} == {"pictures"}

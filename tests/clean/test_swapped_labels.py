@@ -11,7 +11,7 @@ IDS = [f"{NAMES[t]}/{n}.png" for n, t in enumerate(TARGETS)]
 
 
 def judged(six, nine, zero, *, before=TARGETS, back=None):
-    """What 30 pictures of each class are taken for, as counts [six, nine, zero]."""
+    """What 30 pictures of each class are predicted as, as counts [six, nine, zero]."""
     after = np.concatenate([np.repeat([0, 1, 2], counts) for counts in (six, nine, zero)])
     return Judgement("turned by 180 degrees", "rotate90=0", before, after, after if back is None else back)
 
@@ -20,7 +20,7 @@ def test_two_classes_taken_for_each_other_are_named_with_evidence_and_advice():
     (finding,) = swapped(judged([2, 25, 3], [18, 5, 7], [0, 0, 30]), TARGETS, NAMES, IDS)
     assert finding.kind == "augmentation-harms"
     assert finding.evidence == (
-        "Turned by 180 degrees, six is taken for nine in 83 % of pictures, and nine for six in 60 %."
+        "Turned by 180 degrees, six is predicted as nine for 83 % of pictures, and nine as six for 60 %."
     )
     assert "--set rotate90=0" in finding.advice
     assert finding.where == tuple(IDS[:60])

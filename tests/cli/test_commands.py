@@ -72,7 +72,7 @@ def test_evaluate(home, ursa):
     document = json.loads(done.stdout)
     assert document["pictures"] == 24
     assert document.keys() >= {"pictures", "accuracy", "per_class", "confusion"}
-    assert "of 24 pictures are right" in ursa("evaluate", "pets.ursa", "pets", cwd=home).stdout
+    assert "on 24 pictures" in ursa("evaluate", "pets.ursa", "pets", cwd=home).stdout
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,17 @@
-"""The data set that comes along."""
+"""The data sets that come along: real digits, and bears that are drawn."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from ursa.core.decoding import image
-from ursa.data.samples import digits
+from ursa.data.near_duplicates import near_duplicates
+from ursa.data.samples import bears, digits
+from ursa.data.scanning import scanned
 from ursa.data.sources.folder_source import from_folder
+from ursa.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +42,33 @@ def test_every_digit_can_be_read_and_is_dark_ink_on_white(folder):
 def test_the_same_seed_puts_the_same_digits_aside(tmp_path, folder):
     again = digits(tmp_path)
     assert from_folder(again).ids == from_folder(folder).ids
+
+
+def test_drawn_bears_are_three_classes_of_readable_pictures_no_two_alike(tmp_path):
+    catalog = scanned(from_folder(bears(tmp_path) / "bears"))
+    assert catalog.counts() == {"black": 12, "brown": 12, "white": 12} and len(catalog.readable()) == 36
+    assert from_folder(tmp_path / "other-bears").counts() == {"black": 4, "brown": 4, "white": 4}
+    assert not len(near_duplicates(catalog).pairs)
+    assert catalog.rows["sha256"].n_unique() == 36
+    assert image.read((tmp_path / "picture.jpg").read_bytes()).pixels.ndim == 3
+
+
+def test_the_seed_decides_every_byte_of_the_bears(tmp_path):
+    one, same, other = (
+        bears(tmp_path / name, each=2, others=1, seed=seed) for name, seed in zip("abc", (3, 3, 4), strict=True)
+    )
+    contents = [
+        {str(file.relative_to(place)): file.read_bytes() for file in place.rglob("*.jpg")}
+        for place in (one, same, other)
+    ]
+    assert contents[0] == contents[1] and len(contents[0]) == 3 * 3 + 1
+    assert all(contents[0][name] != contents[2][name] for name in contents[0])
+
+
+def test_as_a_command_it_never_writes_over_pictures_of_ones_own(tmp_path):
+    (tmp_path / "other-bears").mkdir()
+    with pytest.raises(DataError, match="is there already"):
+        bears(tmp_path)
+    done = subprocess.run([sys.executable, "-m", "ursa.data.samples"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "is there already" in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["other-bears"]

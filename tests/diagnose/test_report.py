@@ -1,8 +1,11 @@
 """Reports are one file each, hold what was found, and let nothing of a file's name through as markup."""
 
+import dataclasses
 import re
+from html.parser import HTMLParser
 
 import numpy as np
+import polars as pl
 import pytest
 
 from ursa.core import statistics
@@ -32,7 +35,7 @@ def test_a_check_page_is_self_contained_and_says_what_was_found(catalog):
     assert "url(" not in page
     assert "80.0 %" in page
     assert page.count("data:image/jpeg;base64,") == 2
-    assert "<b>dog</b> taken for <b>cat</b>: 1" in page
+    assert "<b>dog</b> predicted as <b>cat</b>: 1" in page
 
 
 def test_names_are_escaped_everywhere(catalog):
@@ -77,4 +80,87 @@ def test_a_picture_that_has_gone_does_not_break_the_page(catalog):
     (catalog.root / "cat/cat_000.jpg").unlink()
     finding = Finding("exact-duplicate", ("cat/cat_000.jpg",), 0.5, "Twice.", "Keep one.")
     page = report.check_page(catalog, catalog.labels, [finding], statistics.proportion(1, 2, ""), np.eye(2, dtype=int))
-    assert "not readable any more" in page
+    assert "no longer readable" in page
+
+
+def page_of(catalog, findings=(), hits=4):
+    counts = np.array([[hits - 2, 1], [1, 1]])
+    return report.check_page(
+        catalog, catalog.labels, findings, statistics.proportion(hits - 1, hits + 1, "probe"), counts
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "thumbs", "names"), [("near-duplicate", 2, 2), ("truncated", 0, 2), ("imbalance", 0, 0)]
+)
+def test_pictures_are_shown_files_named_and_of_the_data_as_a_whole_neither(catalog, kind, thumbs, names):
+    ids = ("cat/cat_000.jpg", "cat/cat_002.jpg")
+    page = page_of(catalog, [Finding(kind, ids, 0.5, "Evidence.", "Advice.")])
+    assert (page.count("data:image/jpeg;base64,"), page.count("<code>")) == (thumbs, names)
+    assert "Evidence." in page and "Advice." in page
+
+
+def test_kinds_come_by_how_much_they_spoil_each_counted_and_the_rest_is_said(catalog):
+    many = [
+        Finding("exact-duplicate", ("cat/cat_000.jpg",), 0.5, "Twice.", "Keep one.") for _ in range(report.SHOWN + 3)
+    ]
+    page = page_of(catalog, [*many, Finding("leak", (), 0.9, "In both.", "Keep it in one.")])
+    assert page.index("Pictures in two splits") < page.index("Exact duplicates")
+    assert f"<small>{report.SHOWN + 3}</small>" in page and "and 3 more: see --json" in page
+    assert page.count("Twice.") == report.SHOWN
+
+
+def test_unreadable_files_are_counted_apart(catalog):
+    rows = catalog.rows.with_columns(problem=pl.when(pl.col("id") == "cat/cat_000.jpg").then(pl.lit("truncated: x")))
+    page = page_of(dataclasses.replace(catalog, rows=rows))
+    assert "<span class=what>Pictures</span><b>4</b><small>1 file left out: cannot be read</small>" in page
+    assert "<span class=what>Pictures</span><b>5</b><small>all readable</small>" in page_of(catalog)
+
+
+def test_recall_stands_beside_each_class_with_its_interval(catalog):
+    recall = statistics.proportion(2, 3, "")
+    cells = f"<td>67 %</td><td class=soft>{100 * recall.low:.0f} to {100 * recall.high:.0f}</td>"
+    assert "<tr><th>cat</th>" in page_of(catalog) and cells in page_of(catalog)
+
+
+def test_without_labels_there_is_no_figure_and_without_findings_that_is_said(catalog):
+    nothing = Labels(())
+    accuracy = statistics.Estimate(float("nan"), 0.0, 1.0, "not probed: the pictures have no labels", share=True)
+    rows = catalog.rows.with_columns(label=pl.lit(None, pl.String))
+    page = report.check_page(dataclasses.replace(catalog, rows=rows), nothing, [], accuracy, np.zeros((0, 0), np.int64))
+    assert "not probed: the pictures have no labels" in page and "nan" not in page
+    assert "Nothing was found" in page and "<h2>Classes</h2>" not in page
+
+
+@pytest.mark.parametrize("classes", [2, 20, 21])
+def test_a_matrix_is_drawn_for_up_to_20_classes(catalog, classes):
+    labels = Labels(tuple(f"class {number:02}" for number in range(classes)))
+    counts = np.eye(classes, dtype=int) + 1
+    page = report.check_page(catalog, labels, [], statistics.proportion(1, 2, ""), counts)
+    assert ("table class=matrix" in page) == (classes <= 20)
+    assert "predicted as" in page
+
+
+def test_pages_are_well_formed(catalog):
+    """Every element that is opened is closed, in order."""
+    finding = Finding("exact-duplicate", ("cat/cat_000.jpg",), 0.5, "Twice.", "Keep one.")
+    after = np.array([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.2, 0.8], [0.3, 0.7]], np.float32)
+    epochs = [{"epoch": 0, "accuracy": 0.5, "valid_loss": 1.0}, {"epoch": 1, "accuracy": 0.6, "valid_loss": 0.9}]
+    pages = [page_of(catalog, [finding]), report.train_page(epochs, finding, judged(catalog, after), [finding])]
+
+    class Checked(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open = []
+
+        def handle_starttag(self, tag, attrs):  # noqa: ARG002
+            if tag not in ("meta", "img", "br"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    for page in pages:
+        parser = Checked()
+        parser.feed(page)
+        assert not parser.open

@@ -114,6 +114,7 @@ def test_the_table_fits_100_columns_and_goes_into_json_and_a_notebook(name):
     document = json.loads(json.dumps(told.to_json()))
     assert document["parameters"] == told.parameters and len(document["rows"]) == len(told.rows)
     assert told._repr_html_().count("<tr>") == len(told.rows) + 1
+    assert repr(told) == str(told)
 
 
 CNN = models.small_cnn(3, 2, widths=(4,))

@@ -165,11 +165,3 @@ def test_sizes_and_names_that_make_no_network_are_refused_by_name(make, word):
     with pytest.raises(TrainingError) as error:
         make()
     assert word in str(error.value)
-
-
-def test_importing_the_room_imports_no_torch(tmp_path):
-    import subprocess
-    import sys
-
-    code = "import sys, ursa.models; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -8,13 +8,12 @@ import pytest
 import ursa
 
 SOURCE = Path(ursa.__file__).parent
-# Where a decoder may be named: the reading itself, and Pillow for pictures that Ursa made.
+# Where a decoder may be named: the reading itself.
 READING = {f"core/decoding/{name}.py" for name in ("image", "jpeg", "netpbm", "headers")}
-OWN_PICTURES = {"cli/terminal_pictures.py"}
 
 # Who may ask a worker for pixels that are no view of a model, and why.
 WHOLE_PICTURES = {
-    "cli/demo_text.py",  # shows one digit as text
+    "cli/results_text.py",  # shows one digit as text
     "data/download/downloader.py",  # asks only whether it can be read
     "data/sources/write_folder.py",  # compares what is there, pixel by pixel
     "plots/reading.py",  # shows a file in full
@@ -46,7 +45,7 @@ def calls(path: Path) -> set[str]:
     ("call", "allowed"),
     [
         ("image.read", {"sandbox/worker.py"}),
-        ("Image.open", OWN_PICTURES),
+        ("Image.open", set()),
         ("simplejpeg.decode_jpeg", READING),
         ("simplejpeg.decode_jpeg_header", READING),
         ("ImageFile.Parser", set()),
@@ -78,7 +77,7 @@ def test_views_are_made_by_one_function():
     assert {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if makes_views(path)} <= VIEWS
 
 
-@pytest.mark.parametrize("names", [READING, OWN_PICTURES, WHOLE_PICTURES, LARGER_THAN_VIEWS, VIEWS])
+@pytest.mark.parametrize("names", [READING, WHOLE_PICTURES, LARGER_THAN_VIEWS, VIEWS])
 def test_the_lists_of_the_allowed_name_files_that_are_there(names):
     assert [name for name in sorted(names) if not (SOURCE / name).is_file()] == []
 

@@ -9,42 +9,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from fuzz import tiny
 from ursa.core.bundles import bundle
 from ursa.serve import run
 from ursa.serve.limits import Limits
 from ursa.serve.predictor import Predictor
 
-SIZE = 16
-COLORS = ("blue", "green", "red")
-
-
-def color_model(classes: int = 3) -> bytes:
-    """pictures [N, S, S, 3] uint8 -> logits [N, K]: 12 times the mean of blue, green, red; further classes get less."""
-    weights = np.zeros((3, classes), np.float32)
-    for k in range(classes):
-        weights[(2, 1, 0)[k % 3], k] = 12.0 / (1 + k // 3)
-    nodes = [
-        helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["floats"], ["means"], axes=[1, 2], keepdims=0),
-        helper.make_node("Div", ["means", "white"], ["shares"]),
-        helper.make_node("MatMul", ["shares", "weights"], ["logits"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "colours",
-        [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["N", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
-        [numpy_helper.from_array(np.float32(255), "white"), numpy_helper.from_array(weights, "weights")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+SIZE, COLORS = tiny.SIZE, tiny.CLASSES
 
 
 def bundle_files(classes: Sequence[str] = COLORS, logits: int | None = None, **changes: Any) -> dict[str, bytes]:
@@ -59,7 +33,7 @@ def bundle_files(classes: Sequence[str] = COLORS, logits: int | None = None, **c
     }
     empty = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
     parts = {
-        "model.onnx": color_model(logits or len(classes) or 1),
+        "model.onnx": tiny.model(classes=logits or len(classes) or 1),
         "weights.safetensors": empty,
         "card.md": b"# Colours\n",
     }

@@ -324,7 +324,8 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
 
     from rich.console import Console
 
-    from ursa.cli.results_text import KINDS, trained
+    from ursa.cli.results_text import trained
+    from ursa.core.finding import KINDS
     from ursa.training.augment import label_safety
 
     monkeypatch.setattr(label_safety, "unsafe_augmentations", lambda *_: [HARM])
@@ -334,7 +335,7 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
     assert (finding["kind"], finding["evidence"]) == (HARM.kind, HARM.evidence)
     said = io.StringIO()
     trained(result, Console(file=said, width=120))
-    assert KINDS[HARM.kind][1] in said.getvalue()
+    assert KINDS[HARM.kind].one in said.getvalue()
     assert HARM.kind not in said.getvalue()
     assert HARM.evidence in said.getvalue()
     assert HARM.evidence in result.report.read_text()

@@ -9,21 +9,21 @@ from ursa.embed.store import Embeddings
 # The first words of a reason (`core/image.py`, `data/scan.py`): the kind of the finding, and what to do.
 REASONS = {
     "missing": ("missing-file", "Put the file back, or take its row out of the table."),
-    "cannot be opened": ("missing-file", "Check that the file is there and who may read it."),
+    "cannot be opened": ("missing-file", "Check that the file is there and that you may read it."),
     "unreadable folder": (
         "unreadable-folder",
-        "Check who may look into it and what it is called; nothing below it counts.",
+        "Check its permissions and its name; nothing in it is used.",
     ),
-    "empty class": ("empty-class", "Put pictures into it, or delete it: it is no class to be learned."),
-    "not a picture": ("not-a-picture", "Remove the file, or fetch the picture again: what came is something else."),
+    "empty class": ("empty-class", "Put pictures into it, or delete it: a class without pictures cannot be learned."),
+    "not a picture": ("not-a-picture", "Remove the file, or download the picture again: this is something else."),
     "needs a decoder": ("needs-decoder", "Save it as JPEG or PNG, or install the decoder where one is named."),
-    "truncated": ("truncated", "Fetch the picture again; this copy of it is not whole."),
+    "truncated": ("truncated", "Download the picture again; this copy is incomplete."),
     "too large": ("too-large", "Make it smaller with a picture editor, or remove it."),
     "crashes its decoder": ("crashes-its-decoder", "Remove the file: it may harm other programs that open it."),
     "takes too long": ("takes-too-long", "Save it again with a picture editor, or remove it."),
-    "unreadable": ("unreadable", "Fetch the picture again, or remove the file."),
+    "unreadable": ("unreadable", "Download the picture again, or remove the file."),
 }
-OTHER = ("broken-file", "Fetch the picture again, or remove the file.")
+OTHER = ("broken-file", "Download the picture again, or remove the file.")
 
 
 def broken(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:

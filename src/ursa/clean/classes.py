@@ -1,4 +1,4 @@
-"""Classes that cannot be learned or judged as they are. catalog -> findings. Reads, never writes."""
+"""Classes that cannot be learned or measured as they are. catalog -> findings. Reads, never writes."""
 
 import re
 import unicodedata
@@ -22,7 +22,7 @@ def small_classes(catalog: Catalog, _embeddings: Embeddings | None = None) -> li
             where=_ids(catalog, name),
             score=1 - count / FEW,
             evidence=f"{name} has {count or 'no'} usable picture{'s' * (count > 1)}.",
-            advice="Nothing certain can be said of so few: add some, twenty or more, or leave the class out.",
+            advice="Too few to learn from and to measure: add twenty or more, or leave the class out.",
         )
         for name, count in catalog.counts().items()
         if count < FEW
@@ -47,7 +47,7 @@ def imbalance(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[F
             where=_ids(catalog, least),
             score=1 - UNEVEN / ratio,
             evidence=f"{most} has {counts[most]:,} usable pictures, {ratio:.0f} times as many as {least}.",
-            advice="Judge by the recall of each class, and train with class weights or over-sampling.",
+            advice="Judge by each class's recall, and train with --set class_weights=true or --set oversample=true.",
             numbers={most: counts[most], least: counts[least]},
         )
     ]
@@ -73,8 +73,8 @@ def similar_classes(catalog: Catalog, _embeddings: Embeddings | None = None) -> 
                 kind="similar-classes",
                 where=tuple(id for name in names[1:] for id in _ids(catalog, name)),
                 score=0.8,
-                evidence=f"{listed} look like the same class, written in {len(names)} ways.",
-                advice="For a model they are different classes: rename them if they are the same.",
+                evidence=f"{listed} look like one class, spelled in {len(names)} ways.",
+                advice="A model learns them as different classes: rename them if they are the same.",
                 numbers={name: counts[name] for name in names},
             )
         )
@@ -106,14 +106,14 @@ def _missing(catalog: Catalog, name: str, there: list[str], lacking: list[str]) 
     learned, verb = "train" in there, "has" if len(lacking) == 1 else "have"
     only = " only" if len(there) == 1 else ""
     if learned:
-        advice = "What is said of this class there is a guess: put some of its pictures into each split."
+        advice = "Its accuracy cannot be measured there: put some of its pictures into each split."
     else:
         advice = "It cannot be learned: put some of its pictures into train."
     return Finding(
         kind="class-in-one-split",
         where=_ids(catalog, name),
         score=0.4 if learned else 0.9,
-        evidence=f"{name} is in {_and(there)}{only}, {_and(lacking)} {verb} none of it.",
+        evidence=f"{name} is in {_and(there)}{only}, {_and(lacking)} {verb} no picture of it.",
         advice=advice,
     )
 

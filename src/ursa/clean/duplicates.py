@@ -17,12 +17,12 @@ def duplicates(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[
 
 
 def different(labels: Iterable[Any]) -> list[str]:
-    """The labels that occur, for people; of pictures without one nothing is said."""
+    """The labels that occur, as text; pictures without one add none."""
     return sorted({words(label) for label in labels if label is not None})
 
 
 def words(label: Any) -> str:
-    """A label for people: a class, several, a number."""
+    """A label as text: a class, several, a number."""
     if isinstance(label, list):
         return " + ".join(sorted(words(one) for one in label)) or "none of the classes"
     return label if isinstance(label, str) else f"{label:g}"
@@ -36,27 +36,27 @@ def _groups(catalog: Catalog) -> list[tuple[list[str], list[Any], list[str]]]:
 
 
 def _finding(ids: list[str], labels: list[str], splits: list[str]) -> Finding:
-    where, times = tuple(ids), "twice" if len(ids) == 2 else f"{len(ids)} times"
+    where = tuple(ids)
     if len(labels) > 1:
         return Finding(
             kind="same-picture-two-classes",
             where=where,
             score=1.0,
-            evidence=f"The same file is there as {' and as '.join(labels)}.",
-            advice="At most one of them can be right: keep that one, remove the others.",
+            evidence=f"Identical files have different labels: {' and '.join(labels)}.",
+            advice="At most one label can be right: keep that file, remove the others.",
         )
     if len(splits) > 1:
         return Finding(
             kind="leak",
             where=where,
             score=0.9,
-            evidence=f"The same file is in {' and in '.join(splits)}.",
-            advice="Remove it from all but one of them: a model is not tested by what it learned from.",
+            evidence=f"Identical files are in {' and in '.join(splits)}.",
+            advice="Keep it in one split: a model must not be tested on what it was trained on.",
         )
     return Finding(
         kind="exact-duplicate",
         where=where,
         score=0.5,
-        evidence=f"The same file is there {times}{f', always as {labels[0]}' if labels else ''}.",
-        advice="Keep one. Until then Ursa keeps the copies on one side of every split.",
+        evidence=f"{len(ids)} identical files{f', all labelled {labels[0]}' if labels else ''}.",
+        advice="Keep one. Until then every split keeps the copies together.",
     )

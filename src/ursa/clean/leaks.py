@@ -1,4 +1,4 @@
-"""Near copies: crops, other sizes, mirror images of one picture. catalog, embeddings -> findings. Opens no file."""
+"""Near duplicates: crops, other sizes, mirror images of one picture. catalog, embeddings -> findings. Opens no file."""
 
 import polars as pl
 
@@ -26,15 +26,15 @@ def _finding(members: pl.DataFrame, agreement: float, task: str) -> Finding:
     where = tuple(members["id"])
     labels = different(members["label"].to_list())
     splits = sorted(set(members["split"].drop_nulls()))
-    same = f"{'The two' if len(where) == 2 else f'These {len(where)}'} look like one picture"
+    same = f"{'Two' if len(where) == 2 else len(where)} pictures look like versions of one"
     numbers = {"agreement": round(agreement, 3)}
     if len(labels) > 1 and task != "regression":
         return Finding(
             kind="near-copy-two-classes",
             where=where,
             score=0.9 * agreement,
-            evidence=f"{same}, and are there as {' and as '.join(labels)}.",
-            advice="Look at them: if they are copies, at most one class can be right.",
+            evidence=f"{same}, but have different labels: {' and '.join(labels)}.",
+            advice="Look at them: if they are copies, at most one label can be right.",
             numbers=numbers,
         )
     if len(splits) > 1:
@@ -43,14 +43,14 @@ def _finding(members: pl.DataFrame, agreement: float, task: str) -> Finding:
             where=where,
             score=0.8 * agreement,
             evidence=f"{same}, and are in {' and in '.join(splits)}.",
-            advice="Keep all of them in one part: a model is not tested by what it learned from.",
+            advice="Keep all of them in one split: a model must not be tested on what it was trained on.",
             numbers=numbers,
         )
     return Finding(
         kind="near-duplicate",
         where=where,
         score=0.4 * agreement,
-        evidence=f"{same}: cropped, resized, mirrored or encoded again{f'; always {labels[0]}' * (len(labels) == 1)}.",
-        advice="Keep the best one, or all: Ursa keeps them on one side of every split.",
+        evidence=f"{same}: cropped, resized, mirrored or re-encoded{f'; label {labels[0]}' * (len(labels) == 1)}.",
+        advice="Keep the best one, or all: every split keeps them together.",
         numbers=numbers,
     )

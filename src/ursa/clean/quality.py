@@ -1,4 +1,4 @@
-"""Pictures that can be read, but of which less is seen than their owner may think. catalog -> findings.
+"""Pictures that can be read, but of which a model sees less than one may think. catalog -> findings.
 
 Animations and pages behind the first, pictures too small to show much, too large to be worth it, and long strips.
 """
@@ -34,9 +34,9 @@ def quality(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Fin
     animated = rows.filter(pl.col("frames") > 1)
     return [
         *_findings("animated", animated, _frames, 0.3, "Save the frame that matters as a picture of its own."),
-        *_findings("tiny", _few(tiny, rows), _small, 0.5, "Fetch it in a larger size, or remove it."),
+        *_findings("tiny", _few(tiny, rows), _small, 0.5, "Download it in a larger size, or remove it."),
         *_findings("odd-shape", _few(odd, rows), _shape, 0.5, "Crop it to what matters, or remove it: often a banner."),
-        *_findings("huge", huge, _pixels, 0.2, "Make it smaller: it is slow to read and looks the same to a model."),
+        *_findings("huge", huge, _pixels, 0.2, "Resize it: it is slow to read, and a model sees no difference."),
     ]
 
 

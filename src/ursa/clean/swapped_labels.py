@@ -1,4 +1,4 @@
-"""Augmentations that make labels wrong. What a probe says of changed pictures -> findings. Reads, never writes.
+"""Augmentations that make labels wrong. What a probe predicts for changed pictures -> findings. Reads, never writes.
 
 A probe that learned from upright photos does worse on photos that stand on their heads, though their labels hold: such
 loss is diffuse, or runs into one class. A change that alters labels does something else: it *swaps* two classes. A 6
@@ -24,10 +24,10 @@ RISE = 0.25  # by how much more than of the unchanged pictures: classes that loo
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a probe that had not seen them says of some pictures: unchanged, changed, and changed the other way."""
+    """What a probe that had not seen them predicts for some pictures: unchanged, changed, and changed the other way."""
 
     change: str  # "turned by 180 degrees"
-    setting: str  # of the recipe, which leaves it out: "rotate90=0"
+    setting: str  # of the recipe, which switches it off: "rotate90=0"
     before: I64  # [N] classes
     after: I64  # [N]
     back: I64  # [N], by the inverse change; the same as `after` for a change that undoes itself
@@ -59,9 +59,9 @@ def swapped(judged: Judgement, targets: I64, names: Sequence[str], ids: Sequence
                 kind="augmentation-harms",
                 where=tuple(ids[i] for i in np.flatnonzero((targets == a) | (targets == b)).tolist()),
                 score=share.low,
-                evidence=f"{judged.change.capitalize()}, {names[a]} is taken for {names[b]} in {shares[0]} % of "
-                f"pictures, and {names[b]} for {names[a]} in {shares[1]} %.",
-                advice=f"If the change makes one the other, leave it out: --set {judged.setting}",
+                evidence=f"{judged.change.capitalize()}, {names[a]} is predicted as {names[b]} for {shares[0]} % of "
+                f"pictures, and {names[b]} as {names[a]} for {shares[1]} %.",
+                advice=f"If this augmentation turns one into the other, switch it off: --set {judged.setting}",
                 numbers={"change": judged.change, "classes": [names[a], names[b]], "share": share.to_json()},
             )
         )

@@ -88,6 +88,7 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """The whole loop on handwritten digits, without a network."""
+    from ursa.cli.results_text import demonstrated
     from ursa.core import progress_display
 
     with progress_display.shown() as bar:
@@ -97,9 +98,7 @@ def demo(
     if json_:
         print_json(result.to_json())
     else:
-        from ursa.cli.demo_text import show as shows
-
-        shows(result, to, _console())
+        demonstrated(result, to, _console())
 
 
 @app.command(epilog="Example: ursa download teddy.txt grizzly.txt black.txt --to bears/")

@@ -3,26 +3,30 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.columns import Columns
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ursa.cli import terminal_pictures
 from ursa.cli.console import Console, plain
 from ursa.cli.output import path_word, shell_line
 from ursa.core import statistics
-from ursa.core.finding import Finding
+from ursa.core.finding import KINDS, Finding, by_kind, kind_of
 from ursa.core.statistics import Estimate
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ursa.core.decoding.image import Pixels
     from ursa.data.download.downloader import Failure
     from ursa.serve.predictor import Prediction
     from ursa.workflow.check import Checked
+    from ursa.workflow.demo import Demonstrated
     from ursa.workflow.download import Downloaded
     from ursa.workflow.evaluate import Evaluated
     from ursa.workflow.minutes import Weighed
@@ -31,50 +35,11 @@ if TYPE_CHECKING:
 FEW = 10  # failed URLs that are all listed on the terminal
 LISTED = 5  # findings of a kind on the terminal; the report and --json have more
 
-SHADES = "@%#*+=-:. "  # dark to light, on a light ground
-
-KINDS = {  # kind: mark, words for one and for several
-    "same-picture-two-classes": ("[red]x[/]", "picture under two classes", "pictures under two classes"),
-    "leak": ("[red]x[/]", "picture in two splits", "pictures in two splits"),
-    "near-copy-two-classes": ("[red]x[/]", "near copy under two classes", "near copies under two classes"),
-    "near-leak": ("[red]x[/]", "near copy in two splits", "near copies in two splits"),
-    "poor-split": ("[yellow]![/]", "part that says little", "parts that say little"),
-    "test-looked-at": ("[yellow]![/]", "test part looked at before", "test parts looked at before"),
-    "broken-file": ("[yellow]![/]", "file that cannot be used", "files that cannot be used"),
-    "missing-file": ("[yellow]![/]", "file that cannot be opened", "files that cannot be opened"),
-    "unreadable-folder": ("[yellow]![/]", "folder that cannot be read", "folders that cannot be read"),
-    "empty-class": ("[yellow]![/]", "class folder without pictures", "class folders without pictures"),
-    "not-a-picture": ("[yellow]![/]", "file that is no picture", "files that are no pictures"),
-    "truncated": ("[yellow]![/]", "truncated picture", "truncated pictures"),
-    "crashes-its-decoder": ("[red]x[/]", "file that crashes a decoder", "files that crash a decoder"),
-    "takes-too-long": ("[yellow]![/]", "picture that takes too long to read", "pictures that take too long to read"),
-    "unreadable": ("[yellow]![/]", "damaged picture", "damaged pictures"),
-    "too-large": ("[yellow]![/]", "picture too large to read", "pictures too large to read"),
-    "needs-decoder": ("[yellow]![/]", "picture that needs a decoder", "pictures that need a decoder"),
-    "similar-classes": ("[yellow]![/]", "class under several names", "classes under several names"),
-    "augmentation-harms": (
-        "[yellow]![/]",
-        "augmentation that makes labels wrong",
-        "augmentations that make labels wrong",
-    ),
-    "class-in-one-split": ("[yellow]![/]", "class that a split lacks", "classes that a split lacks"),
-    "small-class": ("[yellow]![/]", "class with too few pictures", "classes with too few pictures"),
-    "imbalance": ("[blue]i[/]", "class far smaller than another", "classes far smaller than another"),
-    "exact-duplicate": ("[blue]i[/]", "exact duplicate", "exact duplicates"),
-    "near-duplicate": ("[blue]i[/]", "near duplicate", "near duplicates"),
-    "animated": ("[blue]i[/]", "animation or file of several pages", "animations or files of several pages"),
-    "tiny": ("[blue]i[/]", "tiny picture", "tiny pictures"),
-    "odd-shape": ("[blue]i[/]", "picture of an odd shape", "pictures of an odd shape"),
-    "huge": ("[blue]i[/]", "huge picture", "huge pictures"),
-}
-
-
-# Kinds whose pictures need not be named.
-WHOLE = ("similar-classes", "class-in-one-split", "small-class", "imbalance", "poor-split")
+MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by the tone of a kind
 
 
 def checked(result: "Checked", following: str, console: Console) -> None:
-    """The summary of `ursa check`; `following` is the command to go on with."""
+    """The summary of `ursa check`; `following` is the next command."""
     console.print(_counted(result))
     if math.isnan(result.accuracy.value):
         console.print(f"\n{plain(result.accuracy.method.capitalize())}.")
@@ -82,18 +47,16 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print()
         console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
         sealed = len(result.catalog.usable()) - int(result.confusion.sum())
-        aside = f" The {sealed:,} test pictures stay sealed." if sealed else ""
-        console.print(
-            f"\nA linear probe gets [bold]{_percent(result.accuracy)}[/] of them right, out of sample.{aside}"
-        )
-        console.print(_mixups(result.confusion, result.labels.names))
+        aside = f" The {sealed:,} test pictures were not used." if sealed else ""
+        console.print(f"\nA linear probe's cross-validated accuracy is [bold]{_percent(result.accuracy)}[/].{aside}")
+        console.print(_most_confused(result.confusion, result.labels.names))
     findings(result.findings, console)
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
     _paths(console, ("Report", result.report), *goes_on)
 
 
 def downloaded(result: "Downloaded", following: str, console: Console) -> None:
-    """The summary of `ursa download`; `following` is the command to go on with."""
+    """The summary of `ursa download`; `following` is the next command."""
     size = f"{result.bytes / 1e6:,.1f} MB" if result.bytes >= 1e5 else f"{result.bytes / 1e3:,.1f} kB"
     speed = f", {size} in {result.seconds:,.1f} s" if result.fetched else ""
     console.print(f"[bold]{result.fetched:,} {_pictures(result.fetched)} fetched[/]{speed}\n")
@@ -108,7 +71,7 @@ def downloaded(result: "Downloaded", following: str, console: Console) -> None:
     notes = [
         f"{result.already:,} fetched before" if result.already else "",
         f"{result.duplicates:,} found twice in a class, kept once" if result.duplicates else "",
-        f"{result.removed:,} fetched before and taken away since; --again brings back" if result.removed else "",
+        f"{result.removed:,} fetched before and removed since; --again fetches them again" if result.removed else "",
     ]
     if any(notes):
         console.print("\n" + "\n".join(note for note in notes if note), soft_wrap=True)
@@ -137,13 +100,37 @@ def trained(result: "Trained", console: Console) -> None:
     _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", following))
 
 
+def demonstrated(result: "Demonstrated", to: Path, console: Console) -> None:
+    """The summary of `ursa demo`: both summaries, some pictures with their predictions, and the next commands."""
+    from ursa import sandbox
+
+    train = shell_line(["ursa", "train", path_word(result.folder), "--backbone", "pixels"])
+    console.rule("check", align="left")
+    checked(result.checked, train, console)
+    console.print()
+    console.rule("train", align="left")
+    trained(result.trained, console)
+    console.print()
+    console.rule("predict", align="left")
+    cards = []
+    for file, label, predicted in result.predictions:
+        pixels = sandbox.read(file.read_bytes()).pixels
+        words = Text(f"{predicted.label}  {100 * predicted.probability:.1f} %\n(label: {label})\n")
+        cards.append(Group(terminal_pictures.picture(pixels, console, 16), words))
+    console.print(Columns(cards, padding=(0, 3)))
+    console.print("Now with your own pictures, one folder per class:\n")
+    console.print("  ursa check pictures/", "  ursa train pictures/ --out model.ursa", sep="\n")
+    serve = shell_line(["ursa", "serve", path_word(to / "digits.ursa")])
+    console.print(f"\nOr try this model in the browser: {plain(serve)}", soft_wrap=True)
+
+
 def evaluated(result: "Evaluated", console: Console) -> None:
     """The summary of `ursa evaluate`."""
     names = result.labels.names
     counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
-    console.print(f"[bold]{_percent(result.accuracy)}[/] of {result.pictures:,} pictures are right.\n")
+    console.print(f"Accuracy [bold]{_percent(result.accuracy)}[/] on {result.pictures:,} pictures.\n")
     console.print(_classes(counts, result.confusion, names))
-    console.print(_mixups(result.confusion, names))
+    console.print(_most_confused(result.confusion, names))
     _unusable(result.problems, LISTED, console)
     if result.findings:
         findings(result.findings, console)
@@ -168,61 +155,40 @@ def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) 
 def findings(found: Sequence[Finding], console: Console) -> None:
     """What was found, by kind, the most pressing first."""
     if not found:
-        console.print("\n[green]Every file is a sound picture, none is there twice.[/]")
+        console.print("\n[green]Nothing was found: every file can be read, and there are no duplicates.[/]")
         return
-    for kind in [*KINDS, *sorted({finding.kind for finding in found} - set(KINDS))]:
-        some = [finding for finding in found if finding.kind == kind]
-        if not some:
-            continue
-        mark, one, several = KINDS.get(kind, ("-", kind, kind))
-        console.print(f"\n{mark} [bold]{len(some):,} {one if len(some) == 1 else several}[/]")
+    for name, some in by_kind(found).items():
+        kind = kind_of(name)
+        console.print(f"\n{MARKS[kind.tone]} [bold]{plain(kind.counted(len(some)))}[/]")
         lines = []
         for finding in some[:LISTED]:
-            where = "" if kind in WHOLE or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
+            where = "" if kind.about == "data" or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
             lines.append(f"{where}[dim]{plain(finding.evidence)}[/]")
         if len(some) > LISTED:
             lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
         console.print(Padding("\n".join([*lines, plain(some[0].advice)]), (0, 0, 0, 4)))
 
 
-def picture(pixels: "Pixels", console: Console, columns: int = 16) -> Text:
-    """pixels [h, w, 3] -> the picture in half blocks, two pixels a character; in letters where there is no colour."""
-    from ursa.core.prepare import resize
-
-    small = resize(pixels, columns, columns)
-    text = Text()
-    for upper, lower in zip(small[::2], small[1::2], strict=True):
-        if console.color_system is None:
-            ink = (upper.astype(int) + lower).sum(1) // 6  # 0 to 255
-            text.append("".join(SHADES[level * len(SHADES) // 256] for level in ink))
-        else:
-            for (r, g, b), (x, y, z) in zip(upper, lower, strict=True):
-                text.append("▀", style=f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
-        text.append("\n")
-    return text
-
-
 def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:
     """Files that could not be judged, with the reasons, `most` of them."""
     if not problems:
         return
-    words = "file that cannot be used" if len(problems) == 1 else "files that cannot be used"
-    console.print(f"\n[yellow]![/] [bold]{len(problems):,} {words}[/]")
+    console.print(f"\n{MARKS['warn']} [bold]{KINDS['broken-file'].counted(len(problems))}[/]")
     lines = [f"{plain(name)}: [dim]{plain(problem)}[/]" for name, problem in list(problems.items())[:most]]
     lines += [f"[dim]and {len(problems) - most:,} more, all in --json[/]"] if len(problems) > most else []
     console.print(Padding("\n".join(lines), (0, 0, 0, 4)))
 
 
 def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
-    """What the time could have been spent on, with a mark at what it was."""
+    """The plans that were compared for the given time, with a mark at the chosen one."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     several = len({way.backbone for way in ways}) > 1
     for name in (
         *(["backbone"] if several else []),
-        "learning from",
-        "time a picture",
+        "picture size",
+        "time per picture",
         "epochs",
-        "would end after",
+        "total time",
         "",
     ):
         table.add_column(name, justify="left" if name in ("backbone", "") else "right")
@@ -230,7 +196,7 @@ def _weighed(ways: "Sequence[Weighed]", console: Console) -> None:
         cells = [
             f"{way.size} px",
             f"{1000 * way.seconds_per_picture:,.0f} ms",
-            f"{way.epochs:.1f}" if way.epochs else "probe alone",
+            f"{way.epochs:.1f}" if way.epochs else "probe only",
         ]
         cells += [
             f"{way.ends:,.0f} s",
@@ -247,7 +213,7 @@ def _failures(failures: "Sequence[Failure]", console: Console) -> None:
         return
     reasons = Counter(_kind(failure.reason) for failure in failures)
     before = sum(failure.before for failure in failures)
-    aside = f" [dim]({before:,} of them before, not tried again; --again does)[/]" if before else ""
+    aside = f" [dim]({before:,} of them before; --again tries them again)[/]" if before else ""
     console.print(f"\n[yellow]![/] [bold]{len(failures):,} {'URL' if len(failures) == 1 else 'URLs'} failed[/]{aside}")
     for reason, count in reasons.most_common():
         console.print(Padding(f"{count:,} x {plain(reason)}", (0, 0, 0, 4)))
@@ -293,7 +259,7 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("class", overflow="fold")
     table.add_column("pictures", justify="right")
-    table.add_column("recognised", justify="right")
+    table.add_column("recall", justify="right")
     table.add_column("95 % interval", style="dim", justify="right")
     for name, count in counts.items():
         recall = scores[name]["recall"] if name in scores else None
@@ -305,9 +271,9 @@ def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", name
     return table
 
 
-def _mixups(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
-    worst = [f"{plain(a)} for {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
-    return f"Most often mistaken: {', '.join(worst)}." if worst else "None is taken for another class."
+def _most_confused(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
+    worst = [f"{plain(a)} as {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
+    return f"Most confused: {', '.join(worst)}." if worst else "No picture is predicted as another class."
 
 
 def _percent(metric: Estimate) -> str:

@@ -30,7 +30,7 @@ def show(
         Path | None, typer.Option("--out", help="Write a figure: .png, .svg, .pdf, .jpg, .webp.", metavar="FILE")
     ] = None,
     terminal: Annotated[
-        str, typer.Option("--terminal", help="How to draw here: auto, kitty, iterm2, sixel, blocks, none.")
+        str, typer.Option("--terminal", help="How to draw here: auto, blocks (colored), none.")
     ] = "auto",
     workspace: WorkspaceOption = None,
     json_: Json = False,
@@ -67,6 +67,6 @@ def show(
         terminal_tiles.told(result, console)
         say(f"Written: {file}")
     else:
-        terminal_tiles.shown(result, how, console if how != "blocks" else terminal_tiles.colored(console))
+        terminal_tiles.shown(result, terminal_tiles.colored(console) if how == "blocks" else console)
     if result.problem is not None:
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
-"""What `ursa show` found -> the terminal: drawn there if it can be, in half blocks with real text if not that."""
+"""What `ursa show` found -> the terminal: pictures in half blocks, counts and facts as text."""
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from ursa.cli import terminal_pictures
 from ursa.cli.console import Console, plain
-from ursa.cli.terminal_pictures import WAYS
+from ursa.core.finding import KINDS
 from ursa.core.text import escaped
 from ursa.errors import DataError, did_you_mean
 from ursa.plots.reading import UNUSABLE, Tile, size_of
@@ -23,13 +22,18 @@ LISTED = 30  # classes; --json has more
 COLORS = {"train": "blue", "train-dev": "cyan", "valid": "yellow", "test": "green", "": "blue"}
 
 
+WAYS = ("auto", "blocks", "none")
+
+
 def way(wanted: str, console: Console) -> str:
-    """One of `terminal_pictures.WAYS`: the one that is asked for, or with "auto" the best that there is."""
+    """ "blocks" or "none": what is asked for, or with "auto" what the terminal can show."""
     if wanted == "auto":
-        return terminal_pictures.way(os.environ, console)
-    if wanted not in terminal_pictures.WAYS:
+        return "blocks" if terminal_pictures.has_colors(console) else "none"
+    if wanted not in WAYS:
         raise DataError(
-            f"pictures are not drawn by {wanted!r}", found=wanted, fix=did_you_mean(wanted, ("auto", *WAYS))
+            f"pictures are not drawn by {wanted!r}",
+            found=wanted,
+            fix=f"{did_you_mean(wanted, WAYS)}; a file has every pixel: --out FILE.png",
         )
     return wanted
 
@@ -45,19 +49,14 @@ def corner(text: str | None) -> tuple[int, int] | None:
 
 
 def colored(console: Console) -> Console:
-    """The same console, if it has colours; else one with all of them, since blocks were asked for by name."""
+    """The same console, if it has colors; else one with all of them, since blocks were asked for by name."""
     if console.color_system:
         return console
     return Console(force_terminal=True, color_system="truecolor", width=console.width)
 
 
-def shown(result: Shown, how: str, console: Console) -> None:
-    """Show it on a terminal. how: one of `terminal_pictures.WAYS` but "none"."""
-    if how != "blocks" and result.problem is None:
-        columns = min(console.width, terminal_pictures.COLUMNS)
-        console.file.write(terminal_pictures.drawn(result.figure().png(), how, columns))
-        console.file.flush()
-        return
+def shown(result: Shown, console: Console) -> None:
+    """Show it on a terminal in half blocks, with its words."""
     if result.what == "patch":
         console.print(_numbers(result.tiles[0]))
     elif result.tiles and result.problem is None:
@@ -71,11 +70,11 @@ def told(result: Shown, console: Console) -> None:
     if result.what == "picture":
         console.print(_facts(facts))
     elif result.what == "patch":
-        console.print(f"[dim]red, green, blue of each pixel, from row {facts['top']}, column {facts['left']} on[/]")
+        console.print(f"[dim]red, green, blue of each pixel, starting at row {facts['top']}, column {facts['left']}[/]")
     elif result.what == "batch":
-        console.print(f"[dim]{len(result.tiles)} of {facts['pictures']:,} pictures, drawn by seed {facts['seed']}[/]")
+        console.print(f"[dim]{len(result.tiles)} of {facts['pictures']:,} files, drawn with seed {facts['seed']}[/]")
     elif result.what == "classes":
-        console.print(_classes(facts["classes"], facts["pictures"]))
+        console.print(_classes(facts["classes"], facts["pictures"], facts["unreadable"]))
     elif result.what == "sizes":
         console.print(_sizes(facts))
 
@@ -123,7 +122,7 @@ def _facts(facts: dict[str, Any]) -> Table:
         rows.append(("problem", f"[red]{plain(facts['problem'])}[/]"))
     else:
         rows += [("format", plain(facts["format"])), ("size", f"{facts['width']:,} × {facts['height']:,} px, upright")]
-        rows.append(("EXIF", facts["turned"] or "not turned"))
+        rows.append(("EXIF", facts["turned"] or "not rotated"))
         rows.append(("frames", f"{facts['frames']:,}, the first is seen" if facts["frames"] > 1 else "1"))
     if "view" in facts:
         rows.append(("model", f"sees {facts['view']['size']} × {facts['view']['size']} px, {facts['view']['fit']}"))
@@ -132,11 +131,13 @@ def _facts(facts: dict[str, Any]) -> Table:
     return table
 
 
-def _classes(classes: dict[str, dict[str, int]], pictures: int) -> RenderableType:
-    """Bars in letters, by split."""
+def _classes(classes: dict[str, dict[str, int]], pictures: int, unreadable: int) -> RenderableType:
+    """Bars in letters, by split; what cannot be read has its part of the bar and is not counted."""
+    from ursa.plots.overview import readable
+
     used = {kind for row in classes.values() for kind in row}
     kinds = [kind for kind in (*COLORS, *sorted(used - set(COLORS))) if kind in used]
-    one = "can be used" if used <= {"", UNUSABLE} else "split not given"
+    one = "readable" if used <= {"", UNUSABLE} else "no split given"
     most = max(sum(row.values()) for row in classes.values())
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("class", max_width=32, no_wrap=True, overflow="ellipsis")
@@ -146,14 +147,15 @@ def _classes(classes: dict[str, dict[str, int]], pictures: int) -> RenderableTyp
         bar = Text()
         for kind in kinds:
             bar.append("█" * round(BAR * row.get(kind, 0) / most), style=COLORS.get(kind, "bright_black"))
-        table.add_row(Text(escaped(name)), f"{sum(row.values()):,}", bar)
+        table.add_row(Text(escaped(name)), f"{readable(row):,}", bar)
     words = Text()
     for kind in kinds:
         total = sum(row.get(kind, 0) for row in classes.values())
         words.append("█ ", style=COLORS.get(kind, "bright_black"))
         words.append(f"{kind or one} {total:,}   ", style="dim")
     rest = f"\n[dim]and {len(classes) - LISTED:,} more[/]" if len(classes) > LISTED else ""
-    head = f"[bold]{pictures:,} pictures, {len(classes):,} classes[/]\n"
+    aside = f"; {KINDS['broken-file'].counted(unreadable)}" if unreadable else ""
+    head = f"[bold]{pictures:,} pictures, {len(classes):,} classes[/]{aside}\n"
     return Group(head, table, *([rest] if rest else []), Text(), words)
 
 

@@ -1,8 +1,8 @@
 """Finding: the one type in which every part of Ursa reports what it saw."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -27,3 +27,79 @@ class Finding:
         if not self.numbers:
             del document["numbers"]
         return document
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a kind of finding is shown, in the terminal and in reports alike."""
+
+    one: str  # "picture in two splits"
+    several: str
+    tone: Literal["bad", "warn", "note"]  # it spoils results; it costs some; good to know
+    about: Literal["pictures", "files", "data"]  # pictures are shown, files named; for the data neither helps
+
+    @property
+    def title(self) -> str:
+        """The words for several, as a heading."""
+        return self.several[0].upper() + self.several[1:]
+
+    def counted(self, count: int) -> str:
+        """ "3 pictures in two splits"."""
+        return f"{count:,} {self.one if count == 1 else self.several}"
+
+
+def kind_of(name: str) -> Kind:
+    """The words for a kind of finding; a check of one's own is shown by the name that it gave."""
+    words = name.replace("-", " ")
+    return KINDS.get(name) or Kind(words, words, "note", "pictures")
+
+
+def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Findings by their kind, the kinds that spoil most first (the order of KINDS), then those of one's own."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.kind, []).append(finding)
+    order = {name: number for number, name in enumerate(KINDS)}
+    return {name: found[name] for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
+
+
+KINDS = {  # the most pressing first
+    "same-picture-two-classes": Kind("picture under two classes", "pictures under two classes", "bad", "pictures"),
+    "leak": Kind("picture in two splits", "pictures in two splits", "bad", "pictures"),
+    "near-copy-two-classes": Kind(
+        "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures"
+    ),
+    "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
+    "poor-split": Kind("split that can tell little", "splits that can tell little", "warn", "data"),
+    "test-looked-at": Kind("test set used before", "test sets used before", "warn", "data"),
+    "crashes-its-decoder": Kind("file that crashes a decoder", "files that crash a decoder", "bad", "files"),
+    "broken-file": Kind("file that cannot be used", "files that cannot be used", "warn", "files"),
+    "missing-file": Kind("file that cannot be opened", "files that cannot be opened", "warn", "files"),
+    "unreadable-folder": Kind("folder that cannot be read", "folders that cannot be read", "warn", "files"),
+    "empty-class": Kind("class folder without pictures", "class folders without pictures", "warn", "files"),
+    "not-a-picture": Kind("file that is not a picture", "files that are not pictures", "warn", "files"),
+    "truncated": Kind("truncated picture", "truncated pictures", "warn", "files"),
+    "takes-too-long": Kind(
+        "picture that takes too long to read", "pictures that take too long to read", "warn", "files"
+    ),
+    "unreadable": Kind("damaged picture", "damaged pictures", "warn", "files"),
+    "too-large": Kind("picture too large to read", "pictures too large to read", "warn", "files"),
+    "needs-decoder": Kind(
+        "picture whose decoder is not installed", "pictures whose decoder is not installed", "warn", "files"
+    ),
+    "similar-classes": Kind("class written in several ways", "classes written in several ways", "warn", "data"),
+    "augmentation-harms": Kind(
+        "augmentation that makes labels wrong", "augmentations that make labels wrong", "warn", "data"
+    ),
+    "class-in-one-split": Kind("class missing from a split", "classes missing from a split", "warn", "data"),
+    "small-class": Kind("class with too few pictures", "classes with too few pictures", "warn", "data"),
+    "imbalance": Kind("class far smaller than another", "classes far smaller than another", "note", "data"),
+    "exact-duplicate": Kind("exact duplicate", "exact duplicates", "note", "pictures"),
+    "near-duplicate": Kind("near duplicate", "near duplicates", "note", "pictures"),
+    "animated": Kind("animation or multi-page file", "animations or multi-page files", "note", "pictures"),
+    "tiny": Kind("tiny picture", "tiny pictures", "note", "pictures"),
+    "odd-shape": Kind("very long or very wide picture", "very long or very wide pictures", "note", "pictures"),
+    "huge": Kind("huge picture", "huge pictures", "note", "pictures"),
+    "fine-tuning-kept": Kind("fine-tuned model kept", "fine-tuned models kept", "note", "data"),
+    "probe-kept": Kind("probe kept", "probes kept", "note", "data"),
+}

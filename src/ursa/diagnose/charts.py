@@ -1,6 +1,7 @@
 """Numbers -> small SVG and HTML charts that need no script and no library."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from ursa.core.text import escaped
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 48, 28
+WIDTH, HEIGHT, LEFT, BOTTOM = 640, 240, 64, 32
 
 NAMES = {"train_loss": "training", "valid_loss": "validation", "accuracy": "accuracy"}
 
@@ -20,20 +21,18 @@ def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str])
     values = [value for points in lines.values() for _, value in points]
     if len(rows) < 2 or not values:
         return ""
-    low, high = min(values), max(values)
-    margin = 0.08 * (high - low) or 0.01
-    low, high, last = low - margin, high + margin, max(row["epoch"] for row in rows)
+    ticks, last = _round_ticks(min(values), max(values)), max(row["epoch"] for row in rows)
+    low, high = ticks[0], ticks[-1]
 
     def place(epoch: float, value: float) -> tuple[float, float]:
         x = LEFT + (WIDTH - LEFT - 12) * epoch / last
-        return x, (HEIGHT - BOTTOM) - (HEIGHT - BOTTOM - 8) * (value - low) / (high - low)
+        return x, (HEIGHT - BOTTOM) - (HEIGHT - BOTTOM - 14) * (value - low) / (high - low)
 
     drawn = []
-    for step in range(5):
-        value = low + (high - low) * step / 4
+    for value in ticks:
         _, y = place(0, value)
         drawn.append(f"<line class=grid x1={LEFT} x2={WIDTH - 12} y1={y:.1f} y2={y:.1f} />")
-        drawn.append(f"<text x={LEFT - 6} y={y + 4:.1f} text-anchor=end>{value:.3f}</text>")
+        drawn.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{_label(value, keys)}</text>")
     for epoch in range(0, int(last) + 1, max(1, int(last) // 10)):
         x, _ = place(epoch, low)
         drawn.append(f"<text x={x:.1f} y={HEIGHT - 8} text-anchor=middle>{epoch}</text>")
@@ -48,7 +47,7 @@ def curves(title: str, rows: Sequence[Mapping[str, float]], keys: Sequence[str])
 
 
 def matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
-    """confusion [K, K] -> a table, rows the given class, columns the predicted one, shaded by the share of the row."""
+    """confusion [K, K] -> a table: rows the label, columns the predicted class, shaded by the share of the row."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     head = "".join(f"<th scope=col><span>{text(name)}</span></th>" for name in names)
     body = []
@@ -58,8 +57,24 @@ def matrix(counts: npt.NDArray[np.int64], names: Sequence[str]) -> str:
             for j in range(len(names))
         )
         body.append(f"<tr><th scope=row>{text(name)}</th>{cells}</tr>")
-    corner = "<th class=corner>given \\ predicted</th>"
+    corner = "<th class=corner>label \\ predicted</th>"
     return f"<div class=scroll><table class=matrix><tr>{corner}{head}</tr>{''.join(body)}</table></div>"
+
+
+def _round_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers from at most `low` to at least `high`, evenly spaced, about `most` of them."""
+    span, size = high - low, max(abs(low), abs(high))
+    if span <= max(1e-9 * size, 1e-100):  # flat, as far as float64 and the labels can tell
+        span = size / 10 if size > 1e-100 else 1.0
+    rough = span / (most - 1)
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(times * unit for times in (1, 2, 2.5, 5, 10) if times * unit >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
+
+
+def _label(value: float, keys: Sequence[str]) -> str:
+    return f"{100 * value:.4g} %" if tuple(keys) == ("accuracy",) else f"{value:.4g}"
 
 
 def text(words: object) -> str:

@@ -15,7 +15,7 @@ F32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Judged:
-    """What the probe (`before`) and the kept model (`after`) say of held-out pictures."""
+    """What the probe (`before`) and the kept model (`after`) predict for held-out pictures."""
 
     catalog: Catalog
     labels: Labels
@@ -44,7 +44,7 @@ class Judged:
         return statistics.confusion(self.after.argmax(1), self.targets, len(self.labels))
 
     def top_losses(self, count: int) -> list[tuple[str, str, str, float]]:
-        """The mistakes made with most conviction: (picture id, given, predicted, probability of the predicted)."""
+        """The mistakes with the highest loss: (picture id, given, predicted, probability of the predicted)."""
         wrong = np.flatnonzero(self.after.argmax(1) != self.targets)
         losses = self.after[wrong, self.targets[wrong]]
         names, ids = self.labels.names, self.catalog.ids

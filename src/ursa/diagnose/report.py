@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from PIL import Image
 
 from ursa import sandbox
 from ursa.core import picture_file, statistics
-from ursa.core.finding import Finding
+from ursa.core.finding import Finding, Kind, by_kind, kind_of
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.core.statistics import Estimate
@@ -25,54 +24,6 @@ from ursa.errors import DataError
 
 SHOWN = 24  # findings of a kind that the page lists; the command's --json has all
 THUMBNAIL = Preparation(size=96)
-
-KINDS = {
-    "same-picture-two-classes": ("The same picture under two classes", "bad"),
-    "leak": ("The same picture in two splits", "bad"),
-    "near-copy-two-classes": ("Near copies under two classes", "bad"),
-    "near-leak": ("Near copies in two splits", "bad"),
-    "poor-split": ("Parts that say little", "warn"),
-    "test-looked-at": ("The test part was looked at before", "warn"),
-    "broken-file": ("Files that cannot be used", "warn"),
-    "missing-file": ("Files that cannot be opened", "warn"),
-    "unreadable-folder": ("Folders that cannot be read", "warn"),
-    "empty-class": ("Class folders without pictures", "warn"),
-    "not-a-picture": ("Files that are no pictures", "warn"),
-    "truncated": ("Truncated pictures", "warn"),
-    "crashes-its-decoder": ("Files that crash a decoder", "bad"),
-    "takes-too-long": ("Pictures that take too long to read", "warn"),
-    "unreadable": ("Damaged pictures", "warn"),
-    "too-large": ("Pictures too large to read", "warn"),
-    "needs-decoder": ("Pictures that need a decoder", "warn"),
-    "similar-classes": ("Classes under several names", "warn"),
-    "augmentation-harms": ("Augmentations that make labels wrong", "warn"),
-    "class-in-one-split": ("Classes that a split lacks", "warn"),
-    "small-class": ("Classes with too few pictures", "warn"),
-    "imbalance": ("Classes far smaller than others", "note"),
-    "exact-duplicate": ("Exact duplicates", "note"),
-    "near-duplicate": ("Near duplicates", "note"),
-    "animated": ("Animations and files of several pages", "note"),
-    "tiny": ("Tiny pictures", "note"),
-    "odd-shape": ("Pictures of an odd shape", "note"),
-    "huge": ("Huge pictures", "note"),
-}
-UNPICTURED = (
-    "broken-file",
-    "missing-file",
-    "unreadable-folder",
-    "empty-class",
-    "not-a-picture",
-    "truncated",
-    "crashes-its-decoder",
-    "takes-too-long",
-    "unreadable",
-    "too-large",
-    "needs-decoder",
-    "class-in-one-split",
-    "small-class",
-    "imbalance",
-    "poor-split",
-)
 
 
 def check_page(
@@ -89,23 +40,23 @@ def check_page(
             (
                 "Pictures",
                 f"{len(catalog) - broken:,}",
-                f"{broken:,} more cannot be used" if broken else "all of them readable",
+                f"{broken:,} {'file' if broken == 1 else 'files'} left out: cannot be read"
+                if broken
+                else "all readable",
             ),
             ("Classes", str(len(labels)), _balance(catalog.counts())),
-            ("A model can reach", "?", accuracy.method)
+            ("Accuracy", "?", accuracy.method)
             if math.isnan(accuracy.value)
-            else ("A model can reach", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
+            else ("Accuracy", f"{100 * accuracy.value:.1f} %", _interval(accuracy)),
         ),
         _classes(catalog.counts(), statistics.per_class(confusion, labels.names)) if len(labels) else "",
         _confusions(confusion, labels) if confusion.any() else "",
-        *(_findings(kind, [f for f in findings if f.kind == kind], catalog) for kind in _order(findings)),
+        *(_findings(kind, some, catalog) for kind, some in by_kind(findings).items()),
     ]
-    nothing = (
-        ""
-        if findings
-        else "<section><h2>Findings</h2><p>Every file is a sound picture, none is there twice.</p></section>"
-    )
-    return _page(f"{_name(catalog)}: check", [*sections, nothing])
+    nothing = "<p>Nothing was found: every file can be read, and there are no duplicates.</p>"
+    if not findings:
+        sections.append(f"<section><h2>Findings</h2>{nothing}</section>")
+    return _page(f"{_name(catalog)}: check", sections)
 
 
 def train_page(
@@ -114,14 +65,14 @@ def train_page(
     """The report of `ursa train`."""
     sections = [
         _tiles(
-            ("Probe", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
-            ("Kept model", f"{100 * judged.accuracy.value:.1f} %", _interval(judged.accuracy)),
-            ("Measured on", f"{len(judged.catalog):,}", judged.method),
+            ("Probe's accuracy", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
+            ("Kept model's accuracy", f"{100 * judged.accuracy.value:.1f} %", _interval(judged.accuracy)),
+            ("Measured on", f"{len(judged.catalog):,} pictures", judged.method.partition(";")[0]),
         ),
         f"<section><h2>Verdict</h2>{_words(verdict)}</section>",
-        *(_findings(kind, [f for f in findings if f.kind == kind], judged.catalog) for kind in _order(findings)),
-        charts.curves("Accuracy on the validation part, by epoch (0 is the probe)", epochs, ("accuracy",)),
-        charts.curves("Loss, by epoch", epochs, ("train_loss", "valid_loss")),
+        *(_findings(kind, some, judged.catalog) for kind, some in by_kind(findings).items()),
+        charts.curves("Validation accuracy by epoch (0 is the probe)", epochs, ("accuracy",)),
+        charts.curves("Loss by epoch", epochs, ("train_loss", "valid_loss")),
         _confusions(judged.confusion, judged.labels),
         _mistakes(judged),
     ]
@@ -133,8 +84,8 @@ def _page(title: str, sections: Iterable[str]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
-        f"<body><main><h1>{text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. Pictures stay where they are; "
-        "small copies of some are inside this page.</footer></main></body></html>\n"
+        f"<body><main><h1>{text(title)}</h1>{''.join(sections)}<footer>Made by Ursa. The page holds small copies of "
+        "some pictures; the files themselves were not changed.</footer></main></body></html>\n"
     )
 
 
@@ -167,44 +118,43 @@ def _classes(counts: Mapping[str, int], scores: Mapping[str, Mapping[str, object
     rows = []
     for name, count in counts.items():
         recall = scores[name]["recall"] if name in scores else None
-        share = recall["value"] if isinstance(recall, dict) and count else None
-        said = "" if share is None else f"{100 * share:.0f} %"
+        cells = _recall(recall) if isinstance(recall, dict) and recall["value"] is not None else "<td></td><td></td>"
         bar = f"<span class=bar style='width:{100 * count / most:.1f}%'></span>"
-        rows.append(f"<tr><th>{text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td><td>{said}</td></tr>")
-    head = "<tr><th>class</th><th></th><th>pictures</th><th>recognised</th></tr>"
+        rows.append(f"<tr><th>{text(name)}</th><td class=wide>{bar}</td><td>{count:,}</td>{cells}</tr>")
+    head = "<tr><th>class</th><th></th><th>pictures</th><th>recall</th><th>95 % interval</th></tr>"
     return f"<section><h2>Classes</h2><table class=classes>{head}{''.join(rows)}</table></section>"
 
 
+def _recall(recall: Mapping[str, float]) -> str:
+    low, value, high = (f"{100 * recall[key]:.0f}" for key in ("low", "value", "high"))
+    return f"<td>{value} %</td><td class=soft>{low} to {high}</td>"
+
+
 def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
-    """The matrix for up to 20 classes, and the pairs most often mistaken for each other."""
+    """The matrix for up to 20 classes, and the pairs of classes that are confused most."""
     worst = statistics.most_confused(counts, labels.names, 5)
-    items = "".join(f"<li><b>{text(a)}</b> taken for <b>{text(b)}</b>: {n}</li>" for a, b, n in worst)
-    said = f"<ul>{items}</ul>" if worst else "<p>No picture was taken for another class.</p>"
+    items = "".join(f"<li><b>{text(a)}</b> predicted as <b>{text(b)}</b>: {n}</li>" for a, b, n in worst)
+    pairs = f"<ul>{items}</ul>" if worst else "<p>No picture was predicted as another class.</p>"
     matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""
-    return f"<section><h2>What is taken for what</h2>{said}{matrix}</section>"
+    return f"<section><h2>Confusion matrix</h2>{pairs}{matrix}</section>"
 
 
-def _order(findings: Sequence[Finding]) -> list[str]:
-    kinds = {finding.kind for finding in findings}
-    return [kind for kind in KINDS if kind in kinds] + sorted(kinds - set(KINDS))
-
-
-def _findings(kind: str, findings: Sequence[Finding], catalog: Catalog) -> str:
-    title, tone = KINDS.get(kind, (kind.replace("-", " ").capitalize(), "note"))
-    shown = "".join(_finding(finding, catalog) for finding in findings[:SHOWN])
+def _findings(name: str, findings: Sequence[Finding], catalog: Catalog) -> str:
+    kind = kind_of(name)
+    shown = "".join(_finding(finding, kind, catalog) for finding in findings[:SHOWN])
     more = f"<p>... and {len(findings) - SHOWN:,} more: see --json.</p>" if len(findings) > SHOWN else ""
+    head = f"<i class={kind.tone}></i>{text(kind.title)} <small>{len(findings):,}</small>"
+    return f"<section><h2>{head}</h2>{shown}{more}</section>"
+
+
+def _finding(finding: Finding, kind: Kind, catalog: Catalog) -> str:
+    some = finding.where[:4] if kind.about != "data" else ()
+    thumbs = "".join(_thumbnail(catalog, id) for id in some) if kind.about == "pictures" else ""
+    more = f"<br>and {len(finding.where) - len(some):,} more" if some and len(finding.where) > len(some) else ""
+    where = f"<p class=where>{'<br>'.join(f'<code>{text(id)}</code>' for id in some)}{more}</p>" if some else ""
     return (
-        f"<section><h2><i class={tone}></i>{text(title)} <small>{len(findings):,}</small></h2>{shown}{more}</section>"
+        f"<article>{f'<div class=thumbs>{thumbs}</div>' if thumbs else ''}<div>{_words(finding)}{where}</div></article>"
     )
-
-
-def _finding(finding: Finding, catalog: Catalog) -> str:
-    pictured = finding.kind not in UNPICTURED
-    thumbs = "".join(_thumbnail(catalog.file(id), id) for id in finding.where[:4]) if pictured else ""
-    where = "<br>".join(f"<code>{text(id)}</code>" for id in finding.where[:4])
-    more = f"<br>and {len(finding.where) - 4} more" if len(finding.where) > 4 else ""
-    words = f"{_words(finding)}<p class=where>{where}{more}</p>"
-    return f"<article>{f'<div class=thumbs>{thumbs}</div>' if thumbs else ''}<div>{words}</div></article>"
 
 
 def _words(finding: Finding) -> str:
@@ -216,19 +166,19 @@ def _mistakes(judged: Judged) -> str:
     if not rows:
         return ""
     cards = "".join(
-        f"<figure>{_thumbnail(judged.catalog.file(id), id)}<figcaption>{text(given)}, taken for <b>{text(said)}</b> "
-        f"({100 * sure:.0f} %)<br><code>{text(id)}</code></figcaption></figure>"
-        for id, given, said, sure in rows
+        f"<figure>{_thumbnail(judged.catalog, id)}<figcaption>{text(label)}, predicted as "
+        f"<b>{text(predicted)}</b> ({100 * sure:.0f} %)<br><code>{text(id)}</code></figcaption></figure>"
+        for id, label, predicted, sure in rows
     )
-    return f"<section><h2>Worst mistakes first</h2><div class=gallery>{cards}</div></section>"
+    return f"<section><h2>Top losses</h2><div class=gallery>{cards}</div></section>"
 
 
-def _thumbnail(path: Path, name: str) -> str:
+def _thumbnail(catalog: Catalog, id: str) -> str:
     try:
-        pixels = sandbox.view(picture_file.read(path), THUMBNAIL)
+        pixels = sandbox.view(picture_file.read(catalog.file(id)), THUMBNAIL)
     except DataError:
-        return "<span class=gone>not readable any more</span>"
+        return "<span class=gone>no longer readable</span>"
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img width=96 height=96 alt="{text(name)}" src="data:image/jpeg;base64,{data}">'
+    return f'<img width=96 height=96 alt="{text(id)}" src="data:image/jpeg;base64,{data}">'

@@ -1,1 +1,1 @@
-"""A trained network -> a bundle or an ONNX file, refused unless it predicts what the network predicts (`parity`)."""
+"""A trained network -> a bundle or an ONNX file, refused unless both predict the same (`parity`)."""

@@ -13,11 +13,12 @@ def card(document: Mapping[str, Any]) -> str:
     accuracy = document["metrics"]["accuracy"]
     training = document["training"]
     classes = "\n".join(f"| {plain(name)} | {count} |" for name, count in training["pictures"].items())
+    size, parity = document["preparation"]["size"], document["parity"]
     low, value, high = (f"{100 * accuracy[key]:.1f}" for key in ("low", "value", "high"))
     return f"""# A classifier of {len(document["classes"])} classes
 
-It says which of these classes a picture shows: {", ".join(map(plain, document["classes"]))}.
-It knows nothing else: a picture of something else gets one of these names too.
+It predicts which of these classes a picture shows: {", ".join(map(plain, document["classes"]))}.
+It knows no others: a picture of anything else is given one of these labels, too.
 
 **Accuracy {value} %** (95 % interval {low} to {high} %): {plain(accuracy["method"])}.
 
@@ -25,9 +26,9 @@ It knows nothing else: a picture of something else gets one of these names too.
 |---|---|
 {classes}
 
-- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are seen at {document["preparation"]["size"]} x \
-{document["preparation"]["size"]} pixels.
-- Exported model and learner agree within {document["parity"]["difference"]:.1g} on {_compared(document["parity"])}.
+- Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {size} x {size} pixels.
+- The exported and the trained model agree within {parity["difference"]:.1g} in every probability, for \
+{_compared(parity)}.
 - Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
 
 The accuracy holds for pictures like the ones it was measured on. Measure again on pictures from where you use it:

@@ -1,4 +1,4 @@
-"""Networks: from scratch or by name, composed, looked at, cut into groups, saved and loaded.
+"""Networks: from scratch or by name, composed, summarized, drawn, cut into groups, saved and loaded.
 
 >>> from ursa import models
 >>> net = models.mlp(784, 10, hidden=(256,), dropout=0.2)
@@ -9,6 +9,8 @@ A network is a plain `torch.nn.Module`; everything here works on yours as on the
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from ursa import renamed
 
 if TYPE_CHECKING:
     from ursa.models.by_name import create as create
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from ursa.models.groups import unfreeze as unfreeze
     from ursa.models.heads import pooled_head as pooled_head
     from ursa.models.init import initialize as initialize
-    from ursa.models.layer_graph.drawing import graph as graph
+    from ursa.models.layer_graph.mermaid import Graph as Graph
+    from ursa.models.layer_graph.mermaid import graph as graph
     from ursa.models.model_summary import Summary as Summary
     from ursa.models.model_summary import summary as summary
     from ursa.models.saving import describe as describe
@@ -34,21 +37,22 @@ if TYPE_CHECKING:
     from ursa.models.saving import save as save
     from ursa.models.shape_errors import explain as explain
 
-_HOME = {
+_HOME = {  # name: module, which is never called like a name here: importing it would take the name's place
+    "Graph": "layer_graph.mermaid",
     "Residual": "compose",
     "Summary": "model_summary",
+    "create": "by_name",
     "describe": "saving",
     "explain": "shape_errors",
     "freeze": "groups",
     "freeze_to": "groups",
-    "graph": "layer_graph.drawing",
+    "graph": "layer_graph.mermaid",
     "initialize": "init",
     "layer_groups": "groups",
     "linear": "dense",
     "load": "saving",
     "mlp": "dense",
     "multi_output": "compose",
-    "create": "by_name",
     "parameter_groups": "groups",
     "perceptron": "dense",
     "pooled_head": "heads",
@@ -64,5 +68,9 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'ursa.models' has no attribute {name!r}")
+        raise renamed.gone(name, __name__)
     return getattr(importlib.import_module(f"ursa.models.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

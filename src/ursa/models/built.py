@@ -36,7 +36,7 @@ def remembered(network: Network, builder: str, **arguments: Any) -> Network:
 
 
 def built_of(network: nn.Module) -> Built | None:
-    """What `network.built` says, or None."""
+    """`network.built`, or None."""
     built = getattr(network, "built", None)
     return built if isinstance(built, Built) else None
 
@@ -73,7 +73,7 @@ def switch(name: str, value: object) -> bool:
 def network(name: str, value: object) -> nn.Module:
     """A torch network."""
     if not isinstance(value, nn.Module):
-        raise TrainingError(f"{name} has to be a network (torch.nn.Module)", found=type(value).__name__)
+        raise TrainingError(f"{name} has to be a network, a torch.nn.Module", found=type(value).__name__)
     return value
 
 

@@ -12,7 +12,7 @@ from ursa.models.built import count, remembered
 def create(name: str, classes: int, *, channels: int = 3, seed: int = 0) -> nn.Module:
     """`create("resnet18", 10)`: a timm network; `create("torchvision:resnet18", 10)`: torchvision's. Fetches nothing.
 
-    For pretrained weights use a backbone. channels: of the pictures; other than 3 only with timm. The seed says which
+    For pretrained weights use a backbone. channels: of the pictures; other than 3 only with timm. The seed decides the
     initial weights; torch's random stream is left alone. Raises TrainingError for a name that neither of them knows.
     """
     classes, channels, seed = count("classes", classes), count("channels", channels), count("seed", seed, least=0)

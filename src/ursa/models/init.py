@@ -102,5 +102,5 @@ def _fans(layer: Any) -> tuple[int, int]:
 
 
 def _set(parameter: Tensor, values: Tensor) -> None:
-    if parameter.device.type != "meta":  # a network that is only laid out has no numbers
+    if parameter.device.type != "meta":  # a network on the meta device has no numbers
         parameter.copy_(values)

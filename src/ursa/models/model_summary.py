@@ -29,9 +29,9 @@ class Row:
     calls: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
-    """What a network is made of and what a forward pass costs. Printed, it is a table; in a notebook too."""
+    """What a network is made of and what a forward pass costs. Printed, at a prompt and in a notebook it is a table."""
 
     kind: str
     inputs: tuple[Shape, ...]
@@ -71,6 +71,8 @@ class Summary:
         table = [_line(line, widths) for line in lines]
         rule = "-" * max(map(len, table))
         return "\n".join([self._title(), rule, table[0], rule, *table[1:], rule, self._total()])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         def row(cells: Sequence[str], tag: str) -> str:

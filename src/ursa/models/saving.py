@@ -49,7 +49,7 @@ BUILDERS: Builders = {
 
 @dataclass(frozen=True)
 class Saved:
-    """What a file says of its network; nothing is built for that."""
+    """What a file holds of its network; nothing is built to read it."""
 
     recipe: Mapping[str, Any] | None  # builder and arguments, where Ursa can build the network
     kind: str  # module and class that it was, as "my_package.nets:MyNet"
@@ -74,7 +74,7 @@ def save(model: nn.Module, path: str | Path, *, builders: Builders = BUILDERS, *
         text = json.dumps({"format": FORMAT, "recipe": recipe, "class": kind, "extra": extra})
     except (TypeError, ValueError) as problem:
         raise TrainingError(
-            "what is saved beside a network has to be known to JSON",
+            "what is saved beside a network has to be JSON",
             found=str(problem),
             fix="use texts, numbers, lists",
         ) from problem
@@ -98,7 +98,7 @@ def load(
     if model is None:
         if saved.recipe is None:
             raise TrainingError(
-                f"{path} holds a network of somebody's own: its weights, not its code",
+                f"{path} holds a custom network: its weights, not its code",
                 found=f"it was a {saved.kind}",
                 fix="give the network, load(path, model=...), or its class, load(path, allow='package.module:Class')",
             )
@@ -110,7 +110,7 @@ def load(
 
 
 def describe(path: str | Path) -> Saved:
-    """What a file says of its network, without its weights. Raises TrainingError as `load` does."""
+    """What a file holds of its network, without its weights. Raises TrainingError as `load` does."""
     return _read(Path(path), weights=False)[0]
 
 
@@ -140,16 +140,16 @@ def _document(path: Path, text: str, shapes: Mapping[str, tuple[int, ...]]) -> S
     try:
         document = json.loads(text) if len(text) <= LARGEST else None
     except (ValueError, RecursionError) as problem:
-        raise _damaged(path, "what describes the network is no JSON") from problem
+        raise _damaged(path, "the description of the network is not JSON") from problem
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
-        raise _damaged(path, "what describes the network is no document of Ursa's")
+        raise _damaged(path, "the description of the network is not one of Ursa's")
     if document["format"] > FORMAT:
         raise TrainingError(
             f"{path} was written by a newer Ursa", found=f"format {document['format']}", fix="update Ursa"
         )
     recipe, extra, kind = document.get("recipe"), document.get("extra", {}), document.get("class", "?")
     if not isinstance(recipe, dict | None) or not isinstance(extra, dict) or not isinstance(kind, str):
-        raise _damaged(path, "what describes the network is no document of Ursa's")
+        raise _damaged(path, "the description of the network is not one of Ursa's")
     return Saved(recipe, kind, extra, shapes)
 
 
@@ -226,13 +226,13 @@ def _imported(place: str) -> nn.Module:
             fix="name it as package.module:Class; where it needs arguments, make it and give load(path, model=...)",
         ) from problem
     if not isinstance(made, nn.Module):
-        raise TrainingError(f"{place!r} is no network", found=type(made).__name__, fix="name a torch.nn.Module")
+        raise TrainingError(f"{place!r} is not a network", found=type(made).__name__, fix="name a torch.nn.Module")
     return made
 
 
 def _held(key: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
-        raise TrainingError(f"{key} is no tensor, so it cannot be saved", found=type(value).__name__)
+        raise TrainingError(f"{key} is not a tensor, so it cannot be saved", found=type(value).__name__)
     return plain(value)
 
 
@@ -249,4 +249,6 @@ def _first(names: list[str]) -> str:
 
 
 def _damaged(path: Path, found: str) -> TrainingError:
-    return TrainingError(f"{path} is damaged, or no network that Ursa saved", found=found, fix="save or copy it again")
+    return TrainingError(
+        f"{path} is damaged, or not a network that Ursa saved", found=found, fix="save or copy it again"
+    )

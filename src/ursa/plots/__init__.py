@@ -10,6 +10,8 @@ servers, and none stays open. matplotlib is imported when the first figure is ma
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ursa import renamed
+
 if TYPE_CHECKING:
     from ursa.plots.batch_grid import patch as patch
     from ursa.plots.batch_grid import show as show
@@ -44,5 +46,9 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'ursa.plots' has no attribute {name!r}")
+        raise renamed.gone(name, __name__)
     return getattr(importlib.import_module(f"ursa.plots.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,4 +1,4 @@
-"""Schedules and histories of training -> figures of how rate, losses and metrics went. Reads numbers, never trains."""
+"""Schedules and histories of training -> figures of learning rate, losses and metrics. Reads numbers, never trains."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ class History(Protocol):
 
 
 def schedule(schedule: Callable[[float], float] | Mapping[str, Callable[[float], float]], steps: int = 200) -> Figure:
-    """A schedule, or several by name, over the run: the factor on the peak rate (or a momentum) at each step."""
+    """A schedule, or several by name, over the run: the factor on max_lr (or a momentum) at each step."""
     several = schedule if isinstance(schedule, Mapping) else {"": schedule}
     if not several or steps < 2:
         raise DataError("there is no schedule to draw", found=f"{len(several)} schedules, {steps} steps")
@@ -67,7 +67,7 @@ def schedule(schedule: Callable[[float], float] | Mapping[str, Callable[[float],
     axes.set(xlim=(0, 100))
     if len(several) > 1:
         _legend(axes)
-    _across(axes, "run done, %")
+    _across(axes, "progress of the run, %")
     return figure
 
 
@@ -218,7 +218,7 @@ def _across(axes: Axes, name: str) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """What the colours say, in a line above the panel."""
+    """The legend, in a line above the panel."""
     labels = axes.get_legend_handles_labels()[1]
     axes.legend(
         loc="lower right",

@@ -63,6 +63,10 @@ class Figure(matplotlib.figure.Figure):
         super().__init__(figsize=(width, height), dpi=DPI, facecolor=PAPER)
         FigureCanvasAgg(self)
 
+    def __repr__(self) -> str:
+        wide, high = self.get_size_inches()
+        return f"<Figure of {wide:.3g} x {high:.3g} inches: .save('figure.png') writes it, a notebook shows it>"
+
     def png(self) -> bytes:
         """The figure as a PNG file."""
         return self._as("png")

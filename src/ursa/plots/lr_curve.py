@@ -1,4 +1,4 @@
-"""A learning-rate range test -> its figure: the loss at each rate, where to train, and where it diverges."""
+"""A learning-rate range test -> its figure: the loss at each learning rate, where to train, and where it diverges."""
 
 import math
 from collections.abc import Sequence
@@ -101,7 +101,11 @@ def lr_find(found: RangeTest) -> Figure:
 def _said(found: RangeTest) -> list[str]:
     repeats = len(found.smoothed)
     spread = f"{found.low:.2g} to {found.high:.2g}; thin: {repeats} repeats, thick: their median"
-    return [spread, f"dots: held-out loss of {len(found.trials)} short runs up to a rate"] if found.trials else [spread]
+    return (
+        [spread, f"dots: held-out loss after {len(found.trials)} short runs with that max_lr"]
+        if found.trials
+        else [spread]
+    )
 
 
 def _limits(found: RangeTest) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Catalog -> figures of all of it: how many pictures a class has, how large they are, how they look on average."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -61,9 +61,16 @@ def class_counts(catalog: Catalog, *, progress: Progress = silent) -> Figure:
     top = MARGIN + 0.32 + key
     figure = Figure(WIDTH, top + step * len(names) + (0.28 if hidden else 0) + MARGIN)
     classes = len(table.keys() - {NO_LABEL, NO_CLASS})
-    write(figure, MARGIN, MARGIN - 0.02, f"{len(catalog):,} pictures, {classes:,} classes", size=11, weight="bold")
+    write(
+        figure,
+        MARGIN,
+        MARGIN - 0.02,
+        f"{len(catalog.readable()):,} pictures, {classes:,} classes",
+        size=11,
+        weight="bold",
+    )
     if key:
-        called = {"": "split not given" if len(parts) > 1 else "can be used"}
+        called = {"": "no split given" if len(parts) > 1 else "readable"}
         totals = {kind: sum(row.get(kind, 0) for row in table.values()) for kind in kinds}
         _key(figure, MARGIN + 0.3, [(f"{called.get(kind, kind)} ({totals[kind]:,})", colors[kind]) for kind in kinds])
     room = WIDTH - 2 * MARGIN - label - 0.1 - number
@@ -84,7 +91,7 @@ def class_counts(catalog: Catalog, *, progress: Progress = silent) -> Figure:
         axes.text(-0.1 * inches, row + 0.5, fit(name, label, text), ha="right", **style)
         axes.text(left + 0.06 * inches, row + 0.5, _total(table[name]), **lettering(text, MUTED, va="center_baseline"))
     if hidden:
-        left_out = [sum(table[name].values()) for name in hidden]
+        left_out = [readable(table[name]) for name in hidden]
         said = f"and {len(hidden):,} more with {_range(min(left_out), max(left_out))} pictures each"
         write(figure, MARGIN, top + step * len(names) + 0.08, said, size=text, color=MUTED)
     return figure
@@ -213,8 +220,13 @@ def _is_empty() -> DataError:
     return DataError("there are no pictures to show", found="an empty catalog", fix="name a folder with pictures in it")
 
 
+def readable(row: Mapping[str, int]) -> int:
+    """Of a class in `counted`, the pictures that can be read."""
+    return sum(count for kind, count in row.items() if kind != UNUSABLE)
+
+
 def _total(row: dict[str, int]) -> str:
-    return f"{sum(row.values()):,}"
+    return f"{readable(row):,}"
 
 
 def _range(low: int, high: int) -> str:

@@ -200,7 +200,8 @@ def _learned_from(catalog: Catalog, tiles: list[Tile], preparation: Preparation,
 def _classes(catalog: Catalog, files: frozenset[Path]) -> Shown:
     from ursa.plots import overview
 
-    facts = {"pictures": len(catalog), "classes": overview.counted(catalog)}
+    sound = len(catalog.readable())
+    facts = {"pictures": sound, "unreadable": len(catalog) - sound, "classes": overview.counted(catalog)}
     return Shown("classes", facts, (), lambda: overview.class_counts(catalog), files)
 
 

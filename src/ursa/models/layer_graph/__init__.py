@@ -1,1 +1,1 @@
-"""A network and an input -> which layer leads to which (`flow`), laid out (`layout`) and drawn (`drawing`)."""
+"""A network and an input -> which layer's output goes where (`flow`), written as Mermaid (`mermaid`)."""

@@ -294,8 +294,8 @@ def test_contrast_is_that_of_wcag():
 def test_bars_are_as_long_as_the_counts(bears):
     figure = plots.class_counts(bears)
     assert bars(figure) == [("", 9), ("", 5), ("cannot be read", 1), ("", 3)]
-    assert words(figure)[-6:] == ["black", "9", "brown", "6", "white", "3"]
-    assert "18 pictures, 3 classes" in words(figure)
+    assert words(figure)[-6:] == ["black", "9", "brown", "5", "white", "3"]  # one more of brown cannot be read
+    assert "17 pictures, 3 classes" in words(figure)
     assert "cannot be read (1)" in words(figure)
 
 
@@ -451,7 +451,7 @@ def test_importing_plots_imports_no_matplotlib():
 def test_the_shared_bears_can_be_looked_at(shared):
     bears = from_folder(shared / "data/bears_messy")
     assert len(drawn(plots.show_batch(bears))) == 12
-    assert "181 pictures, 3 classes" in words(plots.class_counts(bears))
+    assert "180 pictures, 3 classes" in words(plots.class_counts(bears))
 
 
 def test_pictures_without_labels_can_be_looked_at(tmp_path, photo, encode):
