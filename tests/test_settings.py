@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ursa
 from ursa.errors import TrainingError
 from ursa.recipe import PLACES, Recipe, recipe_from, settings_table
 from ursa.workflow.check import check
 from ursa.workflow.show import show
 from ursa.workflow.train import train
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+nn = torch.nn
 workflow = importlib.import_module("ursa.workflow.train")
 
 COUNTS = {"dark": 18, "light": 10}
@@ -125,23 +127,71 @@ def alone(folder, place, recipe):
     return trained(folder, place, {**recipe, "epochs": 0})
 
 
+def learned(learner, run, *more):
+    """The history of a learner, and the sizes of its forward passes."""
+    sizes = set()
+
+    def count(module, inputs):
+        if module.training:
+            sizes.add(len(inputs[0]))
+
+    learner.model.register_forward_pre_hook(count)
+    run(learner)
+    return plain([learner.history.steps, learner.history.epochs]), sorted(sizes), more
+
+
+def on_backbone(folder, place, recipe):
+    learner = ursa.Learner(folder, "pixels", workspace=place, recipe=recipe, progress=False)
+    return learned(learner, lambda one: one.fine_tune(3), sorted(path.name for path in (place / "probes").glob("*")))
+
+
+def on_own_network(folder, place, recipe):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        body = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU()]
+        network = nn.Sequential(*body, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 2))
+    learner = ursa.Learner(folder, network, size=48, workspace=place, recipe=recipe, progress=False)
+    return learned(learner, lambda one: one.fine_tune(6, 3e-2, frozen_epochs=0))
+
+
+def on_arrays(folder, place, recipe):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(60, 4)).astype(np.float32)
+    y = (x[:, 0] + draw.normal(size=60) > 0.7).astype(np.int64)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    learner = ursa.Learner((x, y), network, recipe=recipe, progress=False)
+
+    return learned(learner, lambda one: one.fine_tune(6, 3e-2, frozen_epochs=0))
+
+
 PATHS = {
     "check": (checked, {}),
     "train": (trained, BASE),
     "train without epochs": (alone, {}),
     "show": (as_shown, {"hflip": 0.5}),
+    "learner, backbone": (on_backbone, {"batch_size": 8, "head_lr": 1e-2}),
+    "learner, own network": (on_own_network, {"batch_size": 8}),
+    "learner, arrays": (on_arrays, {"batch_size": 8}),
 }
 REFUSED = {  # a few that have to be, so that a path which refuses everything would not pass
     "check": {"optim.epochs", "augment.rotate", "split.valid"},
     "train": {"optim.layer_decay", "augment.progressive_resizing"},  # "pixels": one group of layers, 64 px
     "train without epochs": {"optim.head_lr", "augment.rotate", "optim.class_weights"},
     "show": {"optim.epochs", "split.test", "augment.tta", "probe.folds"},
+    "learner, backbone": {"optim.epochs", "optim.layer_decay", "augment.progressive_resizing"},
+    "learner, own network": {"optim.epochs", "optim.head_lr", "probe.folds"},
+    "learner, arrays": {"optim.epochs", "optim.head_lr", "probe.folds", "augment.rotate", "split.test"},
 }
 READ = {  # and a few that have to be read
     "check": {"seed", "probe.folds"},
     "train": set(PLACES) - REFUSED["train"],
     "train without epochs": {"seed", "split.valid", "probe.folds", "augment.tta"},
     "show": {"seed", "augment.rotate", "augment.mixup", "augment.min_scale"},
+    "learner, backbone": {"seed", "optim.head_lr", "augment.rotate", "split.valid"},
+    "learner, own network": {"seed", "augment.rotate", "optim.weight_decay", "split.valid"},
+    "learner, arrays": {"seed", "optim.batch_size", "optim.ema_decay", "optim.class_weights", "split.valid"},
 }
 
 

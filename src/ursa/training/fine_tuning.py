@@ -14,7 +14,7 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
 from ursa.core.progress import Progress, silent
 from ursa.models.groups import parameter_groups
-from ursa.recipe import OptimSettings
+from ursa.recipe import OptimSettings, Recipe
 from ursa.training.batches.picture_batches import PictureBatches
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.classifier import Classifier
@@ -22,6 +22,7 @@ from ursa.training.evaluation import balanced, predict_views
 from ursa.training.fit import INTERRUPTED, Interrupted, Monitor, Observer, fit
 from ursa.training.history import History
 from ursa.training.loop import State
+from ursa.training.network_limits import refuse_for_network
 from ursa.training.optim.data_parallel import gradients
 from ursa.training.optim.deadline import Deadline
 from ursa.training.optim.ema import EMA
@@ -72,8 +73,10 @@ def fine_tune(
     batches that read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see
     `fit`; settings: what identifies the run, where not given `optim` and the seed. before: [N, K], what the model as it
     comes predicts for the validation pictures, where that is known without running them: the probe's answers lie in the
-    store of embeddings. Raises Interrupted where Ctrl-C ended it and checkpoints are kept.
+    store of embeddings. Raises TrainingError for settings that have no meaning for this network, Interrupted where
+    Ctrl-C ended it and checkpoints are kept.
     """
+    refuse_for_network(Recipe(optim=optim, augment=batches.augment), model, batches.small.size)
     start = predict(model, valid) if before is None else before
     model.eval()
     kept_answers: dict[tuple[float, float], F32] = {}  # of the best epoch so far, by what they score

@@ -236,7 +236,6 @@ def _fine_tuned(
             cache=of_learn,
             classes=classes,
         )
-        unread_settings.refuse_for_network(recipe, model, batches.small.size)
         return fine_tune(
             model,
             batches,

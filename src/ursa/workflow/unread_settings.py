@@ -1,12 +1,7 @@
 """Settings that a run would not read are refused, with the place where they would mean something."""
 
-from typing import TYPE_CHECKING
-
 from ursa.data.catalog import Catalog
 from ursa.recipe import PLACES, Recipe
-
-if TYPE_CHECKING:
-    from torch import nn
 
 SPLITS = {"valid": "valid", "test": "test", "train-dev": "train_dev"}  # part -> setting
 
@@ -35,30 +30,3 @@ def refuse_given_splits(recipe: Recipe, catalog: Catalog) -> None:
         if (catalog.rows["split"] == part).any():
             why, fix = f"where the data have a {part} part of their own", "leave it out, or take that part away"
             recipe.refuse([f"split.{name}"], why, fix)
-
-
-def refuse_for_network(recipe: Recipe, model: "nn.Module", small: int) -> None:
-    """Learning rates of layers that the network has not, and pictures smaller than it takes. small: pixels."""
-    from ursa.models.groups import parameter_groups
-
-    body = [group for group in parameter_groups(model)[:-1] if group]
-    if not body:
-        below = ["optim.body_lr", "optim.layer_decay", "optim.gradual_unfreezing"]
-        recipe.refuse(below, "where the backbone has nothing to learn", "another backbone")
-    if len(body) < 2:
-        why = "where the backbone has one group of layers"
-        recipe.refuse(["optim.layer_decay"], why, "body_lr, or another backbone")
-    if recipe.augment.progressive_resizing and not _takes(model, small):
-        why = f"where the backbone takes no pictures of {small} px"
-        recipe.refuse(["augment.progressive_resizing"], why, "progressive_resizing=0, or another backbone")
-
-
-def _takes(model: "nn.Module", size: int) -> bool:
-    import torch
-
-    try:
-        with torch.inference_mode():
-            model(torch.zeros(1, size, size, 3, dtype=torch.uint8, device=next(model.parameters()).device))
-    except (RuntimeError, AssertionError, ValueError):  # how networks refuse a size that they were not made for
-        return False
-    return True
