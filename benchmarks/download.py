@@ -15,7 +15,7 @@ from common import interleaved, median, ratio, report
 from PIL import Image
 
 import ursa
-from ursa.data.download.fetch import Limits
+from ursa.data.download.fetch import DownloadLimits
 
 DELAY = 0.02  # seconds
 COUNT = 320
@@ -31,12 +31,12 @@ def main() -> None:
     server.start()
     port = told.recv()
     rows = []
-    for hosts, pause in ((1, 0.0), (8, 0.0), (8, Limits().pause)):
+    for hosts, pause in ((1, 0.0), (8, 0.0), (8, DownloadLimits().pause)):
         urls = [f"http://127.0.0.{1 + n % hosts}:{port}/{n}" for n in range(COUNT)]
 
         def seconds(workers: int, urls: list[str] = urls, pause: float = pause) -> float:
             to = Path(tempfile.mkdtemp())
-            limits = Limits(pause=pause)
+            limits = DownloadLimits(pause=pause)
             result = ursa.download({"a": urls}, to, workers=workers, limits=limits, allow_private=True)
             assert result.fetched == COUNT, result.failures[:3]
             shutil.rmtree(to)

@@ -83,14 +83,14 @@ def run(data: bytes) -> None:
 
     from ursa.core.bundles import bundle
     from ursa.serve.app import app
-    from ursa.serve.limits import Limits
+    from ursa.serve.limits import ServerLimits
     from ursa.serve.predictor import Predictor
 
     file = Path("fuzzed.ursa")
     file.write_bytes(data)
     predictor = Predictor(bundle.read(file))
     predictor(np.zeros((20, 30, 3), np.uint8))
-    checked(asked(app(predictor, limits=Limits(cores=1)), "GET", "/health"))
+    checked(asked(app(predictor, limits=ServerLimits(cores=1)), "GET", "/health"))
 
 
 def checked(answer: Answer) -> None:

@@ -69,12 +69,12 @@ def _picture(rng: Random) -> bytes:
 @cache
 def _application() -> "Starlette":
     from ursa.serve.app import app
-    from ursa.serve.limits import Limits
+    from ursa.serve.limits import ServerLimits
     from ursa.serve.predictor import Predictor
 
     file = Path("tiny.ursa")
     file.write_bytes(tiny.bundle())
-    return app(Predictor(file), limits=Limits(cores=1, max_bytes=1 << 20))
+    return app(Predictor(file), limits=ServerLimits(cores=1, max_bytes=1 << 20))
 
 
 def run(data: bytes) -> None:

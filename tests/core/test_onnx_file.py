@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ursa.core.bundles.onnx_file import BYTES_OF, graph
 from ursa.core.bundles.onnx_rules import OPERATORS, require_plain
-from ursa.core.bundles.protobuf import Budget, Field, WireError, message
+from ursa.core.bundles.protobuf import Field, FieldBudget, WireError, message
 from ursa.errors import BundleError
 
 spec = importlib.util.spec_from_file_location("hostile_bundles", Path(__file__).parents[1] / "hostile_bundles.py")
@@ -114,25 +114,25 @@ SCHEMA = {1: Field("n", "int"), 2: Field("many", "int", True), 3: Field("f", "fl
 )
 def test_what_no_plain_writer_writes_is_refused(data, reason):
     with pytest.raises(WireError, match=reason):
-        message(memoryview(data), SCHEMA, Budget())
+        message(memoryview(data), SCHEMA, FieldBudget())
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(data):
     with contextlib.suppress(WireError):
-        message(memoryview(data), SCHEMA, Budget())
+        message(memoryview(data), SCHEMA, FieldBudget())
 
 
 def test_numbers_are_signed_and_packed_or_not():
-    found = message(memoryview(b"\x08" + b"\xff" * 9 + b"\x01\x10\x05\x12\x03\x01\x80\x01"), SCHEMA, Budget())
+    found = message(memoryview(b"\x08" + b"\xff" * 9 + b"\x01\x10\x05\x12\x03\x01\x80\x01"), SCHEMA, FieldBudget())
     assert found == {"n": -1, "many": [5, 1, 128]}
 
 
 def test_a_small_file_has_no_long_reading():
     with pytest.raises(WireError, match="more fields"):
-        message(memoryview(b"\x10\x01" * 100), SCHEMA, Budget(99))
+        message(memoryview(b"\x10\x01" * 100), SCHEMA, FieldBudget(99))
     with pytest.raises(WireError, match="more fields"):
-        message(memoryview(b"\x12\x7f" + b"\x01" * 127), SCHEMA, Budget(99))
+        message(memoryview(b"\x12\x7f" + b"\x01" * 127), SCHEMA, FieldBudget(99))
 
 
 @pytest.mark.parametrize(

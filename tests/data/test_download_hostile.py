@@ -21,11 +21,13 @@ from PIL import Image
 import ursa
 from ursa.data.download import addresses, downloader
 from ursa.data.download.addresses import Network
-from ursa.data.download.fetch import Limits, Refusal
+from ursa.data.download.fetch import DownloadLimits, Refusal
 from ursa.data.download.lists import Address, address, read_lists
 from ursa.errors import DataError
 
-QUICK = Limits(connect=2, read=0.5, total=1.5, max_bytes=100_000, backoff=0.01, pause=0, retries=0, host_failures=9999)
+QUICK = DownloadLimits(
+    connect=2, read=0.5, total=1.5, max_bytes=100_000, backoff=0.01, pause=0, retries=0, host_failures=9999
+)
 
 
 def picture(number: int = 0, format: str = "PNG", side: int = 16) -> bytes:
@@ -94,7 +96,7 @@ async def to_this_machine(_ip: str, port: int, timeout: float | None):
 LOCAL = Network(here, to_this_machine)
 
 
-def run(raw: Raw, to: Path, *, limits: Limits = QUICK, **options):
+def run(raw: Raw, to: Path, *, limits: DownloadLimits = QUICK, **options):
     """All of a server's answers, fetched in one run."""
     urls = [raw.url(number) for number in range(len(raw.answers))]
     result = ursa.download({"a": urls}, to, limits=limits, allow_private=True, network=LOCAL, **options)
@@ -254,7 +256,7 @@ def test_packed_many_times_over_it_is_unpacked_in_bounded_pieces(tmp_path):
     once = b"".join(parts)
     body = gzip.compress(once, 9)
     with Raw([answer(body, b"Content-Encoding: gzip, gzip")]) as raw:
-        result = run(raw, tmp_path, limits=Limits(max_bytes=100_000, retries=0))
+        result = run(raw, tmp_path, limits=DownloadLimits(max_bytes=100_000, retries=0))
     assert len(body) < 20_000
     assert reasons(result) == ["too large: more than 100,000 bytes"]
 
@@ -285,7 +287,7 @@ def test_a_remembered_reason_is_escaped_too(tmp_path):
 def test_a_tarpit_is_left_alone_and_the_others_are_fetched(tmp_path):
     with Raw([None] * 60) as pit, Raw([answer(picture(n)) for n in range(12)]) as good:
         urls = [pit.url(n, "127.0.0.66") for n in range(60)] + [good.url(n) for n in range(12)]
-        limits = Limits(read=0.2, total=1, retries=1, backoff=0.01, pause=0, host_failures=6)
+        limits = DownloadLimits(read=0.2, total=1, retries=1, backoff=0.01, pause=0, host_failures=6)
         options = {"limits": limits, "allow_private": True, "network": LOCAL}
         result = ursa.download({"a": urls}, tmp_path, **options)
         assert result.fetched == 12 and len(result.failures) == 60
@@ -307,7 +309,7 @@ def test_a_host_that_nobody_is_at_is_left_alone_too(tmp_path):
         return await addresses.dial(ip, port, timeout)
 
     urls = [f"http://127.0.0.1:{port}/{n}" for n in range(50)]
-    limits = Limits(retries=3, backoff=0.01, pause=0)
+    limits = DownloadLimits(retries=3, backoff=0.01, pause=0)
     network = Network(addresses.resolve, dial)
     result = ursa.download({"a": urls}, tmp_path, limits=limits, allow_private=True, network=network)
     assert len(result.failures) == 50 and len(dialed) <= 12
@@ -316,20 +318,20 @@ def test_a_host_that_nobody_is_at_is_left_alone_too(tmp_path):
 def test_a_host_that_answers_now_and_then_is_not_given_up(tmp_path):
     answers = [answer(picture(n)) if n % 4 == 3 else None for n in range(16)]
     with Raw(answers) as raw:
-        limits = Limits(read=0.1, total=1, retries=0, pause=0, host_failures=4)
+        limits = DownloadLimits(read=0.1, total=1, retries=0, pause=0, host_failures=4)
         assert run(raw, tmp_path, limits=limits, workers=1).fetched == 4
 
 
 def test_many_that_are_not_there_are_answers(tmp_path):
     with Raw([answer(b"", status=b"404 No")] * 20 + [answer(b"", status=b"500 No")] * 20 + [answer(picture())]) as raw:
-        limits = Limits(retries=0, pause=0, host_failures=2)
+        limits = DownloadLimits(retries=0, pause=0, host_failures=2)
         assert run(raw, tmp_path, limits=limits, workers=1).fetched == 1
 
 
 def test_a_host_that_has_everyone_wait_is_given_up(tmp_path):
     busy = b"HTTP/1.1 503 x\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     with Raw([busy] * 30) as raw:
-        result = run(raw, tmp_path, limits=Limits(retries=3, pause=0, host_failures=5), workers=1)
+        result = run(raw, tmp_path, limits=DownloadLimits(retries=3, pause=0, host_failures=5), workers=1)
     assert sum(raw.asked.values()) == 5 and reasons(result)[-1].startswith("not asked")
 
 

@@ -23,11 +23,11 @@ import ursa
 from ursa import workspace
 from ursa.data.download.addresses import Network, dial, is_public
 from ursa.data.download.downloader import file_name
-from ursa.data.download.fetch import Limits, _retry_after
+from ursa.data.download.fetch import DownloadLimits, _retry_after
 from ursa.data.download.lists import Address, address, printable, read_lists
 from ursa.errors import DataError
 
-QUICK = Limits(connect=2, read=0.5, total=1.5, max_bytes=100_000, backoff=0.01, pause=0, retries=2)
+QUICK = DownloadLimits(connect=2, read=0.5, total=1.5, max_bytes=100_000, backoff=0.01, pause=0, retries=2)
 
 
 def picture(number: int, format: str = "PNG") -> bytes:
@@ -257,7 +257,7 @@ def test_a_slow_drip_ends_and_so_does_silence(site, get):
             time.sleep(0.05)
 
     site.at = {"/drip": drip, "/silent": lambda _: time.sleep(1)}
-    limits = Limits(read=0.3, total=0.6, backoff=0.01, retries=0)
+    limits = DownloadLimits(read=0.3, total=0.6, backoff=0.01, retries=0)
     assert reason(get("/drip", limits=limits)) == "too slow: not there within 0.6 s"
     assert reason(get("/silent", limits=limits)) == "the server went silent"
 
@@ -282,7 +282,7 @@ def test_too_large_by_claim_or_on_the_way(site, get):
         "/bomb": bomb,
     }
     for path in site.at:
-        assert reason(get(path, limits=Limits(max_bytes=100_000))) == "too large: more than 100,000 bytes"
+        assert reason(get(path, limits=DownloadLimits(max_bytes=100_000))) == "too large: more than 100,000 bytes"
         assert site.asked[path] == 1
     assert sum(sent) < 12_000_000  # what fits into the system's buffers
 
@@ -290,9 +290,9 @@ def test_too_large_by_claim_or_on_the_way(site, get):
 def test_a_limit_is_a_limit_and_a_larger_one_asks_again(site, get):
     site.at = {"/x": picture(1)}
     size = len(picture(1))
-    assert reason(get("/x", limits=Limits(max_bytes=size - 1))).startswith("too large")
-    assert get("/x", limits=Limits(max_bytes=size - 1)).failures[0].before
-    assert get("/x", limits=Limits(max_bytes=size)).fetched == 1
+    assert reason(get("/x", limits=DownloadLimits(max_bytes=size - 1))).startswith("too large")
+    assert get("/x", limits=DownloadLimits(max_bytes=size - 1)).failures[0].before
+    assert get("/x", limits=DownloadLimits(max_bytes=size)).fetched == 1
 
 
 def test_a_compressed_picture_is_unpacked(site, get, tmp_path):
@@ -558,7 +558,7 @@ def test_so_many_a_host_and_so_many_altogether(site, tmp_path):
     def most(hosts, workers, per_host):
         site.most = 0
         urls = [f"http://10.0.0.{n % hosts}/{n}" for n in range(36)]
-        to, limits = tmp_path / f"{hosts}-{workers}", Limits(per_host=per_host, pause=0)
+        to, limits = tmp_path / f"{hosts}-{workers}", DownloadLimits(per_host=per_host, pause=0)
         options = {"workers": workers, "limits": limits, "network": names.network, "allow_private": True}
         assert ursa.download({"a": urls}, to, **options).fetched == 36
         return site.most
@@ -582,14 +582,18 @@ def test_a_host_that_others_redirect_to_is_spared_too(site, tmp_path):
     site.at = {f"/{n}": moved(f"http://10.0.0.99/c{n}") for n in range(12)}
     site.at |= {f"/c{n}": crowded for n in range(12)}
     urls = [f"http://10.0.0.{n}/{n}" for n in range(12)]
-    options = {"limits": Limits(per_host=2, pause=0), "network": Names(site.port).network, "allow_private": True}
+    options = {
+        "limits": DownloadLimits(per_host=2, pause=0),
+        "network": Names(site.port).network,
+        "allow_private": True,
+    }
     assert ursa.download({"a": urls}, tmp_path, **options).fetched == 12
     assert most[0] <= 2
 
 
 def test_a_pause_between_requests_to_one_host(site, get):
     site.at = {f"/{n}": picture(n) for n in range(4)}
-    assert get(*site.at, limits=Limits(pause=0.05)).fetched == 4
+    assert get(*site.at, limits=DownloadLimits(pause=0.05)).fetched == 4
     assert all(later - sooner > 0.03 for sooner, later in zip(site.times, site.times[1:], strict=False))
 
 
@@ -598,7 +602,7 @@ def test_a_host_that_hangs_does_not_hold_up_the_others(site, tmp_path):
     names, done = Names(site.port), []
     urls = [f"http://10.0.0.1/slow?{n}" for n in range(4)] + [f"http://10.0.0.2/{n}" for n in range(8)]
     site.at |= {f"/slow?{n}": site.at["/slow"] for n in range(4)}
-    limits = Limits(read=0.5, retries=0, per_host=2, pause=0)
+    limits = DownloadLimits(read=0.5, retries=0, per_host=2, pause=0)
     ursa.download(
         {"a": urls},
         tmp_path,
@@ -768,8 +772,8 @@ def test_other_misuse(tmp_path):
         (lambda: ursa.download({"a": []}, tmp_path / "x"), "nothing to fetch"),
         (lambda: ursa.download({"a/b": ["http://a"]}, tmp_path / "x"), "needs a name"),
         (lambda: ursa.download(teddy, tmp_path / "x", workers=0), "workers has to be"),
-        (lambda: Limits(total=0), "total has to be more than 0"),
-        (lambda: Limits(retries=-1), "retries cannot be negative"),
+        (lambda: DownloadLimits(total=0), "total has to be more than 0"),
+        (lambda: DownloadLimits(retries=-1), "retries cannot be negative"),
     ]:
         with pytest.raises(DataError) as problem:
             call()

@@ -11,7 +11,7 @@ from torch import nn
 from ursa import models
 from ursa.errors import TrainingError
 from ursa.models.layer_graph.flow import collapsed, flow
-from ursa.models.layer_graph.mermaid import READABLE, Graph, _text
+from ursa.models.layer_graph.mermaid import READABLE, LayerGraph, _text
 
 
 def edges(net: nn.Module, *inputs: torch.Tensor, depth: int = 3) -> set[tuple[str, str]]:
@@ -152,11 +152,11 @@ def test_any_name_is_text_of_its_label_and_nothing_else(name):
 
 def test_in_a_notebook_it_is_drawn_and_at_a_prompt_it_is_one_line():
     drawn = models.graph(models.mlp(3, 2, hidden=4), (1, 3))
-    assert isinstance(drawn, Graph)
+    assert isinstance(drawn, LayerGraph)
     bundle = drawn._repr_mimebundle_(include=(), exclude=())
     assert bundle["text/vnd.mermaid"] == str(drawn)
     assert bundle["text/markdown"] == f"```mermaid\n{drawn}\n```\n"
-    assert bundle["text/plain"].startswith("<Graph of Sequential: 6 boxes, 5 arrows") and "\n" not in repr(drawn)
+    assert bundle["text/plain"].startswith("<LayerGraph of Sequential: 6 boxes, 5 arrows") and "\n" not in repr(drawn)
 
 
 def test_a_depth_below_one_is_refused():

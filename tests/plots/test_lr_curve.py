@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ursa.plots.lr_curve import lr_find
-from ursa.training.lr_finder.suggestion import Found, Trial
+from ursa.training.lr_finder.suggestion import Suggestion, Trial
 
 RATES = np.geomspace(1e-7, 10, 100)
 
@@ -14,7 +14,7 @@ RATES = np.geomspace(1e-7, 10, 100)
 def found(*, diverged_at=1.0, trials=(), level=2.0, fall=1.5, repeats=3):
     curve = level - fall / (1 + np.exp(-(np.arange(100) - 50) / 4)) + 0.002 * np.maximum(0, np.arange(100) - 75) ** 2
     curves = np.stack([curve + 0.01 * level * number for number in range(repeats)])
-    return Found(RATES, curves, curves, 0.02, 0.01, 0.03, diverged_at, trials)
+    return Suggestion(RATES, curves, curves, 0.02, 0.01, 0.03, diverged_at, trials)
 
 
 def words(figure):
@@ -80,4 +80,4 @@ def test_any_height_of_the_loss_is_drawn_inside_the_page(level):
 
 def test_a_flat_curve_is_drawn_too():
     curves = np.ones((3, 100))
-    lr_find(Found(RATES, curves, curves, 0.02, 0.02, 0.02, None)).png()
+    lr_find(Suggestion(RATES, curves, curves, 0.02, 0.02, 0.02, None)).png()

@@ -19,12 +19,12 @@ WHOLE_PICTURES = {
     "plots/reading.py",  # shows a file in full
 }
 LARGER_THAN_VIEWS = {
-    "sandbox/views.py",
+    "sandbox/model_views.py",
     "training/batches/picture_reader.py",  # augmentation needs more than the view; what is cached
 }
 VIEWS = {
     "core/prepare.py",
-    "sandbox/views.py",
+    "sandbox/model_views.py",
     "sandbox/worker.py",
     "training/batches/picture_batches.py",  # of pixels that come from the cache
 }
@@ -52,7 +52,7 @@ def calls(path: Path) -> set[str]:
         ("sandbox.read", WHOLE_PICTURES),
         ("sandbox.reading", LARGER_THAN_VIEWS),
         ("pool.reading", LARGER_THAN_VIEWS),
-        ("pool.view", {"sandbox/views.py"}),
+        ("pool.view", {"sandbox/model_views.py"}),
     ],
 )
 def test_decoders_are_called_in_workers_only(call, allowed):

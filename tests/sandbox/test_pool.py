@@ -19,9 +19,9 @@ from ursa.core.decoding import image
 from ursa.core.decoding.image import Picture
 from ursa.core.prepare import Preparation
 from ursa.errors import DataError, UrsaError
-from ursa.sandbox.pool import Limits, Pool
+from ursa.sandbox.pool import DecodingLimits, Pool
 from ursa.sandbox.protocol import Request
-from ursa.sandbox.shared_memory import Budget
+from ursa.sandbox.shared_memory import MemoryBudget
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="faults are planted by what POSIX offers")
 
@@ -32,7 +32,7 @@ GIGABYTE = 1 << 30
 def pool(plant, monkeypatch):
     """Workers whose JPEG decoder has the planted faults."""
     monkeypatch.syspath_prepend(plant)
-    made = Pool(Limits(seconds=1, wall=20, memory=GIGABYTE))
+    made = Pool(DecodingLimits(seconds=1, wall=20, memory=GIGABYTE))
     yield made
     made.close()
 
@@ -169,7 +169,7 @@ def test_what_ends_a_decoder_is_named_and_costs_one_picture(pool, planted, fault
 
 def test_a_worker_that_only_waits_is_ended_by_the_clock(plant, planted, monkeypatch):
     monkeypatch.syspath_prepend(plant)
-    pool = Pool(Limits(seconds=60, wall=0.5, memory=GIGABYTE))
+    pool = Pool(DecodingLimits(seconds=60, wall=0.5, memory=GIGABYTE))
     assert refused(pool, planted("sleep")) == "takes too long: decoding took over 0.5 s"
     assert read(pool, planted("nothing")).width == 64
     pool.close()
@@ -315,7 +315,7 @@ def test_a_system_that_gives_no_process_is_said(pool, planted, monkeypatch):
 
 
 def test_the_budget_is_never_exceeded_but_by_one_alone():
-    budget, held, worst = Budget(100), [], []
+    budget, held, worst = MemoryBudget(100), [], []
     lock = threading.Lock()
 
     def take(count: int) -> None:
@@ -334,7 +334,7 @@ def test_the_budget_is_never_exceeded_but_by_one_alone():
 
 
 def test_large_pictures_wait_for_the_budget_and_those_behind_them_are_not_lost(encode, photo):
-    pool = Pool(Limits(seconds=20, wall=60, memory=GIGABYTE))
+    pool = Pool(DecodingLimits(seconds=20, wall=60, memory=GIGABYTE))
     large = encode(np.zeros((3000, 4000, 3), np.uint8), "PNG", compress_level=1)
     datas = [large, encode(photo(1, 64, 48)), large, encode(photo(2, 64, 48))]
     started = []

@@ -15,7 +15,7 @@ from PIL import Image
 from fuzz import tiny
 from ursa.core.bundles import bundle
 from ursa.serve import run
-from ursa.serve.limits import Limits
+from ursa.serve.limits import ServerLimits
 from ursa.serve.predictor import Predictor
 
 SIZE, COLORS = tiny.SIZE, tiny.CLASSES
@@ -100,12 +100,12 @@ def shared_server(predictor: Predictor) -> Iterator[str]:
 @contextlib.contextmanager
 def servers() -> Iterator[Callable[..., str]]:
     stops: list[Callable[[], None]] = []
-    names = {field.name for field in fields(Limits)}
+    names = {field.name for field in fields(ServerLimits)}
 
     def start(predictor: Predictor, host: str = "127.0.0.1", **options: Any) -> str:
         ready, address = threading.Event(), []
         listener = run.listen(host, 0)
-        limits = Limits(**{name: options.pop(name) for name in names & set(options)})
+        limits = ServerLimits(**{name: options.pop(name) for name in names & set(options)})
         options["ready"] = lambda url: (address.append(url), ready.set())
         server = run.server(predictor, listener, limits=limits, **options)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

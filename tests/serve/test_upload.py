@@ -16,7 +16,7 @@ from ursa.serve.app import app
 from ursa.serve.http.form import Form
 from ursa.serve.http.refusals import RefusedError
 from ursa.serve.http.upload import Memory, uploads
-from ursa.serve.limits import Limits
+from ursa.serve.limits import ServerLimits
 from ursa.serve.predictor import Predictor
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}
@@ -26,7 +26,7 @@ EMPTY = b'--b\r\ncontent-disposition: form-data; name="picture"; filename=""\r\n
 
 @pytest.fixture
 def client(predictor):
-    return TestClient(app(predictor, limits=Limits(max_pictures=5)), raise_server_exceptions=True)
+    return TestClient(app(predictor, limits=ServerLimits(max_pictures=5)), raise_server_exceptions=True)
 
 
 def post(client, body):
@@ -159,7 +159,7 @@ def send(client, body):
 
 
 def test_who_sends_harmful_pictures_again_and_again_has_to_wait(fragile, paint):
-    client = TestClient(app(fragile, limits=Limits(offenses=3, penalty=0.3)))
+    client = TestClient(app(fragile, limits=ServerLimits(offenses=3, penalty=0.3)))
     answers = [send(client, body) for body in (b"bomb", b"slow", b"bomb")]
     assert [answer.status_code for answer in answers] == [422] * 3
     refused = send(client, paint())
@@ -175,13 +175,13 @@ def test_who_sends_harmful_pictures_again_and_again_has_to_wait(fragile, paint):
 
 
 def test_broken_pictures_are_no_offense(fragile, paint):
-    client = TestClient(app(fragile, limits=Limits(offenses=1)))
+    client = TestClient(app(fragile, limits=ServerLimits(offenses=1)))
     assert [send(client, b"words").status_code for _ in range(10)] == [422] * 10
     assert send(client, paint()).status_code == 200
 
 
 def test_after_some_harmful_pictures_the_rest_of_a_request_is_not_looked_at(fragile, paint):
-    client = TestClient(app(fragile, limits=Limits(offenses=3)))
+    client = TestClient(app(fragile, limits=ServerLimits(offenses=3)))
     bodies = [paint("red"), *[b"bomb"] * 8, paint("blue")]
     documents = client.post("/predict", files=[("picture", (str(i), body)) for i, body in enumerate(bodies)]).json()
     assert documents[0]["label"] == "red"
@@ -279,7 +279,7 @@ class Stream:
 
 
 def receive(memory, body, *chunks):
-    return asyncio.run(uploads(Stream(chunks), Limits(grace=60, min_rate=1), memory, body))
+    return asyncio.run(uploads(Stream(chunks), ServerLimits(grace=60, min_rate=1), memory, body))
 
 
 def test_a_much_smaller_body_comes_first_and_the_largest_is_told_at_once():
@@ -311,7 +311,7 @@ def test_what_has_come_whole_is_not_given_up():
 
     async def go():
         with memory.body("x") as large, memory.body("y") as small:
-            await uploads(Stream([(int, bytes(900))]), Limits(), memory, large)
+            await uploads(Stream([(int, bytes(900))]), ServerLimits(), memory, large)
             with pytest.raises(RefusedError, match="busy"):
                 memory.grow(small, 200)
             memory.grow(small, 100)
@@ -320,5 +320,5 @@ def test_what_has_come_whole_is_not_given_up():
 
 
 def test_limits_say_how_many_bytes_have_to_come():
-    assert Limits(grace=10, min_rate=4000).stretch == 40_000
-    assert replace(Limits(), grace=0.0).stretch == 1
+    assert ServerLimits(grace=10, min_rate=4000).stretch == 40_000
+    assert replace(ServerLimits(), grace=0.0).stretch == 1

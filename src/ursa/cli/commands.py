@@ -130,11 +130,11 @@ def download(
     What was fetched, or failed for good, is not asked for again: run it again to go on after Ctrl-C.
     """
     from ursa.core import progress_display
-    from ursa.data.download.fetch import Limits
+    from ursa.data.download.fetch import DownloadLimits
     from ursa.workflow.download import download as run
     from ursa.workflow.download import kept
 
-    limits = Limits(total=timeout, max_bytes=round(max_mb * 1e6), retries=retries, per_host=per_host)
+    limits = DownloadLimits(total=timeout, max_bytes=round(max_mb * 1e6), retries=retries, per_host=per_host)
     try:
         with progress_display.shown() as bar:
             result = run(
@@ -314,7 +314,7 @@ def serve(
     debug: Debug = False,
 ) -> None:
     """A page to drop pictures on, and a JSON API, until Ctrl-C."""
-    from ursa.serve.limits import Limits
+    from ursa.serve.limits import ServerLimits
     from ursa.serve.predictor import Predictor
     from ursa.serve.run import run
 
@@ -323,7 +323,7 @@ def serve(
             print_json({"address": address})
         say(f"Open {address} in a browser. Ctrl-C ends.")
 
-    limits, hosts = Limits(max_bytes=round(max_mb * 1e6)), allowed_host or ()
+    limits, hosts = ServerLimits(max_bytes=round(max_mb * 1e6)), allowed_host or ()
     options: dict[str, Any] = {"allowed_hosts": hosts, "forwarded_allow_ips": forwarded_allow_ips}
     predictor = Predictor(bundle)
     try:

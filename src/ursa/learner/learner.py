@@ -32,7 +32,7 @@ from ursa.recipe import Recipe
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.history import History
 from ursa.training.lr_finder.range_test import find
-from ursa.training.lr_finder.suggestion import Found
+from ursa.training.lr_finder.suggestion import Suggestion
 from ursa.training.optim import layer_lrs, schedules
 from ursa.training.optim.schedules import Schedule
 from ursa.training.tasks.losses import Loss
@@ -213,7 +213,7 @@ class Learner(TrainedNetwork):
         repeats: int = 3,
         confirm: bool = False,
         **unknown: Never,
-    ) -> Found:
+    ) -> Suggestion:
         """A range test of learning rates, from low to high: see `ursa.training.lr_finder.range_test`.
 
         confirm: short runs with the suggestion and its neighbors choose the best. Leaves everything as it was.

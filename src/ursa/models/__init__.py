@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ursa.models.groups import unfreeze as unfreeze
     from ursa.models.heads import pooled_head as pooled_head
     from ursa.models.init import initialize as initialize
-    from ursa.models.layer_graph.mermaid import Graph as Graph
+    from ursa.models.layer_graph.mermaid import LayerGraph as LayerGraph
     from ursa.models.layer_graph.mermaid import graph as graph
     from ursa.models.model_summary import Summary as Summary
     from ursa.models.model_summary import summary as summary
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ursa.models.shape_errors import explain as explain
 
 _HOME = {  # name: module, which is never called like a name here: importing it would take the name's place
-    "Graph": "layer_graph.mermaid",
+    "LayerGraph": "layer_graph.mermaid",
     "Residual": "compose",
     "Summary": "model_summary",
     "create": "by_name",

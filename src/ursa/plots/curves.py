@@ -39,7 +39,7 @@ _DOTTED: dict[str, Any] = {"lw": 1.4, "marker": "o", "ms": 3.5, "clip_on": False
 NOT_METRICS = ("epoch", "train_loss", "valid_loss", "seconds")
 
 
-class History(Protocol):
+class HistoryLike(Protocol):
     """What happened in a run."""
 
     @property
@@ -71,7 +71,7 @@ def schedule(schedule: Callable[[float], float] | Mapping[str, Callable[[float],
     return figure
 
 
-def history(history: History) -> Figure:
+def history(history: HistoryLike) -> Figure:
     """Losses, metrics and learning rate of a run, one above the other over its epochs.
 
     Steps' losses are drawn light, and dark smoothed over about 2 % of the run; the validation loss and the
@@ -122,7 +122,7 @@ def smooth(values: Sequence[float] | F64, over: float) -> F64:
     return out
 
 
-def _losses(axes: Axes, history: History, places: F64) -> None:
+def _losses(axes: Axes, history: HistoryLike, places: F64) -> None:
     """By step light, smoothed, and by epoch."""
     raw = _column(history.steps, "loss")
     soft = smooth(raw, len(raw) / 40)
@@ -165,12 +165,12 @@ def _metrics(epochs: Sequence[Mapping[str, float]]) -> list[list[str]]:
     return [*([shares] if shares else []), *([name] for name in names if name not in shares)]
 
 
-def _title(history: History) -> str:
+def _title(history: HistoryLike) -> str:
     epochs, steps = max([0, *(int(epoch["epoch"]) for epoch in history.epochs)]), len(history.steps)
     return f"{epochs:,} epoch{'s' * (epochs != 1)}, {steps:,} step{'s' * (steps != 1)}"
 
 
-def _outcome(history: History) -> str:
+def _outcome(history: HistoryLike) -> str:
     """The last epoch's numbers in a line, as many as there is room for."""
     last = history.epochs[-1] if history.epochs else {}
     called = {"train_loss": "training loss", "valid_loss": "validation loss"}

@@ -10,7 +10,7 @@ from ursa.errors import DataError
 from ursa.sandbox import process, protocol
 from ursa.sandbox.process import Server, Started
 from ursa.sandbox.protocol import Decoded, Request
-from ursa.sandbox.shared_memory import Budget
+from ursa.sandbox.shared_memory import MemoryBudget
 
 HEAVY = 512 << 20  # bytes that a picture may take until its worker is replaced, as its heap has grown
 
@@ -26,7 +26,7 @@ class EndedError(Exception):
 class Client:
     """A worker in the hands of one thread."""
 
-    def __init__(self, worker: Started, server: Server, budget: Budget, wall: float) -> None:
+    def __init__(self, worker: Started, server: Server, budget: MemoryBudget, wall: float) -> None:
         """wall: seconds on the clock after which a worker that does not answer is ended."""
         self.worker, self.server, self.budget, self.wall = worker, server, budget, wall
         self._sent = 0  # requests without an answer

@@ -15,13 +15,13 @@ from ursa.errors import DataError
 from ursa.sandbox.client import Client, EndedError, crashed
 from ursa.sandbox.process import ForkServer, Server, Started
 from ursa.sandbox.protocol import SLOTS, Request
-from ursa.sandbox.shared_memory import KEPT, Budget, default_budget
+from ursa.sandbox.shared_memory import KEPT, MemoryBudget, default_budget
 
 WORKERS = 2  # a core, at most: a server keeps some for pictures that are quick while others are slow
 
 
 @dataclass(frozen=True)
-class Limits:
+class DecodingLimits:
     """What one picture may take."""
 
     seconds: float = 10.0  # of computing; the slowest honest picture of 80 megapixels takes about half of it
@@ -29,7 +29,7 @@ class Limits:
     memory: int = 3 << 30  # bytes of address space of a worker, beyond what it begins with
 
 
-LIMITS = Limits()
+LIMITS = DecodingLimits()
 
 Pictures = Generator[Picture | DataError, None, None]
 Ask = Callable[[int, int], Request]  # bytes of a file, slot -> the request
@@ -75,9 +75,9 @@ def prepare() -> None:
 class Pool:
     """Workers, each lent to one thread at a time; as many as threads ask at once, up to `WORKERS` a core."""
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(self, limits: DecodingLimits = LIMITS) -> None:
         self.limits = limits
-        self.budget = Budget(default_budget())
+        self.budget = MemoryBudget(default_budget())
         self.server = _server(limits)
         self._free: list[Started] = []
         self._changed = threading.Condition()
@@ -124,7 +124,7 @@ class Pool:
         for worker in self._free:
             worker.connection.close()
         self._free, self._count, self._changed = [], 0, threading.Condition()
-        self.budget = Budget(self.budget.total)
+        self.budget = MemoryBudget(self.budget.total)
         self.server.forget_after_fork()
 
     @contextlib.contextmanager
@@ -187,7 +187,7 @@ def _sound(found: Picture | DataError) -> Picture:
     return found
 
 
-def _server(limits: Limits) -> Server:
+def _server(limits: DecodingLimits) -> Server:
     if hasattr(os, "fork"):
         return ForkServer(limits.memory)
     from ursa.sandbox.windows import Spawner

@@ -68,7 +68,7 @@ class SharedMemory:
             os.close(self.descriptor)
 
 
-class Budget:
+class MemoryBudget:
     """Bytes that all workers together may take for large pictures; who asks for more than is left waits."""
 
     def __init__(self, total: int) -> None:

@@ -35,7 +35,7 @@ from ursa.serve.http.form import Upload
 from ursa.serve.http.hosts import AllowedHosts, checked
 from ursa.serve.http.refusals import RefusedError
 from ursa.serve.http.upload import Memory, uploads
-from ursa.serve.limits import Limits
+from ursa.serve.limits import ServerLimits
 from ursa.serve.page import page, security_headers
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.serve.session import BATCH
@@ -51,7 +51,7 @@ def app(
     predictor: Predictor,
     *,
     title: str | None = None,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     allowed_hosts: Sequence[str] | None = None,
 ) -> Starlette:
     """The application that shows and answers what this predictor says.
@@ -61,7 +61,7 @@ def app(
     """
     shown = page(title or "What is in the picture?")
     hosts = ["*"] if allowed_hosts is None else checked(allowed_hosts)
-    service = _Service(predictor, limits or Limits())
+    service = _Service(predictor, limits or ServerLimits())
 
     async def show(_: Request) -> Response:
         return HTMLResponse(shown)
@@ -85,7 +85,7 @@ def app(
 class _Service:
     """The endpoints that need the model, and what requests share: cores, memory, a record of who did harm."""
 
-    def __init__(self, predictor: Predictor, limits: Limits) -> None:
+    def __init__(self, predictor: Predictor, limits: ServerLimits) -> None:
         self.predictor, self.limits = predictor, limits
         self.queue = FairQueue(limits.cores, limits.waiting)
         # So that `cores` threads are there for quick clients while slow ones have theirs.

@@ -9,7 +9,7 @@ DESCRIPTORS = 64  # kept for what is no connection: the listener, the log, pipes
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """Bytes, seconds and counts.
 
     Memory for what was sent stays below `2 * max_memory + max_connections * 0.4 MB`; what is decoded takes up to 240 MB

@@ -19,7 +19,7 @@ from ursa.serve import logs
 from ursa.serve.app import app
 from ursa.serve.http.acceptor import Acceptor
 from ursa.serve.http.http_protocol import Connection, Connections
-from ursa.serve.limits import Limits, connections
+from ursa.serve.limits import ServerLimits, connections
 from ursa.serve.predictor import Predictor
 
 SWITCH = 0.001  # s; at Python's 5 ms, a thread that decodes waits so long several times a picture beside a busy loop
@@ -55,7 +55,7 @@ def server(
     *,
     ready: Callable[[str], object] | None = None,
     title: str | None = None,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     allowed_hosts: Sequence[str] = (),
     forwarded_allow_ips: str = "",
 ) -> uvicorn.Server:
@@ -65,7 +65,7 @@ def server(
     elsewhere all are allowed unless some are given. forwarded_allow_ips: as uvicorn's, addresses of proxies whose
     X-Forwarded-For says who asks, separated by commas; nobody's is believed by default.
     """
-    limits = limits or Limits()
+    limits = limits or ServerLimits()
     limits = dataclasses.replace(limits, max_connections=connections(limits.max_connections))
     hosts = allowed_hosts if allowed_hosts or _is_loopback(listener) else None
     config = uvicorn.Config(
@@ -132,7 +132,9 @@ def _is_loopback(listener: socket.socket) -> bool:
 class _Server(uvicorn.Server):
     """uvicorn's server, which accepts only what it has places for, and says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, limits: Limits, ready: Callable[[str], object] | None, url: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limits: ServerLimits, ready: Callable[[str], object] | None, url: str
+    ) -> None:
         super().__init__(config)
         self.limits, self.ready, self.url = limits, ready, url
 

@@ -11,7 +11,7 @@ from ursa.core.progress import Progress, silent
 from ursa.data.download.addresses import Network
 from ursa.data.download.downloader import Failure, Settings
 from ursa.data.download.downloader import download as fetched
-from ursa.data.download.fetch import Limits
+from ursa.data.download.fetch import DownloadLimits
 from ursa.data.download.ledger import Ledger
 from ursa.data.download.lists import Lists, read_lists
 from ursa.errors import DataError
@@ -59,7 +59,7 @@ def download(
     workers: int = 16,
     again: bool = False,
     allow_private: bool = False,
-    limits: Limits | None = None,
+    limits: DownloadLimits | None = None,
     seed: int = 0,
     network: Network | None = None,
     progress: Progress = silent,
@@ -84,7 +84,7 @@ def download(
             fix = "write URLs into a text file named after the class, one a line: bears.txt"
             raise DataError("an address is not a list of addresses", found=name, fix=fix)
     wanted = read_lists(lists)
-    settings = Settings(workers, again, allow_private, seed, limits or Limits(), network or Network())
+    settings = Settings(workers, again, allow_private, seed, limits or DownloadLimits(), network or Network())
     with Ledger(Workspace.open(folder)) as ledger:
         tally = fetched(wanted, folder, ledger, settings, lambda done, of: progress("download", done, of))
     labels = sorted({want.label for want in wanted})

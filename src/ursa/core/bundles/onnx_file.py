@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ursa.core.bundles.protobuf import Budget, Field, Kind, Message, Schema, WireError, message
+from ursa.core.bundles.protobuf import Field, FieldBudget, Kind, Message, Schema, WireError, message
 
 # Bytes of an element by TensorProto.DataType. Text, complex numbers, and those of 8 and 4 bits have no use here.
 FLOAT, UINT8, INT8, INT32, INT64, BOOL, FLOAT16, DOUBLE = 1, 2, 3, 6, 7, 9, 10, 11
@@ -19,7 +19,7 @@ MOST_AXES = 8
 
 
 @dataclass(frozen=True)
-class Node:
+class OnnxNode:
     """One operator of the graph. Values are known by name, and an empty name is an input left out."""
 
     operator: str
@@ -29,18 +29,18 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
+class OnnxGraph:
     """What an ONNX file computes."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[OnnxNode, ...]
     weights: dict[bytes, int]  # the type of their elements by name
     inputs: tuple[bytes, ...]
     outputs: tuple[bytes, ...]
 
 
-def graph(data: bytes) -> Graph:
+def graph(data: bytes) -> OnnxGraph:
     """Raises WireError for what is no ONNX file, or one that holds more than a plain graph with its weights inside."""
-    model = message(memoryview(data), MODEL, Budget())
+    model = message(memoryview(data), MODEL, FieldBudget())
     if any(bytes(opset.get("domain", b"")) not in DEFAULT for opset in model.get("opset_import", [])):
         raise WireError("operators of another domain than ONNX's own")
     if "graph" not in model:
@@ -52,7 +52,7 @@ def graph(data: bytes) -> Graph:
         if name in weights:
             raise WireError("two weights of one name")
         weights[name] = _element(tensor)
-    return Graph(
+    return OnnxGraph(
         nodes=tuple(_node(each) for each in found.get("node", [])),
         weights=weights,
         inputs=_names(found.get("input", [])),
@@ -60,7 +60,7 @@ def graph(data: bytes) -> Graph:
     )
 
 
-def _node(found: Message) -> Node:
+def _node(found: Message) -> OnnxNode:
     operator = _text(found.get("op_type", b""))
     if bytes(found.get("domain", b"")) not in DEFAULT:
         raise WireError(f"{operator} of the domain {_text(found['domain'])}")
@@ -73,7 +73,7 @@ def _node(found: Message) -> Node:
         if "t" in each:
             _element(each["t"])
     inputs, outputs = (tuple(bytes(name) for name in found.get(key, [])) for key in ("input", "output"))
-    return Node(operator, inputs, outputs, attributes)
+    return OnnxNode(operator, inputs, outputs, attributes)
 
 
 def _element(tensor: Message) -> int:

@@ -5,7 +5,7 @@ families). And the pixels may decide nothing but numbers: no shape, no index and
 them, so that every picture costs the time and the memory that the trial at loading took.
 """
 
-from ursa.core.bundles.onnx_file import BOOL, FLOATS, Graph, Node, graph
+from ursa.core.bundles.onnx_file import BOOL, FLOATS, OnnxGraph, OnnxNode, graph
 from ursa.core.bundles.protobuf import WireError
 from ursa.core.text import escaped
 from ursa.errors import BundleError
@@ -71,7 +71,7 @@ def require_plain(model: bytes) -> None:
         ) from problem
 
 
-def _require_harmless(found: Graph) -> None:
+def _require_harmless(found: OnnxGraph) -> None:
     """Follows the pixels through the graph: kinds holds what depends on them, as "int", "float" or "bool"."""
     known = {b"", *found.weights, *found.inputs}
     kinds = dict.fromkeys(found.inputs, "int")
@@ -95,7 +95,7 @@ def _require_harmless(found: Graph) -> None:
         raise WireError("an output that nothing computes")
 
 
-def _kind(node: Node, kinds: dict[bytes, str]) -> str | None:
+def _kind(node: OnnxNode, kinds: dict[bytes, str]) -> str | None:
     """What the node's outputs are as far as the pixels decide them; None where they do not."""
     inputs = [kinds.get(name) for name in node.inputs]
     if any(inputs[at] for at in DECIDING.get(node.operator, ()) if at < len(inputs)):
@@ -122,7 +122,7 @@ def _kind(node: Node, kinds: dict[bytes, str]) -> str | None:
     return "int"
 
 
-def _cast(node: Node) -> str:
+def _cast(node: OnnxNode) -> str:
     to = node.attributes.get(b"to", {}).get("i")
     if to in FLOATS:
         return "float"

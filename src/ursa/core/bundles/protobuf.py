@@ -31,7 +31,7 @@ class Field:
 
 
 @dataclass
-class Budget:
+class FieldBudget:
     """How many fields and numbers may still be read: a small file must not take long."""
 
     left: int = field(default=1_000_000)
@@ -43,7 +43,7 @@ class Budget:
             raise WireError("more fields than any model has")
 
 
-def message(data: memoryview, schema: Schema, budget: Budget) -> Message:
+def message(data: memoryview, schema: Schema, budget: FieldBudget) -> Message:
     """The fields by name; `bytes` and `text` fields are views into the data. Raises WireError.
 
     As deep as the schema, which must not contain itself.
@@ -66,7 +66,7 @@ def message(data: memoryview, schema: Schema, budget: Budget) -> Message:
     return found
 
 
-def _values(value: int | memoryview, wire: int, known: Field, budget: Budget) -> list[Any]:
+def _values(value: int | memoryview, wire: int, known: Field, budget: FieldBudget) -> list[Any]:
     """One value, or of packed numbers all."""
     try:
         if known.kind == "int":
@@ -88,7 +88,7 @@ def _values(value: int | memoryview, wire: int, known: Field, budget: Budget) ->
     raise WireError(f"{known.name} is of wire type {wire}")
 
 
-def _packed(data: memoryview, budget: Budget) -> list[int]:
+def _packed(data: memoryview, budget: FieldBudget) -> list[int]:
     at, numbers = 0, []
     while at < len(data):
         budget.take()

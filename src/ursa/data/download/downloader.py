@@ -15,9 +15,9 @@ from ursa import sandbox, workspace
 from ursa.core.decoding.image import sniff
 from ursa.core.text import escaped
 from ursa.data.download.addresses import Network
-from ursa.data.download.fetch import Limits, Refusal, Turns, client, fetch
-from ursa.data.download.ledger import Ledger, Outcome
-from ursa.data.download.lists import Address, Wanted, address, printable
+from ursa.data.download.fetch import DownloadLimits, Refusal, Turns, client, fetch
+from ursa.data.download.ledger import Fetched, Ledger
+from ursa.data.download.lists import Address, WantedURL, address, printable
 from ursa.errors import DataError
 
 ENDINGS = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}  # the others end in their own name
@@ -58,12 +58,12 @@ class Settings:
     again: bool = False  # also what failed for good, or was taken away
     allow_private: bool = False
     seed: int = 0
-    limits: Limits = Limits()  # noqa: RUF009  # frozen
+    limits: DownloadLimits = DownloadLimits()  # noqa: RUF009  # frozen
     network: Network = Network()  # noqa: RUF009  # frozen
 
 
 def download(
-    wanted: Sequence[Wanted], to: Path, ledger: Ledger, settings: Settings, tell: Callable[[int, int], object]
+    wanted: Sequence[WantedURL], to: Path, ledger: Ledger, settings: Settings, tell: Callable[[int, int], object]
 ) -> Tally:
     """Fetch what is wanted and not there into `to`/label/; `tell` hears done and of.
 
@@ -86,7 +86,7 @@ class _Job:
     labels: list[str]
 
 
-def _jobs(wanted: Sequence[Wanted], to: Path, ledger: Ledger, settings: Settings, tally: Tally) -> list[_Job]:
+def _jobs(wanted: Sequence[WantedURL], to: Path, ledger: Ledger, settings: Settings, tally: Tally) -> list[_Job]:
     """What is left to fetch, in order; the tally gets the rest."""
     jobs: dict[str, _Job] = {}
     seen: set[tuple[str, str]] = set()
@@ -112,7 +112,7 @@ def _jobs(wanted: Sequence[Wanted], to: Path, ledger: Ledger, settings: Settings
     return list(jobs.values())
 
 
-def _settled(known: Outcome, to: Path, settings: Settings) -> bool:
+def _settled(known: Fetched, to: Path, settings: Settings) -> bool:
     """Whether nothing is to be done any more. What was taken away on purpose does not come back by itself."""
     if known.file is not None and (to / known.file).exists():
         return True
@@ -166,7 +166,7 @@ class _Run:
                 with self._lock:
                     self._tally.failures.append(Failure(url, label, answer.reason))
                     if answer.final:
-                        self._ledger.add(Outcome(url, label, problem=answer.reason, limit=answer.limit))
+                        self._ledger.add(Fetched(url, label, problem=answer.reason, limit=answer.limit))
                 continue
             name = f"{label}/{file_name(answer)}"
             path = self._to / name
@@ -182,7 +182,7 @@ class _Run:
                     self._tally.bytes += len(answer)
                 else:
                     self._tally.duplicates += 1
-                self._ledger.add(Outcome(url, label, file=name))
+                self._ledger.add(Fetched(url, label, file=name))
 
 
 def verified(data: bytes) -> bytes | Refusal:

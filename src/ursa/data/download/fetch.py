@@ -27,7 +27,7 @@ DRAINED = 65_536  # bytes of an answer that is of no use, read so that its conne
 
 
 @dataclass(frozen=True)
-class Limits:
+class DownloadLimits:
     """What a server may cost."""
 
     connect: float = 10.0  # seconds for name, connection and TLS
@@ -73,7 +73,7 @@ class Turns:
     A host that gave no answer so many times in a row is left alone for the rest of the run.
     """
 
-    def __init__(self, workers: int, limits: Limits) -> None:
+    def __init__(self, workers: int, limits: DownloadLimits) -> None:
         self._slots = asyncio.Semaphore(workers)
         self._limits = limits
         self._hosts: dict[str, _Host] = {}
@@ -108,7 +108,7 @@ class Turns:
         return Refusal(f"not asked: {host} gave no answer {place.failures} times in a row; the next run tries again")
 
 
-def client(network: Network, limits: Limits, workers: int, *, allow_private: bool) -> httpx2.AsyncClient:
+def client(network: Network, limits: DownloadLimits, workers: int, *, allow_private: bool) -> httpx2.AsyncClient:
     """The one client of a download: HTTP/2 where the server has it; no cookies, no proxy, no redirects of its own."""
     return httpx2.AsyncClient(
         transport=Transport(network, allow_private=allow_private, idle=workers),
@@ -125,7 +125,7 @@ def client(network: Network, limits: Limits, workers: int, *, allow_private: boo
 
 
 async def fetch(
-    url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limits: Limits, seed: int = 0
+    url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limits: DownloadLimits, seed: int = 0
 ) -> bytes | Refusal:
     """The picture's bytes, or the last attempt's refusal."""
     attempt = 0
@@ -140,7 +140,7 @@ async def fetch(
             await asyncio.sleep(limits.backoff * 2 ** (attempt - 1) * _jitter(url, seed, attempt))
 
 
-async def _attempt(url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limits: Limits) -> bytes | Refusal:
+async def _attempt(url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limits: DownloadLimits) -> bytes | Refusal:
     """One try, through its redirects; each of them waits for its turn and is checked like the first request."""
     left = limits.total
     for _ in range(limits.redirects + 1):
@@ -160,7 +160,7 @@ async def _attempt(url: httpx2.URL, http: httpx2.AsyncClient, turns: Turns, limi
 
 
 async def _answer(
-    url: httpx2.URL, http: httpx2.AsyncClient, limits: Limits, seconds: float
+    url: httpx2.URL, http: httpx2.AsyncClient, limits: DownloadLimits, seconds: float
 ) -> bytes | httpx2.URL | Refusal:
     """What comes of one request within so many seconds. Nothing that a server sends raises here."""
     try:
@@ -176,7 +176,7 @@ async def _answer(
         return Refusal(f"cannot be fetched: {type(problem).__name__}: {problem}")
 
 
-async def _ask(url: httpx2.URL, http: httpx2.AsyncClient, limits: Limits) -> bytes | httpx2.URL | Refusal:
+async def _ask(url: httpx2.URL, http: httpx2.AsyncClient, limits: DownloadLimits) -> bytes | httpx2.URL | Refusal:
     """One request -> the picture, where to go instead, or why not."""
     async with http.stream("GET", url) as answer:
         if answer.has_redirect_location:
@@ -213,7 +213,7 @@ def _next(url: httpx2.URL, location: str) -> httpx2.URL | Refusal:
     return there.copy_with(username=url.username, password=url.password) if same else there.copy_with(userinfo=b"")
 
 
-def _status(answer: httpx2.Response, limits: Limits) -> Refusal:
+def _status(answer: httpx2.Response, limits: DownloadLimits) -> Refusal:
     code = answer.status_code
     reason = f"the server says {code} {answer.reason_phrase}".rstrip()
     if code not in WORTH_RETRYING:
@@ -255,7 +255,7 @@ def _broken(problem: Exception) -> Refusal:
             return Refusal("the connection broke off", retry=True, in_vain=True)
 
 
-def _too_large(limits: Limits) -> Refusal:
+def _too_large(limits: DownloadLimits) -> Refusal:
     return Refusal(f"too large: more than {limits.max_bytes:,} bytes", final=True, limit=limits.max_bytes)
 
 

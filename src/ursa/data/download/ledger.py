@@ -15,7 +15,7 @@ from ursa.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Fetched:
     """What became of one URL for one class: a file, or a problem that will not go away."""
 
     url: str
@@ -44,22 +44,22 @@ class Ledger:
     ) -> None:
         self._file.__exit__(kind, value, trace)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Fetched) -> None:
         """Remember an outcome; it is with the system when this returns."""
         self._file.add({name: value for name, value in asdict(outcome).items() if value is not None})
         self.known[outcome.url, outcome.label] = outcome
 
 
-def _outcome(told: Mapping[str, Any]) -> Outcome | None:
-    if not {"url", "label"} <= set(told) <= set(Outcome.__annotations__):  # torn, or not ours
+def _outcome(told: Mapping[str, Any]) -> Fetched | None:
+    if not {"url", "label"} <= set(told) <= set(Fetched.__annotations__):  # torn, or not ours
         return None
-    outcome = Outcome(**told)
+    outcome = Fetched(**told)
     texts = (outcome.url, outcome.label, outcome.file or "", outcome.problem or "")
     whole = all(isinstance(text, str) for text in texts) and isinstance(outcome.limit, int | None)
     return outcome if whole and _inside(outcome) else None
 
 
-def _inside(outcome: Outcome) -> bool:
+def _inside(outcome: Fetched) -> bool:
     """Whether its file lies where one of this class would: the line may have come with somebody's folder."""
     folder, slash, name = (outcome.file or "").rpartition("/")
     return outcome.file is None or (folder == outcome.label and bool(slash) and name not in ("", ".", ".."))

@@ -28,7 +28,7 @@ NO_URL = (httpx2.InvalidURL, UnicodeError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedURL:
     """A line of a list."""
 
     url: str  # as written
@@ -44,7 +44,7 @@ class Address:
     shown: str
 
 
-def read_lists(lists: Lists) -> list[Wanted]:
+def read_lists(lists: Lists) -> list[WantedURL]:
     """Everything that is wanted, in order. The class is the stem of a text file, or the column `label` of a CSV.
 
     Raises DataError for a list that is missing, empty or not text, for two lists of one class, and for a class that
@@ -52,7 +52,7 @@ def read_lists(lists: Lists) -> list[Wanted]:
     """
     if isinstance(lists, Mapping):
         found = [
-            Wanted(str(url).strip(), _class(str(label), "the mapping"), f"number {number} of {label!r}")
+            WantedURL(str(url).strip(), _class(str(label), "the mapping"), f"number {number} of {label!r}")
             for label, urls in lists.items()
             for number, url in enumerate([urls] if isinstance(urls, str) else urls, 1)
         ]
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in shown)[:SHOWN]
 
 
-def _read(file: Path) -> list[Wanted]:
+def _read(file: Path) -> list[WantedURL]:
     rows = list(_table(file) if file.suffix.lower() == ".csv" else _lines(file))
     if not rows:
         raise DataError(
@@ -109,16 +109,16 @@ def _read(file: Path) -> list[Wanted]:
     return rows
 
 
-def _lines(file: Path) -> Iterator[Wanted]:
+def _lines(file: Path) -> Iterator[WantedURL]:
     label = None
     for number, line in enumerate(_text(file).splitlines(), 1):
         text = line.strip()
         if text and not text.startswith("#"):
             label = label or _class(file.stem, f"the name of {file}")
-            yield Wanted(text, label, f"line {number} of {file.name}")
+            yield WantedURL(text, label, f"line {number} of {file.name}")
 
 
-def _table(file: Path) -> Iterator[Wanted]:
+def _table(file: Path) -> Iterator[WantedURL]:
     reader = csv.DictReader(_text(file).splitlines(), skipinitialspace=True)
     try:
         yield from _rows(reader, file)
@@ -130,7 +130,7 @@ def _table(file: Path) -> Iterator[Wanted]:
         ) from None
 
 
-def _rows(reader: "csv.DictReader[str]", file: Path) -> Iterator[Wanted]:
+def _rows(reader: "csv.DictReader[str]", file: Path) -> Iterator[WantedURL]:
     columns = [(name or "").strip().lower() for name in reader.fieldnames or []]
     if not columns:
         return
@@ -144,7 +144,7 @@ def _rows(reader: "csv.DictReader[str]", file: Path) -> Iterator[Wanted]:
     for row in reader:
         text, where = (row["url"] or "").strip(), f"line {reader.line_num} of {file.name}"
         if text and not text.startswith("#"):
-            yield Wanted(text, _class(row["label"] or "" if "label" in columns else file.stem, where), where)
+            yield WantedURL(text, _class(row["label"] or "" if "label" in columns else file.stem, where), where)
 
 
 def _text(file: Path) -> str:

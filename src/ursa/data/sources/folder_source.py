@@ -13,7 +13,7 @@ from ursa.data.catalog import Catalog
 from ursa.data.sources.name_patterns import SPLITS as SPLITS
 from ursa.data.sources.name_patterns import Pattern, split_of
 from ursa.data.sources.walk import LITTER as LITTER
-from ursa.data.sources.walk import Folder, Found, Inside, Walk, inside, names_in
+from ursa.data.sources.walk import Folder, FoundFile, Inside, Walk, inside, names_in
 from ursa.errors import DataError
 
 EMPTY = "empty class: a folder without pictures"
@@ -185,7 +185,7 @@ def _splits(root: Path, tops: list[str]) -> dict[str, str]:
     return found
 
 
-def _loose(folder: str | Path, within: Inside) -> Iterator[Found]:
+def _loose(folder: str | Path, within: Inside) -> Iterator[FoundFile]:
     """Pictures lying directly in a folder of folders; a README or a table beside the classes is nobody's concern."""
     for file in within.files:
         try:

@@ -21,7 +21,7 @@ NOT_UNICODE = "its name is not Unicode, rename it"
 Key = tuple[int, int]  # device and inode: the folder itself, by whatever name
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A file below, or what cannot be read."""
 
     name: str  # from the root, with "/"; escaped where the real one is not Unicode
@@ -45,8 +45,8 @@ class Inside:
     """What lies directly in a folder, by name, less what is hidden, litter, or a link that leads nowhere."""
 
     folders: list[Folder] = field(default_factory=list)
-    files: list[Found] = field(default_factory=list)
-    problems: list[Found] = field(default_factory=list)
+    files: list[FoundFile] = field(default_factory=list)
+    problems: list[FoundFile] = field(default_factory=list)
 
 
 def inside(path: str | Path, prefix: str = "") -> Inside:
@@ -64,15 +64,15 @@ def inside(path: str | Path, prefix: str = "") -> Inside:
                 about = os.stat(entry.path)  # noqa: PTH116  on Windows the entry does not know its inode
         except OSError as problem:
             if problem.errno not in (errno.ENOENT, errno.ELOOP):  # gone meanwhile, or a link that leads nowhere
-                found.problems.append(Found(escaped(name), problem=f"cannot be opened: {problem.strerror}"))
+                found.problems.append(FoundFile(escaped(name), problem=f"cannot be opened: {problem.strerror}"))
             continue
         if stat.S_ISREG(about.st_mode) and _is_unicode(entry.name):
-            found.files.append(Found(name, about))
+            found.files.append(FoundFile(name, about))
             continue
         is_folder = stat.S_ISDIR(about.st_mode)
         if not _is_unicode(entry.name):
             what = "unreadable folder" if is_folder else "cannot be opened"
-            found.problems.append(Found(escaped(name), None, f"{what}: {NOT_UNICODE}", is_folder))
+            found.problems.append(FoundFile(escaped(name), None, f"{what}: {NOT_UNICODE}", is_folder))
         elif is_folder:
             found.folders.append(Folder(name, entry.path, (about.st_dev, about.st_ino), entry.is_symlink()))
     return found
@@ -100,7 +100,7 @@ class Walk:
         if above:
             self._above |= keys
 
-    def files(self, place: Folder) -> Iterator[Found]:
+    def files(self, place: Folder) -> Iterator[FoundFile]:
         """Every file below a folder, and what cannot be read; nothing where it is a link back to one above."""
         if self.leads_back(place):
             return
@@ -119,7 +119,7 @@ class Walk:
             except OSError as error:
                 found, problem = Inside(), error.strerror
             if problem:
-                yield Found(folder.name, None, f"unreadable folder: {problem}", is_folder=True)
+                yield FoundFile(folder.name, None, f"unreadable folder: {problem}", is_folder=True)
             yield from found.problems
             yield from found.files
             for each in found.folders:

@@ -15,7 +15,7 @@ WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.Identity)  # one layer to their u
 
 
 @dataclass(frozen=True)
-class Node:
+class LayerNode:
     """An input, a layer (or a part of the network), a place where several tensors meet, or an output."""
 
     role: str  # "input", "layer", "join", "output"
@@ -28,12 +28,12 @@ class Node:
     repeats: int = 1  # how many alike in a row it stands for
 
 
-def flow(model: nn.Module, inputs: Sequence[Any], depth: int) -> list[Node]:
+def flow(model: nn.Module, inputs: Sequence[Any], depth: int) -> list[LayerNode]:
     """Nodes in the order of computing; parts of the network are opened `depth` levels deep."""
     followed = _Followed()
     for number, tensor in enumerate(tensors(inputs)):
         title = "input" if len(tensors(inputs)) == 1 else f"input {number + 1}"
-        followed.add(Node("input", title, "", tuple(tensor.shape), ()), tensor)
+        followed.add(LayerNode("input", title, "", tuple(tensor.shape), ()), tensor)
     parts = {module: name for name, module in _parts(model, "", depth)}
     followed.names = parts
     with undisturbed(model), hooked(parts, followed.enter, followed.leave), followed:
@@ -42,17 +42,17 @@ def flow(model: nn.Module, inputs: Sequence[Any], depth: int) -> list[Node]:
     for title, value in named:
         for tensor in tensors(value):
             shape, sources = tuple(tensor.shape), followed.sources([tensor])
-            followed.nodes.append(Node("output", str(title), "", shape, sources))
+            followed.nodes.append(LayerNode("output", str(title), "", shape, sources))
     return followed.nodes
 
 
-def collapsed(nodes: Sequence[Node]) -> list[Node]:
+def collapsed(nodes: Sequence[LayerNode]) -> list[LayerNode]:
     """Layers alike that follow each other, with nothing else attached, as one node each run."""
     users = [0] * len(nodes)
     for node in nodes:
         for source in node.sources:
             users[source] += 1
-    kept: list[Node] = []
+    kept: list[LayerNode] = []
     now: dict[int, int] = {}  # number before -> number after
     for number, node in enumerate(nodes):
         moved = replace(node, sources=tuple(dict.fromkeys(now[source] for source in node.sources)))
@@ -78,7 +78,7 @@ class _Followed(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.nodes: list[Node] = []
+        self.nodes: list[LayerNode] = []
         self.names: dict[nn.Module, str] = {}
         self.origin: dict[int, tuple[int, ...]] = {}
         self.alive: list[Tensor] = []  # so that no two tensors have the same id
@@ -93,7 +93,7 @@ class _Followed(TorchFunctionMode):
         sources = self.sources(tensors((args, kwargs or {})))
         name = str(getattr(function, "__name__", function)).strip("_")
         if len(sources) > 1:
-            self.add(Node("join", JOINS.get(name, name), "", tuple(made[0].shape), sources), *made)
+            self.add(LayerNode("join", JOINS.get(name, name), "", tuple(made[0].shape), sources), *made)
         else:  # a reshape, an activation called as a function: still what it was
             self.came_from(sources, made)
         return result
@@ -110,7 +110,7 @@ class _Followed(TorchFunctionMode):
             result = result.view_as(result)  # dropout that does nothing: what went in has to stay apart
         made = tensors(result)
         self.calls[module] = self.calls.get(module, 0) + 1
-        node = Node(
+        node = LayerNode(
             "layer",
             _title(module),
             self.names[module],
@@ -122,7 +122,7 @@ class _Followed(TorchFunctionMode):
         self.add(node, *made)
         return result
 
-    def add(self, node: Node, *made: Tensor) -> None:
+    def add(self, node: LayerNode, *made: Tensor) -> None:
         self.nodes.append(node)
         self.came_from((len(self.nodes) - 1,), made)
 
@@ -157,6 +157,6 @@ def _title(module: nn.Module) -> str:
     return f"{kind} {module.p:g}" if isinstance(module, nn.Dropout) else kind
 
 
-def _alike(one: Node, other: Node) -> bool:
+def _alike(one: LayerNode, other: LayerNode) -> bool:
     facts = [(node.role, node.title, node.shape, node.parameters, node.call) for node in (one, other)]
     return facts[0] == facts[1] and one.role == "layer"

@@ -12,7 +12,7 @@ from torch import nn
 
 from ursa.core.text import escaped
 from ursa.errors import TrainingError
-from ursa.models.layer_graph.flow import Node, collapsed, flow
+from ursa.models.layer_graph.flow import LayerNode, collapsed, flow
 from ursa.models.shape_errors import explain
 from ursa.models.trace import as_inputs
 
@@ -26,14 +26,14 @@ STYLES = {  # lines only: fills are the page's, light or dark
 
 
 @dataclass(frozen=True, repr=False)
-class Graph:
+class LayerGraph:
     """Which layer's output goes where. In a notebook it is drawn; `str(graph)` is Mermaid, `graph.markdown()` a block.
 
     A node's `sources` are the numbers of earlier nodes in `nodes`.
     """
 
     title: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[LayerNode, ...]
 
     def __str__(self) -> str:
         boxes = [f"  {_box(number, node)}" for number, node in enumerate(self.nodes)]
@@ -45,7 +45,9 @@ class Graph:
 
     def __repr__(self) -> str:
         arrows = sum(len(node.sources) for node in self.nodes)
-        return f"<Graph of {self.title}: {len(self.nodes)} boxes, {arrows} arrows; print it, or write its markdown()>"
+        return (
+            f"<LayerGraph of {self.title}: {len(self.nodes)} boxes, {arrows} arrows; print it, or write its markdown()>"
+        )
 
     def markdown(self) -> str:
         """A code block that GitHub, GitLab and VS Code draw where it stands in a Markdown file."""
@@ -56,7 +58,7 @@ class Graph:
         return {"text/vnd.mermaid": str(self), "text/markdown": self.markdown(), "text/plain": repr(self)}
 
 
-def graph(model: nn.Module, *inputs: Any, depth: int | None = None) -> Graph:
+def graph(model: nn.Module, *inputs: Any, depth: int | None = None) -> LayerGraph:
     """`graph(model, (1, 3, 224, 224))`, or with tensors: one shape or tensor for each input, the batch included.
 
     A box holds the kind of a layer, its parameters, its name and the shape of what comes out. Parts of the network are
@@ -69,12 +71,12 @@ def graph(model: nn.Module, *inputs: Any, depth: int | None = None) -> Graph:
         raise TrainingError("a diagram of a network is at least one level deep", found=f"depth={depth}")
     given = as_inputs(model, inputs)
     try:
-        return Graph(type(model).__name__, tuple(_nodes(model, given, depth)))
+        return LayerGraph(type(model).__name__, tuple(_nodes(model, given, depth)))
     except Exception as problem:  # whatever a network's own code raises
         raise explain(model, given, problem) from problem
 
 
-def _nodes(model: nn.Module, inputs: Sequence[Any], depth: int | None) -> list[Node]:
+def _nodes(model: nn.Module, inputs: Sequence[Any], depth: int | None) -> list[LayerNode]:
     nodes = collapsed(flow(model, inputs, depth or 1))
     for deeper in range(2, DEEPEST + 1 if depth is None else 0):
         opened = collapsed(flow(model, inputs, deeper))
@@ -84,7 +86,7 @@ def _nodes(model: nn.Module, inputs: Sequence[Any], depth: int | None) -> list[N
     return nodes
 
 
-def _box(number: int, node: Node) -> str:
+def _box(number: int, node: LayerNode) -> str:
     if node.role == "join":
         return f'n{number}(("{_text(node.title)}"))'
     if node.role != "layer":
@@ -97,7 +99,7 @@ def _box(number: int, node: Node) -> str:
     return f"n{number}{frame.format(lines)}{style}"
 
 
-def _shape(node: Node) -> str:
+def _shape(node: LayerNode) -> str:
     return str(list(node.shape))
 
 

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from ursa.errors import DataError
 from ursa.serve.http.clients import Shares
-from ursa.serve.limits import Limits
+from ursa.serve.limits import ServerLimits
 
 PIECE = 16_384  # bytes given to h11 at once; a header that is not whole after so many is an error
 CHUNKS = 200, 256  # of a chunked body: so many may be tiny, all others hold so many bytes on average (10 us each)
@@ -30,7 +30,7 @@ class Connection(H11Protocol):
         app_state: dict[str, Any],
         client: str,
         connections: "Connections",
-        limits: Limits,
+        limits: ServerLimits,
     ) -> None:
         super().__init__(config, state, app_state)
         self.conn = self.parser = _Parser(h11.SERVER, PIECE)

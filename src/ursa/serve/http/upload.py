@@ -17,7 +17,7 @@ from ursa.errors import DataError
 from ursa.serve.http.clients import Shares
 from ursa.serve.http.form import Form, Upload
 from ursa.serve.http.refusals import RefusedError, busy, too_large
-from ursa.serve.limits import Limits
+from ursa.serve.limits import ServerLimits
 
 RAW = ("image/", "application/octet-stream")
 HOW = "send a picture: curl -F picture=@photo.jpg http://HOST/predict"
@@ -92,7 +92,7 @@ def crowded() -> RefusedError:
     return busy("too much is being sent at once", "no memory for more")
 
 
-async def uploads(request: Request, limits: Limits, memory: Memory, body: Body) -> list[Upload]:
+async def uploads(request: Request, limits: ServerLimits, memory: Memory, body: Body) -> list[Upload]:
     """The pictures of a request, at least one; refused as soon as it is too large, long, slow or of another kind."""
 
     async def receive(take: Take) -> None:
@@ -116,7 +116,7 @@ async def uploads(request: Request, limits: Limits, memory: Memory, body: Body) 
     return found
 
 
-async def _from_form(receive: Callable[[Take], Awaitable[None]], boundary: bytes, limits: Limits) -> list[Upload]:
+async def _from_form(receive: Callable[[Take], Awaitable[None]], boundary: bytes, limits: ServerLimits) -> list[Upload]:
     try:
         form = Form(boundary, limits.max_pictures)
         await receive(form.write)
@@ -130,7 +130,7 @@ async def _from_form(receive: Callable[[Take], Awaitable[None]], boundary: bytes
     return form.uploads
 
 
-async def _receive(request: Request, limits: Limits, memory: Memory, body: Body, take: Take) -> None:
+async def _receive(request: Request, limits: ServerLimits, memory: Memory, body: Body, take: Take) -> None:
     """Every chunk of the body goes to `take` as it comes. Stops at the limit, announced or counted."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limits.max_bytes:

@@ -19,7 +19,7 @@ from ursa.errors import DataError, TrainingError
 from ursa.training.batches.batch import Batch, Batches, order
 from ursa.training.loop import Gradient, State, Step, train
 from ursa.training.lr_finder.restored import restored
-from ursa.training.lr_finder.suggestion import ABOVE, F64, QUIET, Found, Trial, ceiling, read
+from ursa.training.lr_finder.suggestion import ABOVE, F64, QUIET, Suggestion, Trial, ceiling, read
 from ursa.training.optim.schedules import Schedule, one_cycle
 from ursa.training.tasks.losses import Loss
 
@@ -46,8 +46,8 @@ def find(
     repeats: int = 3,
     confirm: bool = False,
     progress: Progress = silent,
-) -> Found:
-    """Raise the rate from low to high in `steps` steps, `repeats` times -> Found.
+) -> Suggestion:
+    """Raise the rate from low to high in `steps` steps, `repeats` times -> Suggestion.
 
     The groups' rates keep their proportions ("max_lr"); low, high and the suggestion are those of the last group. loss,
     gradient, max_grad_norm, seed: those of the training to come; the same arguments give the same answer.
@@ -114,7 +114,7 @@ def _rise(asked: _Asked, lrs: F64, losses: F64, repeat: int, progress: Progress)
                 return
 
 
-def _confirmed(found: Found, asked: _Asked, steps: int, progress: Progress) -> Found:
+def _confirmed(found: Suggestion, asked: _Asked, steps: int, progress: Progress) -> Suggestion:
     """Trials beside the best one so far, until both its neighbours are worse."""
     learnt, judged = _kept_apart(asked.batches, steps)
     near = TINY * abs(float(np.median(found.losses[:, :QUIET])))

@@ -30,7 +30,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Suggestion:
     """What the range test saw, and what follows. Rates are those of the last group, which holds the head."""
 
     lrs: F64  # [S]
@@ -50,7 +50,7 @@ class Found:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"Found({'; '.join(str(self).splitlines())})"
+        return f"Suggestion({'; '.join(str(self).splitlines())})"
 
     def _repr_html_(self) -> str:
         return f"<p>{'<br>'.join(str(self).splitlines())}</p>"
@@ -69,8 +69,8 @@ class Found:
         }
 
 
-def read(lrs: F64, losses: F64) -> Found:
-    """rates [S], losses [R, S] -> Found. Raises TrainingError where no rate changes the loss."""
+def read(lrs: F64, losses: F64) -> Suggestion:
+    """rates [S], losses [R, S] -> Suggestion. Raises TrainingError where no rate changes the loss."""
     if not np.isfinite(losses[:, :QUIET]).all():
         raise TrainingError(
             "the loss diverges at the lowest rates already", found=f"from {lrs[0]:.1g} on", fix="give a lower limit"
@@ -92,7 +92,7 @@ def read(lrs: F64, losses: F64) -> Found:
     diverged = float(ends[len(ends) // 2])
     at = diverged if math.isfinite(diverged) else None
     suggestion = min(max(middle, min(known)), max(known))  # rounding may leave the range
-    return Found(lrs, losses, smoothed, suggestion, min(known), max(known), at)
+    return Suggestion(lrs, losses, smoothed, suggestion, min(known), max(known), at)
 
 
 def ceiling(losses: Sequence[float] | F64) -> float:
