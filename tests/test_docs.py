@@ -73,3 +73,12 @@ def test_no_figure_is_written_by_hand():
     finally:
         sys.path.pop(0)
     assert (ROOT / "docs" / "benchmarks.md").read_text("utf-8") == page()
+
+
+def test_the_page_of_settings_is_written_from_the_settings():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from write_help import settings_page
+    finally:
+        sys.path.pop(0)
+    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == settings_page(), "run: python docs/write_help.py"

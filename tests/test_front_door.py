@@ -16,7 +16,6 @@ PUBLIC = {
     "Finding",
     "Learner",
     "Estimate",
-    "Options",
     "Prediction",
     "Predictor",
     "Recipe",
@@ -116,4 +115,9 @@ def test_the_default_backbone_is_the_same_for_command_line_and_python():
     from ursa.cli.commands import DEFAULT_BACKBONE
     from ursa.embed.backbone import DEFAULT
 
-    assert DEFAULT_BACKBONE == DEFAULT == ursa.Options().backbone
+    assert DEFAULT_BACKBONE == DEFAULT
+
+
+def test_options_say_that_they_are_keywords_now():
+    with pytest.raises(AttributeError, match=r'given by keywords: ursa.check\("bears", backbone="pixels"\)'):
+        ursa.Options  # noqa: B018

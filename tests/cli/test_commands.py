@@ -1,10 +1,13 @@
 """The contract of the command line: documents on stdout, people's text on stderr or alone, exit codes, errors."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -233,3 +236,59 @@ def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(
     again = ursa("check", folder, "--backbone", "pixels", "--precision", "fp32", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["pictures"] == 600
+
+
+def test_the_commonest_settings_have_short_ways(home, ursa):
+    done = ursa(
+        "train", "pets", "--epochs", "1", "--lr", "2e-3", "--batch-size", "4", "--out", "s.ursa", "--json", cwd=home
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((home / json.loads(done.stdout)["history"]).read_text("utf-8"))["recipe"]["optim"]
+    assert (recipe["epochs"], recipe["batch_size"], recipe["head_lr"]) == (1, 4, 2e-3)
+    assert recipe["body_lr"] == pytest.approx(6e-4)
+    twice = ursa("train", "pets", "--epochs", "1", "--set", "epochs=2", cwd=home)
+    assert twice.returncode == 2
+    assert "given twice, with two values" in twice.stderr
+
+
+def test_all_settings_are_listed(ursa):
+    done = ursa("train", "--set", "help")
+    assert done.returncode == 0
+    assert "augment.rotate=0  (0 to 180)\n    largest rotation either way" in done.stdout
+
+
+def test_a_run_that_was_stopped_is_offered_to_be_resumed(tmp_path, picture_folder, ursa):
+    folder = picture_folder(tmp_path / "some pets", {"red": 8, "green": 8})
+    code = """
+import sys, ursa
+from ursa.training.fit import Observer
+from ursa.workflow import runs
+class Presses(Observer):
+    def epoch(self, record):
+        raise KeyboardInterrupt
+runs.observers = lambda *_: [Presses()]
+try:
+    ursa.train(sys.argv[1], backbone="pixels", epochs=3, out=sys.argv[2])
+except KeyboardInterrupt:
+    pass
+"""
+    subprocess.run([sys.executable, "-c", code, folder, tmp_path / "m.ursa"], check=True)
+    done = ursa("train", folder, "--epochs", "1", "--out", tmp_path / "n.ursa", "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"To resume it: ursa train '{folder}' --resume" in done.stderr
+    resumed = ursa("train", folder, "--resume", "--epochs", "4", "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    document = json.loads(resumed.stdout)
+    assert document["bundle"] == str(tmp_path / "m.ursa")  # where the run was begun for
+    epochs = json.loads(Path(document["history"]).read_text("utf-8"))["epochs"]
+    assert [record["epoch"] for record in epochs] == [0, 1, 2, 3, 4]
+
+
+def test_a_terminal_sees_at_once_that_something_is_under_way(home, ursa_command, in_terminal):
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    code, seen = in_terminal(
+        [ursa_command, "train", "pets", "--epochs", "2", "--out", "t.ursa"], cwd=home, env=environment
+    )
+    text = seen.decode()
+    assert code == 0
+    assert text.index("Loading") < text.index("accuracy") < text.index("Writing the bundle")  # epochs with accuracy

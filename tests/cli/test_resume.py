@@ -46,7 +46,7 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path, straight, ursa, ursa_c
             process.kill()
     if by == signal.SIGINT:
         assert process.returncode == 130, said
-        assert "Stopped at step" in said and " of 210; to go on: ursa train" in said
+        assert "Stopped at step" in said and " of 210; to resume: ursa train" in said
         assert said.rstrip().endswith("--resume")
         assert "Traceback" not in said
     assert not (tmp_path / "model.ursa").exists()
@@ -60,10 +60,11 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path, straight, ursa, ursa_c
     (name,) = [path.name for path in tmp_path.glob("space/runs/*")]
     assert f"unfinished, the newest first: {name}" in other.stderr
 
-    again = ["--precision", "auto", "--run", name]  # the run knows in which precision it was begun
-    done = ursa("train", folder, *ARGUMENTS, *EPOCHS, *where, *again, "--json")
+    # The run knows its backbone, its precision, its settings and where its bundle goes.
+    done = ursa("train", folder, "--workspace", tmp_path / "space", "--run", name, "--json")
     assert done.returncode == 0, done.stderr
     assert outcome(json.loads(done.stdout)) == expected
+    assert (tmp_path / "model.ursa").is_file()
     assert not [*tmp_path.glob("space/runs/*/checkpoints")]
     assert len([*tmp_path.glob("space/runs/*/history.json")]) == 1
 

@@ -23,6 +23,7 @@ def home(tmp_path_factory, picture_folder):
     (place / "pile").mkdir()
     for number, file in enumerate(sorted((place / "pets").rglob("*_*"))):
         shutil.copy(file, place / "pile" / f"{file.parent.name}.{number}{file.suffix}")
+    shutil.copytree(place / "pile", place / "unnamed")
     return place
 
 
@@ -54,7 +55,12 @@ def test_labels_in_names_are_found_and_the_next_command_finds_them_too(home, urs
     done = ursa("check", "pile", "--pattern", "{label}.*", *PIXELS, cwd=home)
     assert done.returncode == 0, done.stderr
     assert "20 pictures in 2 classes" in done.stdout
-    assert following(done) == "ursa train pile --backbone pixels --pattern '{label}.*'"
+    assert following(done) == "ursa train pile"
+    again = ursa("check", "pile", cwd=home)
+    assert "As last time for these pictures: --backbone pixels --pattern '{label}.*'" in again.stderr
+    assert "20 pictures in 2 classes" in again.stdout
+    other = ursa("check", "pile", "--pattern", "{label}.{}", cwd=home)
+    assert "--pattern {label}.{} instead of {label}.*, which was used last" in other.stderr
 
 
 def test_the_next_command_reads_the_table_in_the_same_way_and_works(home, ursa):
@@ -64,7 +70,7 @@ def test_the_next_command_reads_the_table_in_the_same_way_and_works(home, ursa):
     done = ursa("check", "labels.csv", *table, *PIXELS, cwd=home)
     assert done.returncode == 0, done.stderr
     command = following(done)
-    assert command == f"ursa train labels.csv --backbone pixels {shlex.join(table)}"
+    assert command == "ursa train labels.csv"  # the workspace remembers the rest
     trained = ursa(*shlex.split(command)[1:], "--set", "epochs=1", "--json", cwd=home)
     assert trained.returncode == 0, trained.stderr
     document = json.loads(trained.stdout)
@@ -86,7 +92,7 @@ def following(done):
         (("check", "pets/cat/cat_000.jpg"), "is a single picture"),
         (("check", "pile", "--pattern", "{label}_*"), "matches none of 20 files"),
         (("check", "pile", "--pattern", "*.jpg"), "finds no label"),
-        (("train", "pile"), "no classes in pile"),
+        (("train", "unnamed"), "no classes in unnamed"),
     ],
 )
 def test_misuse_exits_2_with_one_readable_block(home, ursa, arguments, said):

@@ -32,7 +32,7 @@ def test_other_names_are_refused_with_those_that_there_are(name):
 def test_a_device_that_is_not_there_is_refused_before_any_work(name, tmp_path):
     for ask in (
         lambda: available(name),
-        lambda: ursa.Options(device=name),
+        lambda: ursa.check(tmp_path / "nowhere", device=name),
         lambda: ursa.Learner(tmp_path / "nowhere", "pixels", device=name),  # even before the pictures are looked for
     ):
         with pytest.raises(TrainingError, match=f"there is no device {name}") as refused:
