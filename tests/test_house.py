@@ -11,7 +11,7 @@ import ursa
 SOURCE = Path(ursa.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = sorted({file.parent for file in FILES})
-MOST_FILES, MOST_LINES, LONGEST = 16, 350, 60  # of a room, of a file, of a function
+MOST_FILES, MOST_LINES, LONGEST = 16, 350, 60  # of a room; of a file; of a function's body
 
 
 def parsed(file):
@@ -53,7 +53,8 @@ def test_files_and_functions_are_short_and_files_say_what_flows_through():
             long.append(f"{file.relative_to(SOURCE)}: {lines} lines")
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                body = node.end_lineno - node.lineno + 1 - (ast.get_docstring(node) or "").count("\n")
+                statements = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                body = node.end_lineno - statements[0].lineno + 1 if statements else 0
                 if body > LONGEST:
                     long.append(f"{file.relative_to(SOURCE)}: {node.name} has {body} lines")
     assert long == []

@@ -8,14 +8,12 @@ import typer
 
 from ursa.cli import output
 from ursa.cli.command_options import (
-    AllowedHosts,
     BackboneOption,
     BatchSize,
     Bundle,
     Debug,
     Device,
     Epochs,
-    ForwardedAllowIps,
     Fresh,
     Json,
     LearningRate,
@@ -37,6 +35,7 @@ from ursa.cli.command_options import (
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
+from ursa.cli.serve_command import serve
 from ursa.cli.show_command import show
 
 if TYPE_CHECKING:
@@ -301,38 +300,7 @@ def predict(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: ursa serve bears.ursa --port 8080")
-@guarded
-def serve(
-    bundle: Bundle,
-    host: Annotated[str, typer.Option("--host", help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0 takes any free one.")] = 8000,
-    max_mb: Annotated[float, typer.Option("--max-mb", help="Largest upload, in megabytes.")] = 20.0,
-    allowed_host: AllowedHosts = None,
-    forwarded_allow_ips: ForwardedAllowIps = "",
-    json_: Json = False,
-    debug: Debug = False,
-) -> None:
-    """A page to drop pictures on, and a JSON API, until Ctrl-C."""
-    from ursa.serve.limits import ServerLimits
-    from ursa.serve.predictor import Predictor
-    from ursa.serve.run import run
-
-    def ready(address: str) -> None:
-        if json_:
-            print_json({"address": address})
-        say(f"Open {address} in a browser. Ctrl-C ends.")
-
-    limits, hosts = ServerLimits(max_bytes=round(max_mb * 1e6)), allowed_host or ()
-    options: dict[str, Any] = {"allowed_hosts": hosts, "forwarded_allow_ips": forwarded_allow_ips}
-    predictor = Predictor(bundle)
-    try:
-        run(predictor, host, port, ready=ready, title=bundle.stem, limits=limits, **options)
-    finally:
-        predictor.close()  # a slow model would go on, and the process with it
-    say("Stopped.")
-
-
+app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 
 

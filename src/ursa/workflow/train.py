@@ -123,10 +123,8 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
     unread_settings.refuse_given_splits(recipe, catalog)
     wanted = job.out or (None if before is None else before.out)
     out = bundle_path.writable(wanted or bundle_path.default(job.data, setup))
-    plan = None
-    if job.limit is not None:
-        with clock.phase("measure"):
-            plan = planned(job.data, setup, recipe, job.limit)
+    plan = _plan(job, setup, recipe, clock)
+    if plan is not None:
         setup, recipe = plan.setup, plan.recipe(recipe)
     ready = embedded(catalog, space, setup, clock)
     last_setup.remember(space, job.data, setup)
@@ -178,6 +176,14 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         seconds=clock.seconds,
         weighed=() if plan is None else plan.weighed,
     )
+
+
+def _plan(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> Plan | None:
+    """How to spend the minutes; None where there is no limit."""
+    if job.limit is None:
+        return None
+    with clock.phase("measure"):
+        return planned(job.data, setup, recipe, job.limit)
 
 
 def _report(folder: Path, recipe: Recipe, outcome: "Outcome", judged: Judged, findings: Sequence[Finding]) -> None:

@@ -45,9 +45,7 @@ class LayerGraph:
 
     def __repr__(self) -> str:
         arrows = sum(len(node.sources) for node in self.nodes)
-        return (
-            f"<LayerGraph of {self.title}: {len(self.nodes)} boxes, {arrows} arrows; print it, or write its markdown()>"
-        )
+        return f"<LayerGraph of {self.title}: {len(self.nodes)} boxes, {arrows} arrows; print it>"
 
     def markdown(self) -> str:
         """A code block that GitHub, GitLab and VS Code draw where it stands in a Markdown file."""
