@@ -121,8 +121,7 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
     if before is not None:
         setup, recipe = runs.as_begun(before, setup, recipe, own_backbone=own_backbone)
     unread_settings.refuse_given_splits(recipe, catalog)
-    wanted = job.out or (None if before is None else before.out)
-    out = bundle_path.writable(wanted or bundle_path.default(job.data, setup))
+    out = bundle_path.writable(job.out or (before and before.out) or bundle_path.default(job.data, setup))
     plan = _plan(job, setup, recipe, clock)
     if plan is not None:
         setup, recipe = plan.setup, plan.recipe(recipe)
@@ -146,16 +145,15 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         if plan is None and recipe.optim.epochs:
             checkpoints = runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
         with clock.phase("train"):
-            observers = runs.observers(job.track, folder, ready, recipe, job.bar)
-            outcome = _fine_tuned(held_out, recipe, setup, plan, checkpoints, observers)
+            loggers = runs.observers(job.track, folder, ready, recipe, job.bar)
+            outcome = _fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
             judged = held_out.judged(outcome)
             by_part = held_out.accuracy_by_part(outcome, judged)
         job.bar("export", 0, 0)
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
-        uses = _uses(predictor, ready, parts)
-        findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
+        findings = [*poor, *unsafe, *test_set_log.repeated_use(uses := _uses(predictor, ready, parts), len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:
