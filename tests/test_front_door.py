@@ -16,7 +16,6 @@ PUBLIC = {
     "Finding",
     "Learner",
     "Estimate",
-    "Options",
     "Prediction",
     "Predictor",
     "Recipe",
@@ -113,7 +112,7 @@ def test_the_version_is_that_of_the_distribution():
 
 
 def test_the_default_backbone_is_the_same_for_command_line_and_python():
-    from ursa.cli.commands import DEFAULT_BACKBONE
     from ursa.embed.backbone import DEFAULT
+    from ursa.prepared.setup import Setup
 
-    assert DEFAULT_BACKBONE == DEFAULT == ursa.Options().backbone
+    assert Setup().backbone == DEFAULT
