@@ -112,12 +112,7 @@ def test_the_version_is_that_of_the_distribution():
 
 
 def test_the_default_backbone_is_the_same_for_command_line_and_python():
-    from ursa.cli.commands import DEFAULT_BACKBONE
     from ursa.embed.backbone import DEFAULT
+    from ursa.prepared.setup import Setup
 
-    assert DEFAULT_BACKBONE == DEFAULT
-
-
-def test_options_say_that_they_are_keywords_now():
-    with pytest.raises(AttributeError, match=r'given by keywords: ursa.check\("bears", backbone="pixels"\)'):
-        ursa.Options  # noqa: B018
+    assert Setup().backbone == DEFAULT

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ursa import models
 from ursa.errors import TrainingError, did_you_mean
 from ursa.learner.picture_data import PictureInputs
 from ursa.recipe import PLACES, Recipe
@@ -17,6 +16,7 @@ from ursa.training import evaluation
 from ursa.training.batches.learner_data import InputReader, LearnerData
 from ursa.training.batches.picture_batches import small_size
 from ursa.training.batches.splits import PictureSplit
+from ursa.training.network_limits import refuse_for_network
 from ursa.training.optim import optimizers
 from ursa.training.tasks import losses
 from ursa.training.tasks.losses import Loss
@@ -68,21 +68,11 @@ def refuse_unread(recipe: Recipe, use: Use) -> None:
 
 def refuse_unread_by_network(recipe: Recipe, model: nn.Module, inputs: InputReader) -> None:
     """Raises TrainingError for a setting that was changed and that this network has no use for."""
-    groups = len(models.parameter_groups(model))
-    for names, least in ((("optim.layer_decay",), 3), (("optim.gradual_unfreezing",), 2)):
-        if groups < least:
-            why = f"for a network of {groups} layer group{'s' * (groups > 1)}"
-            recipe.refuse(names, why, f"a network of {least} layer groups or more: ursa.models.layer_groups")
-    if not (recipe.augment.progressive_resizing and isinstance(inputs, PictureInputs)):
-        return
-    name, size = ("augment.progressive_resizing",), inputs.preparation.size
-    if (small := small_size(size)) == size:
-        recipe.refuse(name, f"for pictures of {size} pixels", "larger pictures: size=")
-    try:
-        with torch.inference_mode():
-            model.eval()(torch.zeros(2, small, small, 3, dtype=torch.uint8, device=next(model.parameters()).device))
-    except (RuntimeError, ValueError):
-        recipe.refuse(name, "for a network that takes one size of pictures", "a network that pools what it sees")
+    size = inputs.preparation.size if isinstance(inputs, PictureInputs) else 0
+    if size and small_size(size) == size:
+        why = f"for pictures of {size} pixels"
+        recipe.refuse(["augment.progressive_resizing"], why, "larger pictures: size=")
+    refuse_for_network(recipe, model.eval(), small_size(size))
 
 
 def loss_of(loss: str | Loss | None, data: LearnerData, recipe: Recipe) -> Loss:

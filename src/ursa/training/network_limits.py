@@ -15,13 +15,13 @@ def refuse_for_network(recipe: Recipe, model: nn.Module, small: int) -> None:
     body = [group for group in parameter_groups(model)[:-1] if group]
     if not body:
         below = ["optim.body_lr", "optim.layer_decay", "optim.gradual_unfreezing"]
-        recipe.refuse(below, "where the backbone has nothing to learn", "another backbone")
+        recipe.refuse(below, "where the network has nothing below its head to learn", "another network")
     if len(body) < 2:
-        why = "where the backbone has one group of layers"
-        recipe.refuse(["optim.layer_decay"], why, "body_lr, or another backbone")
+        why = "where the network has one group of layers below its head"
+        recipe.refuse(["optim.layer_decay"], why, "another network")
     if recipe.augment.progressive_resizing and not _takes(model, small):
-        why = f"where the backbone takes no pictures of {small} px"
-        recipe.refuse(["augment.progressive_resizing"], why, "progressive_resizing=0, or another backbone")
+        why = f"where the network takes no pictures of {small} px"
+        recipe.refuse(["augment.progressive_resizing"], why, "progressive_resizing=0, or another network")
 
 
 def _takes(model: nn.Module, size: int) -> bool:
