@@ -1,4 +1,5 @@
-"""test_set_log.jsonl: who looked at which test pictures, one line a look. The more often, the more optimistic the figure.
+"""test_set_log.jsonl: which model was measured on which test pictures, one line each time. The more often, the more
+optimistic the figure.
 
 A test part is for one look. Whoever changes something after each look and keeps what does best fits the test part by
 hand, and the best of many figures is too good (Dwork et al. 2015, "The reusable holdout"). So looks are counted: by
