@@ -116,3 +116,8 @@ def test_the_default_backbone_is_the_same_for_command_line_and_python():
     from ursa.prepared.setup import Setup
 
     assert Setup().backbone == DEFAULT
+
+
+def test_options_say_that_they_are_keywords_now():
+    with pytest.raises(AttributeError, match=r'given by keywords: ursa.check\("bears", backbone="pixels"\)'):
+        ursa.Options  # noqa: B018
