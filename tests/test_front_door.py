@@ -112,7 +112,7 @@ def test_the_version_is_that_of_the_distribution():
 
 
 def test_the_default_backbone_is_the_same_for_command_line_and_python():
-    from ursa.cli.commands import DEFAULT_BACKBONE
+    from ursa.cli.command_options import DEFAULT_BACKBONE
     from ursa.embed.backbone import DEFAULT
 
     assert DEFAULT_BACKBONE == DEFAULT

@@ -218,7 +218,7 @@ def test_a_temporary_file_is_never_written_through_a_link(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("reader", [Workspace.open, Workspace.of])
-@pytest.mark.parametrize("name", ["looks.jsonl", "embeddings", "runs/one/checkpoints"])
+@pytest.mark.parametrize("name", ["test_set_log.jsonl", "embeddings", "runs/one/checkpoints"])
 def test_a_link_inside_is_refused_by_name(tmp_path, reader, name):
     path = Workspace.open(tmp_path).root / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ def test_a_link_inside_is_refused_by_name(tmp_path, reader, name):
 
 @pytest.mark.parametrize("reader", [Workspace.open, Workspace.of])
 def test_a_pipe_inside_is_refused_by_name(tmp_path, reader):
-    os.mkfifo(Workspace.open(tmp_path).root / "looks.jsonl")
+    os.mkfifo(Workspace.open(tmp_path).root / "test_set_log.jsonl")
     with pytest.raises(DataError, match=r"looks\.jsonl") as error:
         reader(tmp_path)
     assert error.value.found == "a named pipe"

@@ -18,7 +18,7 @@ from fuzz.values import bytes_changed, number, put
 SECONDS = 8.0  # `check` takes 0.03, and up to 1 where it has to compute everything again
 FOLDER, FRESH, CANARY = Path("bears"), Path("fresh"), Path("canary")
 NAMES = (
-    "schema.json", "backbones.json", "precision.json", "catalog.parquet", "splits.parquet", "looks.jsonl", "harm.json",
+    "schema.json", "backbones.json", "precision.json", "catalog.parquet", "splits.parquet", "test_set_log.jsonl", "harm.json",
     "downloads.jsonl", "report.html", ".gitignore",
 )  # fmt: skip
 

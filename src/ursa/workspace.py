@@ -116,7 +116,8 @@ class Workspace:
     @property
     def test_set_log(self) -> Path:
         """Who looked at which test pictures."""
-        return self.root / "test_set_log.jsonl"
+        before = self.root / "looks.jsonl"  # what Ursa 0.1 called it
+        return before if before.exists() else self.root / "test_set_log.jsonl"
 
     def embeddings(self, fingerprint: str) -> Path:
         """Folder of the embeddings by one backbone, preparation and precision."""

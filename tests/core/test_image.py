@@ -127,7 +127,7 @@ def test_broken_exif_does_not_make_a_picture_unreadable(encode, photo):
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "format", "expected"),
+    ("mode", "color", "format", "expected"),
     [
         ("RGB", (200, 100, 50), "PNG", [200, 100, 50]),
         ("RGB", (200, 100, 50), "BMP", [200, 100, 50]),
@@ -164,7 +164,7 @@ def test_a_palette_is_looked_up(encode):
     assert middle(encode(picture, "GIF")) == [200, 100, 50]
 
 
-@pytest.mark.parametrize(("mode", "colour", "clear"), [("P", 1, 1), ("L", 9, 9), ("RGB", (9, 8, 7), (9, 8, 7))])
+@pytest.mark.parametrize(("mode", "color", "clear"), [("P", 1, 1), ("L", 9, 9), ("RGB", (9, 8, 7), (9, 8, 7))])
 def test_a_color_that_is_declared_transparent_becomes_white(encode, mode, color, clear):
     picture = flat(mode, color)
     if mode == "P":

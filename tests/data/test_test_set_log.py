@@ -12,7 +12,7 @@ PICTURES = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(1000)]
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "space" / "looks.jsonl"
+    return tmp_path / "space" / "test_set_log.jsonl"
 
 
 def test_each_other_model_is_another_look_and_the_same_one_is_not(path):
@@ -56,7 +56,7 @@ def test_a_look_that_cannot_be_written_down_is_refused(public_path, as_another_u
     (public_path / "space").mkdir()
     (public_path / "space").chmod(0o555)
     with as_another_user(), pytest.raises(DataError, match="cannot write"):
-        record_use(public_path / "space" / "looks.jsonl", "train", "one", PICTURES)
+        record_use(public_path / "space" / "test_set_log.jsonl", "train", "one", PICTURES)
 
 
 def test_the_second_look_is_a_finding_and_every_further_one_a_graver():

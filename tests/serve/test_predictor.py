@@ -33,7 +33,7 @@ def test_a_folder_and_a_file_predict_the_same(name, files, pack, paint, tmp_path
     assert Predictor(str(tmp_path / name)).labels.names == ("blue", "green", "red")
 
 
-@pytest.mark.parametrize("colour", ["red", "green", "blue"])
+@pytest.mark.parametrize("color", ["red", "green", "blue"])
 def test_path_bytes_and_pixels_are_one_picture(predictor, paint, tmp_path, color):
     data = paint("lime" if color == "green" else color, kind="PNG")
     file = tmp_path / "picture.bin"  # the name says nothing, on purpose

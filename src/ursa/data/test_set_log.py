@@ -1,4 +1,4 @@
-"""looks.jsonl: who looked at which test pictures, one line a look. The more often, the more optimistic the figure.
+"""test_set_log.jsonl: who looked at which test pictures, one line a look. The more often, the more optimistic the figure.
 
 A test part is for one look. Whoever changes something after each look and keeps what does best fits the test part by
 hand, and the best of many figures is too good (Dwork et al. 2015, "The reusable holdout"). So looks are counted: by
@@ -74,7 +74,7 @@ def repeated_use(count: int, pictures: int) -> list[Finding]:
             "another model.",
             advice="Its figure is optimistic if a look changed what you did next: put new pictures aside for the last "
             "one.",
-            numbers={"looks": count, "pictures": pictures},
+            numbers={"uses": count, "pictures": pictures},
         )
     ]
 
