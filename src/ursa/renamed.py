@@ -13,7 +13,7 @@ MODULES = {  # inside `ursa`
     "cli.demo": "cli.results_text",
     "cli.look": "cli.terminal_tiles",
     "cli.options": "cli.command_options",
-    "cli.progress": "cli.progress_bar",
+    "cli.progress": "core.progress_display",
     "cli.show": "cli.results_text",
     "core.bundle": "core.bundles.bundle",
     "core.bundle_document": "core.bundles.bundle_document",
@@ -123,7 +123,7 @@ MODULES = {  # inside `ursa`
     "workflow.learner_results": "learner.results",
     "workflow.learner_setup": "learner.learner_recipe",
     "workflow.parts": "prepared.splitting",
-    "workflow.progress_table": "learner.progress_table",
+    "workflow.progress_table": "core.progress_display",
     "workflow.setup": "prepared.setup",
 }
 

@@ -150,6 +150,23 @@ class PictureOptions:
         at = [] if self.workspace is None else ["--workspace", str(self.workspace)]
         return shell_line(["ursa", command, path_word(self.data), *at, *more])
 
+    def offer_to_resume(self) -> None:
+        """Says that a run on these pictures was stopped before its end, and how to resume it."""
+        from ursa.prepared.last_setup import workspace_of
+        from ursa.workflow import runs
+
+        stopped = runs.free(workspace_of(self.data, self.workspace))
+        if stopped:
+            line = self.following("train", "--resume")
+            say(f"The run {stopped[-1].name} was stopped before its end; this begins a new one. To resume it: {line}")
+
+
+def settings_of(entries: list[str] | None) -> dict[str, str]:
+    """["epochs=5"] -> {"epochs": "5"}. Raises TrainingError for anything else than NAME=VALUE."""
+    from ursa.recipe import setting_pair
+
+    return dict(setting_pair(entry) for entry in entries or [])
+
 
 def _words(options: dict[str, Any]) -> list[str]:
     """As words of a command line."""

@@ -31,6 +31,7 @@ from ursa.cli.command_options import (
     Track,
     WeightsOption,
     WorkspaceOption,
+    settings_of,
 )
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
@@ -177,7 +178,7 @@ def check(
         from ursa.workflow.check import check as run
 
         keywords: dict[str, Any] = given.keywords() | {"precision": precision, "device": device, "fresh": fresh}
-        result = run(data, recipe=_pairs(settings), seed=seed, progress=bar, **keywords)
+        result = run(data, recipe=settings_of(settings), seed=seed, progress=bar, **keywords)
     if json_:
         print_json(result.to_json())
     else:
@@ -224,8 +225,8 @@ def train(
             keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
             keywords |= {"precision": precision, "device": device, "fresh": fresh, "track": track or ()}
             if not resumed:
-                _offer_to_resume(given)
-            result = run(data, out=out, recipe=_pairs(settings), resume=resumed, progress=bar, **keywords)
+                given.offer_to_resume()
+            result = run(data, out=out, recipe=settings_of(settings), resume=resumed, progress=bar, **keywords)
     except KeyboardInterrupt as stopped:
         if not str(stopped):  # before or after training, which alone says where it stopped
             raise
@@ -302,24 +303,6 @@ def predict(
 
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
-
-
-def _pairs(settings: list[str] | None) -> dict[str, str]:
-    """["epochs=5"] -> {"epochs": "5"}."""
-    from ursa.recipe import setting_pair
-
-    return dict(setting_pair(text) for text in settings or [])
-
-
-def _offer_to_resume(given: PictureOptions) -> None:
-    """Says that a run on these pictures was stopped before its end, and how to resume it."""
-    from ursa.prepared.last_setup import workspace_of
-    from ursa.workflow import runs
-
-    stopped = runs.free(workspace_of(given.data, given.workspace))
-    if stopped:
-        line = given.following("train", "--resume")
-        say(f"The run {stopped[-1].name} was stopped before its end; this begins a new one. To resume it: {line}")
 
 
 def _console(**settings: Any) -> "Console":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ursa.cli.command_options import Debug, Json, Seed, WorkspaceOption
+from ursa.cli.command_options import Debug, Json, Seed, WorkspaceOption, settings_of
 from ursa.cli.output import print_json, say
 
 
@@ -40,7 +40,6 @@ def show(
     from ursa.cli import terminal_tiles
     from ursa.cli.console import Console
     from ursa.core import progress_display
-    from ursa.recipe import setting_pair
 
     console = Console()
     how = terminal_tiles.way(terminal, console)
@@ -55,7 +54,7 @@ def show(
             count=count,
             seed=seed,
             workspace=workspace,
-            recipe=dict(setting_pair(text) for text in settings) if settings else None,
+            recipe=settings_of(settings) or None,
             progress=bar,
         )
     if out is None and how == "none" and not json_ and result.problem is None:
