@@ -47,7 +47,7 @@ def test_check_says_it_for_people_and_for_programs(home, ursa):
     people = ursa("check", "pets", "--backbone", "pixels", cwd=home)
     assert people.returncode == 0
     assert "24 pictures in 2 classes" in people.stdout
-    assert "ursa train pets --backbone pixels\n" in people.stdout
+    assert "ursa train pets\n" in people.stdout
     programs = ursa("check", "pets", "--backbone", "pixels", "--json", cwd=home)
     assert json.loads(programs.stdout)["pictures"] == 24
 
@@ -142,7 +142,7 @@ def test_misspelt_options_are_told_as_every_error_is(ursa):
 def test_names_that_look_like_options_are_passed_on_as_files(tmp_path, picture_folder, ursa):
     picture_folder(tmp_path / "-x y", {"cat": 6, "dog": 6})
     said = ursa("check", "--backbone", "pixels", "--", "-x y", cwd=tmp_path).stdout
-    assert "ursa train './-x y' --backbone pixels\n" in said
+    assert "ursa train './-x y'\n" in said
 
 
 def test_an_error_is_a_document_too_and_a_traceback_on_demand(home, ursa):

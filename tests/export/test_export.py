@@ -200,4 +200,4 @@ def test_stand_ins_tell_a_network_that_was_exported_wrongly(model, photo, tmp_pa
 def test_a_bundle_says_on_what_it_was_compared(model, views, tmp_path):
     predictor = exported(model, views, tmp_path / "m.ursa", compared_on="thumbnails")
     assert predictor.bundle.document["parity"].keys() == {"thumbnails", "difference"}
-    assert "on 11 pictures made of thumbnails." in predictor.bundle.parts["card.md"].decode()
+    assert "for 11 pictures made of thumbnails." in predictor.bundle.parts["card.md"].decode()

@@ -38,7 +38,7 @@ def found(folder, augment):
 
 def test_a_flip_that_swaps_left_and_right_is_named(tmp_path):
     (finding,) = found(arrows(tmp_path / "arrows"), AugmentSettings(vflip=0.5))
-    assert finding.evidence.startswith("Mirrored left and right, left is taken for right in 100 %")
+    assert finding.evidence.startswith("Mirrored left and right, left is predicted as right for 100 %")
     assert "--set hflip=0" in finding.advice
     assert set(finding.where) <= {f"{way}/{n}.png" for n in range(40) for way in ("left", "right")}
 

@@ -21,7 +21,7 @@ from ursa import workspace
 from ursa.core.finding import Finding
 from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
-from ursa.data.download.ledger import Ledger, Outcome
+from ursa.data.download.ledger import Fetched, Ledger
 from ursa.data.saved_splits import save_splits
 from ursa.embed.store import Store
 from ursa.errors import DataError
@@ -43,7 +43,7 @@ def whole(tmp_path_factory, picture_folder, pixels):
     save_splits(space.splits, drawn, 0)
     test_set_log.record_use(space.test_set_log, "train", "model", drawn.rows["sha256"])
     with Ledger(space) as ledger:
-        ledger.add(Outcome("http://pictures.example/1.jpg", "red", "red/red_000.jpg"))
+        ledger.add(Fetched("http://pictures.example/1.jpg", "red", "red/red_000.jpg"))
     said = check(folder, **pixels)
     assert 0.5 < said.accuracy.value < 1.0  # so that better and worse can be told
     return folder, said
@@ -419,7 +419,7 @@ def add_use(space: Workspace) -> None:
 
 def add_download(space: Workspace) -> None:
     with Ledger(space) as ledger:
-        ledger.add(Outcome("http://pictures.example/2.jpg", "red", "red/2.jpg"))
+        ledger.add(Fetched("http://pictures.example/2.jpg", "red", "red/2.jpg"))
 
 
 @pytest.mark.parametrize(("name", "add"), [("test_set_log.jsonl", add_use), ("downloads.jsonl", add_download)])

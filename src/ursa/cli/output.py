@@ -85,7 +85,9 @@ def _quoted(word: str) -> str:
 def _bytes(letter: str) -> str:
     if letter in "'\\":
         return f"\\{letter}"
-    return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape" if _raw(letter) else "strict"))
+    return "".join(
+        f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape" if _raw(letter) else "surrogatepass")
+    )
 
 
 def _raw(letter: str) -> bool:
