@@ -8,7 +8,7 @@ import numpy as np
 from common import BACKBONE, SHARED, SQUEEZENET, report, shared
 from PIL import Image, ImageDraw
 
-from ursa.data.catalog import Catalog
+from ursa.data.sources.constructors import Catalog
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.one_pass import embed

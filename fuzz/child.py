@@ -18,9 +18,7 @@ from fuzz.record import Record
 from fuzz.target import Target
 from fuzz.values import LARGEST
 
-ABOVE = (
-    3 << 30
-)  # bytes of address space beyond what the child has when it begins: the last resort against a full machine
+ABOVE = 8 << 30  # bytes of address space beyond what the child has when it begins, of which workers map 3 each
 READY = "ready"
 SLICE = 0.4  # seconds of work between two answers
 

@@ -1,5 +1,6 @@
 import concurrent.futures
 import contextlib
+import errno
 import http.client
 import json
 import logging
@@ -40,6 +41,13 @@ class Held(Predictor):
 class Failing(Predictor):
     def view(self, picture, _seconds=10):
         raise RuntimeError(f"a secret of the house, {len(picture)} bytes")
+
+
+class Refused(Predictor):
+    """The system gives it no worker, as where memory or processes have run out."""
+
+    def view(self, picture, _seconds=10):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
 @pytest.fixture
@@ -402,3 +410,12 @@ print("stopped")
             process.kill()
     assert err == ""
     assert (process.returncode, out) == ((0, "stopped\n") if sent == signal.SIGINT else (-signal.SIGTERM, ""))
+
+
+def test_where_the_system_gives_no_worker_the_answer_is_busy_and_the_picture_is_not_to_blame(predictor, paint):
+    client = TestClient(app(Refused(predictor.bundle)))
+    for _ in range(5):  # as often as somebody likes: nobody becomes an offender by it
+        answer = client.post("/predict", content=paint("red"), headers={"content-type": "image/jpeg"})
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "2"
+        assert answer.json()["error"] == "busy: the server is out of memory or processes"
+    assert client.get("/health").status_code == 200

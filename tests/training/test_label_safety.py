@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ursa.data.catalog import Catalog
+from ursa.data.sources.constructors import Catalog
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
 from ursa.embed.one_pass import embed

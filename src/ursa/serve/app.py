@@ -160,6 +160,9 @@ class _Service:
             except TimeoutError as problem:
                 logger.error("%s took too long: %s", work.__name__, escaped(problem))
                 raise refusals.busy("the model took too long", "no answer in its time") from problem
+            except (OSError, MemoryError) as problem:  # a worker could not be started: no fault of the picture
+                logger.error("%s: the system refused what it needs: %s", work.__name__, escaped(problem))
+                raise refusals.busy("the server is out of memory or processes", "no worker could start") from problem
 
     def _judge(self, client: str, answer: object, seconds: float) -> None:
         self.queue.judge(client, seconds)
