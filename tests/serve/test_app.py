@@ -46,7 +46,7 @@ class Failing(Predictor):
 class Refused(Predictor):
     """The system gives it no worker, as where memory or processes have run out."""
 
-    def view(self, picture, _seconds=10):
+    def view(self, _picture, _seconds=10):
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
