@@ -45,7 +45,7 @@ def known(wanted: str) -> tuple[str, str]:
     missing: to be known before a run begins."""
     kind, _, place = wanted.partition(":")
     if kind not in KINDS:
-        raise TrainingError(f"there is no tracker {kind!r}", fix=did_you_mean(kind, KINDS))
+        raise TrainingError(f"there is no logger {kind!r}", fix=did_you_mean(kind, KINDS))
     if importlib.util.find_spec(kind) is None:
         raise TrainingError(f"{KINDS[kind]} is not installed", fix=INSTALL)
     return kind, place
