@@ -9,6 +9,7 @@ Errors are `{"error", "found", "fix"}` with the right status.
 """
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,8 @@ from ursa.serve.limits import ServerLimits
 from ursa.serve.page import page, security_headers
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.serve.session import BATCH
+
+SPENT = frozenset((errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE))  # what the system may run out of
 
 logger = logging.getLogger("ursa.serve")
 Result = TypeVar("Result")
@@ -160,7 +163,10 @@ class _Service:
             except TimeoutError as problem:
                 logger.error("%s took too long: %s", work.__name__, escaped(problem))
                 raise refusals.busy("the model took too long", "no answer in its time") from problem
-            except (OSError, MemoryError) as problem:  # a worker could not be started: no fault of the picture
+            except OSError as problem:
+                if problem.errno not in SPENT:
+                    raise
+                # A worker could not be started: no fault of the picture.
                 logger.error("%s: the system refused what it needs: %s", work.__name__, escaped(problem))
                 raise refusals.busy("the server is out of memory or processes", "no worker could start") from problem
 
