@@ -26,7 +26,7 @@ from ursa.embed.stored_probe import fitted_probe, select
 from ursa.prepared import last_setup
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
 from ursa.recipe import PLACES, Recipe, recipe_from
-from ursa.workflow.short_repr import ShortRepr, percent
+from ursa.workflow.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
 
 NOT_PROBED = {
@@ -50,7 +50,11 @@ class Checked(ShortRepr):
 
     def _shown(self) -> list[tuple[str, str]]:
         counts = f"{len(self.catalog.readable()):,} in {len(self.labels):,} classes"
-        rows = [("pictures", counts), ("accuracy", percent(self.accuracy)), ("findings", f"{len(self.findings):,}")]
+        rows = [
+            ("pictures", counts),
+            ("accuracy", interval_text(self.accuracy)),
+            ("findings", f"{len(self.findings):,}"),
+        ]
         return [*rows, ("report", str(self.report))]
 
     def to_json(self) -> dict[str, Any]:

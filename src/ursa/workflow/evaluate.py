@@ -21,7 +21,7 @@ from ursa.core.threads import chunks
 from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.workflow.short_repr import ShortRepr, percent
+from ursa.workflow.short_repr import ShortRepr, interval_text
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Evaluated(ShortRepr):
     findings: tuple[Finding, ...] = ()
 
     def _shown(self) -> list[tuple[str, str]]:
-        rows = [("pictures", f"{self.pictures:,}"), ("accuracy", percent(self.accuracy))]
+        rows = [("pictures", f"{self.pictures:,}"), ("accuracy", interval_text(self.accuracy))]
         return [*rows, *([("unusable files", f"{len(self.problems):,}")] if self.problems else [])]
 
     def to_json(self) -> dict[str, Any]:

@@ -2,18 +2,19 @@
 
 import html
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ursa.core.statistics import Estimate
 from ursa.core.text import escaped
 
 
-class ShortRepr:
+class ShortRepr(ABC):
     """`__repr__` and `_repr_html_` from a few named values."""
 
+    @abstractmethod
     def _shown(self) -> Sequence[tuple[str, str]]:
         """Name and value of what matters most."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}: {escaped(value)}' for name, value in self._shown())})"
@@ -27,8 +28,6 @@ class ShortRepr:
         return f"<table>{''.join(cells)}</table>"
 
 
-def percent(estimate: Estimate) -> str:
-    """A share with its interval: "94.8 % (92.4 to 96.5)"; without one the reason."""
-    if math.isnan(estimate.value):
-        return estimate.method
-    return f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+def interval_text(estimate: Estimate) -> str:
+    """An estimate with its interval; where there is no number, the reason."""
+    return estimate.method if math.isnan(estimate.value) else str(estimate)

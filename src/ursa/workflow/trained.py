@@ -7,7 +7,7 @@ from typing import Any
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
 from ursa.workflow.minutes import Weighed
-from ursa.workflow.short_repr import ShortRepr, percent
+from ursa.workflow.short_repr import ShortRepr, interval_text
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +31,11 @@ class Trained(ShortRepr):
 
     def _shown(self) -> list[tuple[str, str]]:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.pictures.items() if count)
-        rows = [("accuracy", percent(self.accuracy)), ("probe", percent(self.probe)), ("kept", self.kept)]
+        rows = [
+            ("accuracy", interval_text(self.accuracy)),
+            ("probe", interval_text(self.probe)),
+            ("kept", self.kept),
+        ]
         return [*rows, ("pictures", counts), ("bundle", str(self.bundle)), ("report", str(self.report))]
 
     def to_json(self) -> dict[str, Any]:
