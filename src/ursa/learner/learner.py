@@ -30,7 +30,7 @@ from ursa.learner.start import Start, Wanted, of_file, started
 from ursa.learner.trained_network import TrainedNetwork
 from ursa.recipe import Recipe
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
-from ursa.training.history import History
+from ursa.training.history import Best, History
 from ursa.training.lr_finder.range_test import find
 from ursa.training.lr_finder.suggestion import Suggestion
 from ursa.training.optim import layer_lrs, schedules
@@ -272,34 +272,29 @@ class Learner(TrainedNetwork):
         self.model.to(self.device)
 
     def _fit(self, wanted: FitArguments, *, decayed: bool = False) -> None:
-        log, checkpoints = self._log, wanted.checkpoints
-        if wanted.resume:
-            log.resume(checkpoints)
-        recipe, history, shown = (
-            self._next_recipe(wanted.epochs),
-            History(),
-            progress_table(self._progress, wanted.epochs),
-        )
         groups = one_fit.lr_groups(self._setup, self.recipe, wanted.lr, decayed=decayed)
-        best = None
-        try:
-            best = one_fit.run(self._setup, recipe, groups, wanted, history, shown)
-        finally:
-            log.add(history, best, checkpoints)
-        self._say_kept(shown)
+
+        def work(recipe: Recipe, history: History, shown: ProgressTable) -> Best | None:
+            return one_fit.run(self._setup, recipe, groups, wanted, history, shown)
+
+        self._logged(wanted, work)
 
     def _fine_tune_from_probe(self, wanted: FitArguments) -> None:
-        log, checkpoints = self._log, wanted.checkpoints
+        def work(recipe: Recipe, history: History, shown: ProgressTable) -> Best | None:
+            self.verdict, best = fine_tune_from_probe(self._setup, recipe, wanted, history, shown)
+            return best
+
+        self._logged(wanted, work)
+
+    def _logged(self, wanted: FitArguments, work: Callable[[Recipe, History, ProgressTable], Best | None]) -> None:
+        """One fit more: whatever ends it, what it did is in the log."""
+        log, checkpoints, best = self._log, wanted.checkpoints, None
         if wanted.resume:
             log.resume(checkpoints)
-        recipe, history, shown = (
-            self._next_recipe(wanted.epochs),
-            History(),
-            progress_table(self._progress, wanted.epochs),
-        )
-        best = None
+        recipe, history = self._next_recipe(wanted.epochs), History()
+        shown = progress_table(self._progress, wanted.epochs)
         try:
-            self.verdict, best = fine_tune_from_probe(self._setup, recipe, wanted, history, shown)
+            best = work(recipe, history, shown)
         finally:
             log.add(history, best, checkpoints)
         self._say_kept(shown)
