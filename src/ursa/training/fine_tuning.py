@@ -20,7 +20,7 @@ from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.classifier import Classifier
 from ursa.training.evaluation import balanced, predict_views
 from ursa.training.fit import INTERRUPTED, Interrupted, Monitor, Observer, fit
-from ursa.training.history import History
+from ursa.training.history import Best, History
 from ursa.training.loop import State
 from ursa.training.network_limits import refuse_for_network
 from ursa.training.optim.data_parallel import gradients
@@ -79,18 +79,7 @@ def fine_tune(
     refuse_for_network(Recipe(optim=optim, augment=batches.augment), model, batches.small.size)
     start = predict(model, valid) if before is None else before
     model.eval()
-    kept_answers: dict[tuple[float, float], F32] = {}  # of the best epoch so far, by what they score
-
-    def evaluate(_: nn.Module) -> dict[str, float]:
-        if not model.training:  # before the first step: the probe
-            return _score(start, targets)
-        answers = predict(model, valid)
-        scores = _score(answers, targets)
-        if not kept_answers or scores["accuracy"] > next(iter(kept_answers))[0]:
-            kept_answers.clear()
-            kept_answers[scores["accuracy"], scores["valid_loss"]] = answers
-        return scores
-
+    evaluate = _Validation(model, valid, targets, start)
     model.requires_grad_(True)
     model.extractor.body.to(memory_format=torch.channels_last)
     state = State(
@@ -124,13 +113,37 @@ def fine_tune(
     if history.stopped == INTERRUPTED and checkpoints is not None:
         raise Interrupted(f"Stopped at step {state.step} of {optim.epochs * len(batches)}")
     model.requires_grad_(False).eval()
-    after = start
-    if best.epoch:  # of an epoch before this process took the run up nothing is remembered
-        known = kept_answers.get((best.record["accuracy"], best.record["valid_loss"]))
-        after = predict(model, valid) if known is None else known
+    after = evaluate.predicted(best)
     verdict = _verdict(best.epoch, len(history.epochs) - 1, start, after, targets)
     kept = "fine-tuned" if best.epoch else "probe"
     return Outcome(model, kept, verdict, start, after, history.steps, history.epochs)
+
+
+class _Validation:
+    """The validation pictures, predicted once an epoch; what was predicted in the best one is kept."""
+
+    def __init__(self, model: Classifier, valid: Iterable[Pixels], targets: I64, start: F32) -> None:
+        """start: [N, K] of the model before its first step."""
+        self.model, self.valid, self.targets, self.start = model, valid, targets, start
+        self.best: tuple[dict[str, float], F32] | None = None
+
+    def __call__(self, _: nn.Module) -> dict[str, float]:
+        """accuracy and valid_loss of the model as it is now."""
+        if not self.model.training:  # before the first step: the probe
+            return _score(self.start, self.targets)
+        answers = predict(self.model, self.valid)
+        scores = _score(answers, self.targets)
+        if self.best is None or scores["accuracy"] > self.best[0]["accuracy"]:
+            self.best = scores, answers
+        return scores
+
+    def predicted(self, best: Best) -> F32:
+        """[N, K] of the model, which has the best epoch's weights by now."""
+        if not best.epoch:
+            return self.start
+        if self.best is not None and self.best[0].items() <= best.record.items():
+            return self.best[1]
+        return predict(self.model, self.valid)  # nothing is remembered of an epoch before this process resumed the run
 
 
 def predict(model: Classifier, views: Iterable[Pixels]) -> F32:

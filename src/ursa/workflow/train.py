@@ -122,9 +122,7 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         setup, recipe = runs.as_begun(before, setup, recipe, own_backbone=own_backbone)
     unread_settings.refuse_given_splits(recipe, catalog)
     out = bundle_path.writable(job.out or (before and before.out) or bundle_path.default(job.data, setup))
-    plan = _plan(job, setup, recipe, clock)
-    if plan is not None:
-        setup, recipe = plan.setup, plan.recipe(recipe)
+    plan, setup, recipe = _planned(job, setup, recipe, clock)
     ready = embedded(catalog, space, setup, clock)
     last_setup.remember(space, job.data, setup)
     with clock.phase("split"):
@@ -153,7 +151,8 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         job.bar("export", 0, 0)
         with clock.phase("export"):
             predictor = _export(outcome, judged, ready, parts, recipe, out)
-        findings = [*poor, *unsafe, *test_set_log.repeated_use(uses := _uses(predictor, ready, parts), len(parts.test))]
+        uses = _uses(predictor, ready, parts)
+        findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings)
         if checkpoints is not None:
@@ -176,12 +175,13 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
     )
 
 
-def _plan(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> Plan | None:
-    """How to spend the minutes; None where there is no limit."""
+def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Plan | None, Setup, Recipe]:
+    """How to spend the minutes, and what follows; without a limit all stays as it was asked for."""
     if job.limit is None:
-        return None
+        return None, setup, recipe
     with clock.phase("measure"):
-        return planned(job.data, setup, recipe, job.limit)
+        plan = planned(job.data, setup, recipe, job.limit)
+    return plan, plan.setup, plan.recipe(recipe)
 
 
 def _report(folder: Path, recipe: Recipe, outcome: "Outcome", judged: Judged, findings: Sequence[Finding]) -> None:
