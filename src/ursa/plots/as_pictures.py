@@ -23,7 +23,7 @@ def as_pictures(source: Any, mean: Sequence[float] | None = None, std: Sequence[
     """[N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1, 3 or 4, or a sequence of single pictures -> [h, w, 3] each.
 
     Integers are 0 to 255 (16-bit ones 0 to 65535); floats are 0 to 1 or, where one is larger, 0 to 255. With `mean` and
-    `deviation` (of numbers from 0 to 1, one a channel) a normalisation is undone first. Raises DataError.
+    `std` (of numbers from 0 to 1, one a channel) a normalisation is undone first. Raises DataError.
     """
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         return [picture for one in source for picture in as_pictures(_one(one), mean, std)]
@@ -94,8 +94,8 @@ def _denormalized(values: Values, mean: Sequence[float] | None, std: Sequence[fl
     if mean is None or std is None or len(mean) != len(std) or len(mean) not in (1, values.shape[3]):
         raise DataError(
             "undoing a normalisation needs a mean and a deviation for each channel",
-            found=f"mean={mean}, deviation={std}, {values.shape[3]} channels",
-            fix="mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225) are ImageNet's",
+            found=f"mean={mean}, std={std}, {values.shape[3]} channels",
+            fix="mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225) are ImageNet's",
         )
     plain: Values = np.clip(values * np.asarray(std, np.float64) + np.asarray(mean, np.float64), 0, 1)
     return plain
@@ -125,7 +125,7 @@ def _bytes(values: Values) -> Pixels:
         raise DataError(
             "the numbers of a picture go from 0 to 1 or from 0 to 255",
             found=f"{low:.4g} to {high:.4g}",
-            fix="if they are normalised, give mean=... and deviation=...",
+            fix="if they are normalised, give mean=... and std=...",
         )
     return (np.clip(values * scale, 0, 255) + 0.5).astype(np.uint8)
 

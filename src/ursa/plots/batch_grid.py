@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Ellipse, Rectangle
 
 from ursa import sandbox
 from ursa.core.decoding.image import Pixels
@@ -37,6 +37,7 @@ from ursa.plots.reading import NO_CLASS, Opened, Tile, file_tile, opened, sample
 
 MOST = 64  # pictures in one figure
 TOP = 5  # classes in the bars of probabilities
+RING = 0.24  # inches: the circle around a patch that is too small to be seen in its picture
 
 
 def show_batch(
@@ -53,17 +54,26 @@ def show_batch(
 ) -> Figure:
     """Pictures side by side, with their titles.
 
-    pictures: an array or tensor [N, H, W, 3] or [N, 3, H, W], uint8 or float (normalized, if `mean` and `deviation` are
+    pictures: an array or tensor [N, H, W, 3] or [N, 3, H, W], uint8 or float (normalized, if `mean` and `std` are
     given); a list of single ones or of files; a batch of training (`.pictures`, `.targets`, `.ids`), whose classes are
     called by `names`; or a catalog, of which `count` (12) are drawn by the seed as evenly from the classes as they
-    allow, and shown as a model sees them if a preparation is given. Raises DataError for what is no pictures.
+    allow, and shown as a model sees them if a preparation is given. Raises DataError for what is no pictures, and for a
+    setting that has no meaning for them.
     """
+    if count is not None and count < 1:
+        raise DataError(
+            "a figure has at least one picture", found=f"count={count}", fix="leave it out for all there is"
+        )
+    _require_read(pictures, names=names, mean=mean, std=std)
     if isinstance(pictures, Catalog):
         tiles = sample(pictures, 12 if count is None else min(count, MOST), seed, preparation)
         of = len(pictures)
     else:
-        tiles = _tiles(pictures, names, mean, std, preparation)
-        of, tiles = len(tiles), tiles[: min(MOST, MOST if count is None else count)]
+        most = MOST if count is None else min(count, MOST)
+        files = _files(pictures)
+        tiles = [file_tile(Path(one), preparation) for one in files[:most]]
+        tiles = tiles or _tiles(pictures, names, mean, std, preparation)
+        of, tiles = len(files) or len(tiles), tiles[:most]
     if not tiles:
         raise DataError("there are no pictures to show", found=_empty(pictures), fix="give at least one")
     if titles is not None:
@@ -78,9 +88,13 @@ def show(picture: Any, prediction: Any = None, *, title: str | None = None, trut
     """One picture, upright: a file with its facts, or pixels in any form that `show_batch` takes.
 
     With a prediction (of `ursa.load(...)`, or {class: probability}) its probabilities stand beside the picture, and
-    `truth`, the right class, says whether it is right. Raises DataError when the file cannot be opened; a file that is
-    no picture is shown as the reason why.
+    `truth`, the right class, says whether it is right. Raises DataError when the file cannot be opened, and for a truth
+    without a prediction; a file that is no picture is shown as the reason why.
     """
+    if truth is not None and prediction is None:
+        raise DataError(
+            "a right class is compared with a prediction", found="no prediction", fix="give title=... instead"
+        )
     at = Path(picture) if isinstance(picture, str | Path) else None
     found = opened(at) if at else None
     if prediction is not None:
@@ -109,6 +123,8 @@ def with_probabilities(
 
     probabilities: {class: probability}, or [K] in the order of `names`. Raises DataError for what is no probabilities.
     """
+    if names is not None and isinstance(probabilities, Mapping):
+        raise DataError("the probabilities have names already", found="names", fix="leave names out")
     pixels = as_picture(picture)
     ranked = _ranked(probabilities, names)
     if truth is not None and truth not in dict(ranked):
@@ -164,6 +180,11 @@ def patch(picture: Any, top: int, left: int, size: int = 10) -> Figure:
     above = draw(figure, shrunk(pixels, 1000), MARGIN, MARGIN, wide, high, (0, width, height, 0))
     above.add_patch(Rectangle((left, top), columns, rows, fill=False, ec=PAPER, lw=2.4))
     above.add_patch(Rectangle((left, top), columns, rows, fill=False, ec=RED, lw=1.2))
+    if max(columns * wide / width, rows * high / height) < RING / 2:  # inches: too small to be found
+        center, across = (left + columns / 2, top + rows / 2), (RING * width / wide, RING * height / high)
+        for color, line in ((PAPER, 2.8), (RED, 1.4)):
+            above.add_patch(Ellipse(center, *across, fill=False, ec=color, lw=line, label="ring"))
+        above.set(xlim=(0, width), ylim=(height, 0))
     meaning = "0 black, 255 white" if gray else "red, green, blue, each 0 to 255"
     said = f"rows {top} to {top + rows - 1}, columns {left} to {left + columns - 1}: {meaning}"
     write(figure, MARGIN, MARGIN + high + 0.1, fit(said, WIDTH - 2 * MARGIN, 8.5), size=8.5, color=MUTED)
@@ -208,16 +229,35 @@ def _tiles(
         elif ids is not None:
             titles = [str(id) for id in ids]
         return [Tile(pixels, title) for pixels, title in zip(pictures, titles, strict=True)]
-    if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
-        return [file_tile(Path(one), preparation) for one in source[:MOST]]
     pictures = as_pictures(source, mean, std)
     return [Tile(pixels if preparation is None else sandbox.view(pixels, preparation)) for pixels in pictures]
+
+
+def _files(source: Any) -> Sequence[str | Path]:
+    """The source, where it is a list of files; else nothing."""
+    listed = isinstance(source, list | tuple) and bool(source) and all(isinstance(one, str | Path) for one in source)
+    return source if listed else ()
+
+
+def _require_read(source: Any, **given: Any) -> None:
+    """Raises DataError for a setting that has no meaning for such a source: `names` are of a batch's targets."""
+    batch = hasattr(source, "pictures")
+    files = isinstance(source, Catalog) or bool(_files(source))
+    for name, value in given.items():
+        if value is not None and (files or (name == "names" and not batch)):
+            what = "files" if files else "pictures without targets"
+            fix = "give titles=..." if name == "names" else "it undoes a normalization of arrays and tensors"
+            raise DataError(f"{name} has no meaning for {what}", found=f"{name}={value!r}"[:80], fix=fix)
 
 
 def _target(target: Any, names: Sequence[str] | None) -> str:
     """A class number, a share of each class, or numbers -> words."""
     called = list(getattr(names, "names", names) or ())
     if isinstance(target, int):
+        if called and not 0 <= target < len(called):
+            raise DataError(
+                "a target has no name", found=f"class {target}, {len(called)} names", fix="name all classes"
+            )
         return str(called[target]) if called else f"class {target}"
     if isinstance(target, list) and called and len(target) == len(called):
         has = [(name, share) for name, share in zip(called, target, strict=True) if share > 0.005]
@@ -235,6 +275,9 @@ def _ranked(probabilities: Any, names: Sequence[str] | None) -> list[tuple[str, 
         shares = np.asarray(probabilities.tolist() if hasattr(probabilities, "tolist") else probabilities, np.float64)
         given = getattr(names, "names", names)
         called = [f"class {place_}" for place_ in range(shares.size)] if given is None else list(given)
+    if len(set(called)) < len(called):
+        twice = next(name for name in called if called.count(name) > 1)
+        raise DataError("two classes have one name", found=str(twice), fix="give each class a name of its own")
     sound = shares.ndim == 1 and len(shares) == len(called) > 0 and bool(((shares >= 0) & (shares <= 1.001)).all())
     if not sound:
         raise DataError(

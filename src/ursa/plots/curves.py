@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from ursa.errors import DataError
 from ursa.plots.figure import (
@@ -20,6 +20,7 @@ from ursa.plots.figure import (
     SKY,
     WIDTH,
     Figure,
+    TickNumbers,
     dress,
     fit,
     lettering,
@@ -32,6 +33,8 @@ from ursa.plots.grid import MARGIN
 F64 = npt.NDArray[np.float64]
 
 COLORS = (BLUE, ORANGE, GREEN, RED, SKY, MUTED)
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))  # from the seventh line, and from the thirteenth on
+ENTRY, LINE = 0.34, 0.175  # inches of a legend: an entry beside its words, the height of a row
 LEFT, PANEL, GAP, FOOT = 0.72, 1.75, 0.36, 0.52  # inches: room for numbers, height of a panel, between panels, below
 POINTS = 1500  # of a line; more cannot be told apart
 _TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
@@ -56,16 +59,17 @@ def schedule(schedule: Callable[[float], float] | Mapping[str, Callable[[float],
     several = schedule if isinstance(schedule, Mapping) else {"": schedule}
     if not several or steps < 2:
         raise DataError("there is no schedule to draw", found=f"{len(several)} schedules, {steps} steps")
-    figure = Figure(WIDTH, MARGIN + 0.4 + PANEL + FOOT)
+    top = MARGIN + 0.24 + LINE * max(1, _legend_rows([name for name in several if name]))
+    figure = Figure(WIDTH, top + PANEL + FOOT)
     words = "Schedule" if len(several) == 1 else "Schedules"
     write(figure, MARGIN, MARGIN - 0.02, words, **_TITLE)
-    axes = _panel(figure, MARGIN + 0.4, "factor")
+    axes = _panel(figure, top, "factor")
     done = np.linspace(0, 1, steps)
     for number, (name, of) in enumerate(several.items()):
         factors = [of(float(share)) for share in done]
-        axes.plot(100 * done, factors, color=COLORS[number % len(COLORS)], lw=1.6, label=name)
+        axes.plot(100 * done, factors, lw=1.6, label=name, **_style(number))
     axes.set(xlim=(0, 100))
-    if len(several) > 1:
+    if any(several):
         _legend(axes)
     _across(axes, "progress of the run, %")
     return figure
@@ -83,14 +87,17 @@ def history(history: HistoryLike) -> Figure:
     settings = [name for name in ("lr", "momentum") if any(name in step for step in history.steps)]
     panels = [("loss", 1.35), *((", ".join(names), 1.0) for names in metrics), *((name, 0.6) for name in settings)]
     top, heights = MARGIN + 0.62, [PANEL * share for _, share in panels]
-    figure = Figure(WIDTH, top + sum(heights) + GAP * (len(panels) - 1) + FOOT)
+    legends = [0, *(_legend_rows(names) for names in metrics), *(0 for _ in settings)]
+    gaps = [max(GAP, LINE * rows + 0.1) if place_ else 0.0 for place_, rows in enumerate(legends)]
+    figure = Figure(WIDTH, top + sum(heights) + sum(gaps) + FOOT)
     write(figure, MARGIN, MARGIN - 0.02, _title(history), **_TITLE)
     write(figure, MARGIN, MARGIN + 0.24, _outcome(history), color=MUTED)
     axes, places = [], _places(history.steps)
-    for (name, _), height in zip(panels, heights, strict=True):
+    for (name, _), height, gap in zip(panels, heights, gaps, strict=True):
         known = name in ("loss", *settings) or len(name) <= 16
+        top += gap
         axes.append(_panel(figure, top, name if known else "metrics", height))
-        top += height + GAP
+        top += height
     _losses(axes[0], history, places)
     for panel, names in zip(axes[1:], metrics, strict=False):
         _lines(panel, history.epochs, names)
@@ -98,9 +105,10 @@ def history(history: HistoryLike) -> Figure:
         kept = _thin(len(places))
         panel.plot(places[kept], _column(history.steps, name)[kept], color=BLUE, lw=1.4)
         panel.yaxis.set_major_locator(MaxNLocator(3))
-    last = max([float(epoch["epoch"]) for epoch in history.epochs] + [float(places[-1])] if len(places) else [1.0])
+    last = max([float(epoch["epoch"]) for epoch in history.epochs] + [float(place_) for place_ in places[-1:]])
+    last = last or 1.0  # evaluated, not yet trained
     for panel in axes:
-        panel.set(xlim=(0, max(last, 1e-9)))
+        panel.set(xlim=(0, last))
         panel.tick_params(labelbottom=panel is axes[-1])
     axes[-1].xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=last >= 2))
     _across(axes[-1], "epochs")
@@ -144,15 +152,15 @@ def _losses(axes: Axes, history: HistoryLike, places: F64) -> None:
     if 0 < 50 * low < high:
         axes.set(yscale="log", ylim=(low / 1.3, high * 1.3))
     else:
-        margin = 0.08 * (high - low) or 0.01
+        flat = 0.005 * max(abs(low), abs(high)) or 0.01  # a loss that stands still is drawn as one
+        margin = max(0.08 * (high - low), flat - (high - low) / 2)
         axes.set_ylim(0 if 0 <= low < margin else low - margin, high + margin)
 
 
 def _lines(axes: Axes, epochs: Sequence[Mapping[str, float]], names: Sequence[str]) -> None:
     for number, name in enumerate(names):
         rows = [epoch for epoch in epochs if name in epoch]
-        color = COLORS[number % len(COLORS)]
-        axes.plot(_column(rows, "epoch"), _column(rows, name), color=color, label=name, **_DOTTED)
+        axes.plot(_column(rows, "epoch"), _column(rows, name), label=name, **_DOTTED, **_style(number))
     axes.margins(y=0.12)
     if len(names) > 1:
         _legend(axes)
@@ -161,7 +169,8 @@ def _lines(axes: Axes, epochs: Sequence[Mapping[str, float]], names: Sequence[st
 def _metrics(epochs: Sequence[Mapping[str, float]]) -> list[list[str]]:
     """Metrics by panel: all that stay between 0 and 1 together, the others each by itself."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch if name not in NOT_METRICS))
-    shares = [name for name in names if all(0 <= epoch.get(name, 0) <= 1 for epoch in epochs)]
+    values = {name: [epoch[name] for epoch in epochs if math.isfinite(epoch.get(name, math.nan))] for name in names}
+    shares = [name for name in names if values[name] and all(0 <= value <= 1 for value in values[name])]
     return [*([shares] if shares else []), *([name] for name in names if name not in shares)]
 
 
@@ -207,7 +216,7 @@ def _panel(figure: Figure, top: float, name: str, height: float = PANEL) -> Axes
     dress(axes, up=fit(name, height))
     axes.yaxis.set_label_coords(-0.55 / (WIDTH - LEFT - MARGIN), 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axes.yaxis.set_major_formatter(TickNumbers(4))
     axes.grid(axis="y", color=RULE, lw=0.5, alpha=0.7)
     axes.set_axisbelow(True)
     return axes
@@ -217,13 +226,28 @@ def _across(axes: Axes, name: str) -> None:
     axes.set_xlabel(name, **lettering(9, MUTED))
 
 
+def _style(number: int) -> dict[str, Any]:
+    """How a line among several is drawn: another color, and where there are none left another dash."""
+    return {"color": COLORS[number % len(COLORS)], "ls": DASHES[number // len(COLORS) % len(DASHES)]}
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """How many entries of a legend stand side by side."""
+    widest = max((ENTRY + width_of(name, 8.5) for name in names), default=0.0)
+    return max(1, min(3, len(names), int((WIDTH - LEFT - MARGIN) / widest) if widest else 1))
+
+
+def _legend_rows(names: Sequence[str]) -> int:
+    return math.ceil(len(names) / _legend_columns(names)) if len(names) > 1 else 0
+
+
 def _legend(axes: Axes) -> None:
-    """The legend, in a line above the panel."""
+    """The legend, in as few lines as it takes, above the panel."""
     labels = axes.get_legend_handles_labels()[1]
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1, 0.97),
-        ncols=min(3, len(labels)),
+        ncols=_legend_columns(labels),
         frameon=False,
         borderaxespad=0.1,
         handlelength=1.2,

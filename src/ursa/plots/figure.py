@@ -15,6 +15,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ft2font import FT2Font
+from matplotlib.ticker import Formatter
 
 from ursa import workspace
 from ursa.errors import DataError, did_you_mean
@@ -26,6 +27,7 @@ POINTS = 72  # an inch
 INK, MUTED, RULE, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # Okabe and Ito 2008, "Color Universal Design": apart for every kind of colour vision.
 BLUE, SKY, GREEN, ORANGE, RED = "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00"
+PURPLE = "#cc79a7"
 GRAY = "#c4cad0"
 
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
@@ -147,6 +149,26 @@ def width_of(text: str, size: float = 9) -> float:
 def drawable(text: str) -> str:
     """The text with an empty square for every character that no font here has, line ends too."""
     return "".join(letter if _has(letter) else MISSING for letter in text)
+
+
+class TickNumbers(Formatter):
+    """The numbers at an axis, with as many digits as it takes to tell them apart, `digits` at least."""
+
+    def __init__(self, digits: int) -> None:
+        self.digits = digits
+
+    def __call__(self, value: float, _: int | None = None) -> str:
+        """A number by itself."""
+        return f"{value:.{self.digits}g}"
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """All numbers of the axis."""
+        different = len(set(map(float, values)))
+        for digits in range(self.digits, 13):
+            texts = [f"{value:.{digits}g}" for value in values]
+            if len(set(texts)) == different:
+                break
+        return texts
 
 
 def ink_on(color: Sequence[float]) -> str:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ursa.plots.figure import (
     BLUE,
@@ -18,6 +18,7 @@ from ursa.plots.figure import (
     SKY,
     WIDTH,
     Figure,
+    TickNumbers,
     dress,
     fit,
     lettering,
@@ -75,7 +76,8 @@ def lr_find(found: RangeTest) -> Figure:
     for number, line in enumerate(_said(found)):
         write(figure, MARGIN, MARGIN + 0.24 + 0.18 * number, fit(line, wide, 8.5), size=8.5, color=MUTED)
     limits, ticks = _limits(found), MaxNLocator(5)
-    left = EDGE + max(width_of(_number(value), 8.5) for value in ticks.tick_values(*limits))
+    numbers = TickNumbers(3)
+    left = EDGE + max(width_of(text, 8.5) for text in numbers.format_ticks(ticks.tick_values(*limits)))
     axes = place(figure, left, TOP, WIDTH - left - MARGIN, HIGH)
     axes.set_axis_on()
     dress(axes, "learning rate", "loss")
@@ -83,7 +85,7 @@ def lr_find(found: RangeTest) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(numticks=12))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(ticks)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+    axes.yaxis.set_major_formatter(numbers)
     shown = found.lrs <= (math.inf if found.diverged_at is None else found.diverged_at)
     axes.plot(found.lrs[shown], found.smoothed[:, shown].T, color=SKY, lw=0.9, zorder=2)
     axes.plot(found.lrs[shown], np.median(found.smoothed, 0)[shown], color=BLUE, lw=2.2, zorder=3)
@@ -99,13 +101,14 @@ def lr_find(found: RangeTest) -> Figure:
 
 
 def _said(found: RangeTest) -> list[str]:
-    repeats = len(found.smoothed)
-    spread = f"{found.low:.2g} to {found.high:.2g}; thin: {repeats} repeats, thick: their median"
-    return (
-        [spread, f"dots: held-out loss after {len(found.trials)} short runs with that max_lr"]
-        if found.trials
-        else [spread]
-    )
+    repeats, runs = len(found.smoothed), len(found.trials)
+    spread = f"{found.low:.2g} to {found.high:.2g}"
+    lines = [f"{spread}; thin: {repeats} repeats, thick: their median" if repeats > 1 else f"{spread}; one repeat"]
+    if runs:
+        diverged = sum(not math.isfinite(trial.loss) for trial in found.trials)
+        missing = f"; {diverged} diverged" if diverged else ""
+        lines.append(f"dots: held-out loss after {runs} short run{'s' * (runs != 1)} with that max_lr{missing}")
+    return lines
 
 
 def _limits(found: RangeTest) -> tuple[float, float]:
@@ -116,7 +119,3 @@ def _limits(found: RangeTest) -> tuple[float, float]:
     high = max(top, min(float(found.smoothed.max()), top + 0.35 * (top - low)), *trials)
     room = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
     return float(low - room), float(high + room)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}"

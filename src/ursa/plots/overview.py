@@ -21,6 +21,7 @@ from ursa.plots.figure import (
     MUTED,
     ORANGE,
     PAPER,
+    PURPLE,
     RED,
     RULE,
     SKY,
@@ -39,6 +40,8 @@ from ursa.plots.reading import NO_CLASS, NO_LABEL, UNUSABLE, Tile, scanned
 MOST = 30  # classes that are drawn one by one
 SPLITS = {"train": BLUE, "train-dev": SKY, "valid": ORANGE, "test": GREEN}
 ASPECTS = ((1, 1), (3, 4), (4, 3), (9, 16), (16, 9))
+APART = 0.38  # inches between two lines of aspects, whose names would overlap below that
+KEY_ENTRY, KEY_LINE = 0.36, 0.2  # inches of an entry beside its words, of a line
 MEAN = Preparation(112)  # a mean picture shows nothing finer
 
 
@@ -51,28 +54,29 @@ def class_counts(catalog: Catalog, *, progress: Progress = silent) -> Figure:
     catalog = _some(catalog, progress)
     table = counted(catalog)
     parts = [name for name in (*SPLITS, "") if any(name in row for row in table.values())]
-    colors = {**SPLITS, "": BLUE, UNUSABLE: GRAY}
+    colors = {**SPLITS, "": BLUE if parts == [""] else PURPLE, UNUSABLE: GRAY}
     kinds = [*parts, *([UNUSABLE] if any(UNUSABLE in row for row in table.values()) else [])]
     names, hidden = list(table)[:MOST], list(table)[MOST:]
     step, text = 0.25, 9.0
     label = min(1.7, max(width_of(name, text) for name in names) + 0.02)
     number = max(width_of(_total(table[name]), text) for name in names) + 0.08
-    key = 0.26 if len(kinds) > 1 else 0.0
-    top = MARGIN + 0.32 + key
+    totals = {kind: sum(row.get(kind, 0) for row in table.values()) for kind in kinds}
+    called = {"": "no split given" if len(parts) > 1 else "readable"}
+    entries = [(f"{called.get(kind, kind)} ({totals[kind]:,})", colors[kind]) for kind in kinds]
+    lines = _key_lines(entries) if len(kinds) > 1 else []
+    top = MARGIN + 0.32 + KEY_LINE * len(lines) + (0.06 if lines else 0)
     figure = Figure(WIDTH, top + step * len(names) + (0.28 if hidden else 0) + MARGIN)
     classes = len(table.keys() - {NO_LABEL, NO_CLASS})
     write(
         figure,
         MARGIN,
         MARGIN - 0.02,
-        f"{len(catalog.readable()):,} pictures, {classes:,} classes",
+        f"{_some_of(len(catalog.readable()), 'picture')}, {_some_of(classes, 'class', 'classes')}",
         size=11,
         weight="bold",
     )
-    if key:
-        called = {"": "no split given" if len(parts) > 1 else "readable"}
-        totals = {kind: sum(row.get(kind, 0) for row in table.values()) for kind in kinds}
-        _key(figure, MARGIN + 0.3, [(f"{called.get(kind, kind)} ({totals[kind]:,})", colors[kind]) for kind in kinds])
+    for number_, line in enumerate(lines):
+        _key(figure, MARGIN + 0.3 + KEY_LINE * number_, line)
     room = WIDTH - 2 * MARGIN - label - 0.1 - number
     most = max(sum(table[name].values()) for name in names)
     axes = place(figure, MARGIN + label + 0.1, top, room, step * len(names))
@@ -92,7 +96,7 @@ def class_counts(catalog: Catalog, *, progress: Progress = silent) -> Figure:
         axes.text(left + 0.06 * inches, row + 0.5, _total(table[name]), **lettering(text, MUTED, va="center_baseline"))
     if hidden:
         left_out = [readable(table[name]) for name in hidden]
-        said = f"and {len(hidden):,} more with {_range(min(left_out), max(left_out))} pictures each"
+        said = f"and {len(hidden):,} more with {_range(min(left_out), max(left_out))}{' each' * (len(hidden) > 1)}"
         write(figure, MARGIN, top + step * len(names) + 0.08, said, size=text, color=MUTED)
     return figure
 
@@ -115,16 +119,17 @@ def sizes(catalog: Catalog, *, size: int = 224, progress: Progress = silent) -> 
         if small
         else f"{what} smaller than the model's view of {size} px"
     )
-    write(figure, MARGIN, MARGIN - 0.02, f"Sizes of {len(rows):,} pictures", size=11, weight="bold")
+    write(figure, MARGIN, MARGIN - 0.02, f"Sizes of {_some_of(len(rows), 'picture')}", size=11, weight="bold")
     write(figure, MARGIN, MARGIN + 0.24, fit(said, WIDTH - 2 * MARGIN), color=MUTED)
     axes = place(figure, 0.75, 0.72, side, side)
     low, high = _apart(min(width.min(), height.min(), size) / 1.25, max(width.max(), height.max(), size) * 1.25)
     _logarithmic(axes, (low, high), (low, high), "width, px", "height, px")
-    for across, down in ASPECTS:
+    for across, down in _aspects(side / float(np.log10(high / low))):
         _aspect(axes, across / down, f"{across}:{down}", low, high)
     axes.add_patch(Rectangle((low, low), size - low, size - low, fc=RED, alpha=0.1, lw=0))
     axes.plot([low, size, size], [size, size, low], color=RED, lw=1, ls=(0, (4, 2)))
-    axes.text(low * 1.03, size * 1.02, f"model, {size} px", **lettering(8, "#a34700", va="bottom"))
+    name = {"bbox": {"fc": PAPER, "lw": 0, "pad": 0.5}, "va": "bottom"}
+    axes.text(low * 1.03, size * 1.02, f"model, {size} px", **lettering(8, "#a34700", **name))
     area = np.clip(6 * np.sqrt(count), 8, 160)
     axes.scatter(width, height, s=area, color=BLUE, alpha=0.45, lw=0, zorder=3, label="pictures")
     below = place(figure, 0.75, 0.72 + side + 0.75, side, 7.1 - 0.72 - side - 0.75 - 0.55)
@@ -176,7 +181,7 @@ def mean_tiles(
         else Tile(None, name, UNUSABLE, name)
         for name, picture, number in zip(names, mean, counts.tolist(), strict=True)
     ]
-    return tiles, f"and {hidden:,} more classes" if hidden else ""
+    return tiles, f"and {hidden:,} more class{'es' * (hidden != 1)}" if hidden else ""
 
 
 def counted(catalog: Catalog) -> dict[str, dict[str, int]]:
@@ -230,7 +235,25 @@ def _total(row: dict[str, int]) -> str:
 
 
 def _range(low: int, high: int) -> str:
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return _some_of(low, "picture") if low == high else f"{low:,} to {high:,} pictures"
+
+
+def _some_of(count: int, one: str, more: str = "") -> str:
+    """ "1 picture", "2 pictures"."""
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
+def _key_lines(entries: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """The entries of a key in as many lines as the width asks for."""
+    lines: list[list[tuple[str, str]]] = []
+    room = 0.0
+    for entry in entries:
+        room -= KEY_ENTRY + width_of(entry[0], 8.5)
+        if room < 0 or not lines:
+            lines.append([])
+            room = WIDTH - 2 * MARGIN - width_of(entry[0], 8.5) - KEY_ENTRY
+        lines[-1].append(entry)
+    return lines
 
 
 def _key(figure: Figure, top: float, entries: Sequence[tuple[str, str]]) -> None:
@@ -240,7 +263,7 @@ def _key(figure: Figure, top: float, entries: Sequence[tuple[str, str]]) -> None
         axes = place(figure, left, top + 0.02, 0.11, 0.11)
         axes.add_patch(Rectangle((0, 0), 1, 1, fc=color, lw=0))
         write(figure, left + 0.16, top, words, size=8.5, color=MUTED)
-        left += 0.16 + width_of(words, 8.5) + 0.2
+        left += KEY_ENTRY + width_of(words, 8.5)
 
 
 def _logarithmic(axes: Axes, x: tuple[float, float], y: tuple[float, float], across: str, up: str) -> None:
@@ -252,6 +275,14 @@ def _logarithmic(axes: Axes, x: tuple[float, float], y: tuple[float, float], acr
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     dress(axes, across, up)
+
+
+def _aspects(inches: float) -> list[tuple[int, int]]:
+    """The shapes whose lines can be told apart where a factor of 10 is so many inches."""
+    if inches * abs(float(np.log10(3 / 4))) >= APART:
+        return list(ASPECTS)
+    wide = [(across, down) for across, down in ASPECTS if {across, down} != {3, 4}]
+    return wide if inches * abs(float(np.log10(9 / 16))) >= APART else [(1, 1)]
 
 
 def _aspect(axes: Axes, ratio: float, name: str, low: float, high: float) -> None:

@@ -127,9 +127,9 @@ def words_of(label: Any) -> str:
 def size_of(size: int) -> str:
     """Bytes for people, in powers of 1,000 as disks and phones count them."""
     if size < 1000:
-        return f"{size} bytes"
-    value, unit = (size / 1e3, "kB") if size < 1e6 else (size / 1e6, "MB")
-    return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+        return f"{size} byte{'s' * (size != 1)}"
+    value, unit = (size / 1e3, "kB") if size < 999_500 else (size / 1e6, "MB")
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
 def shrunk(pixels: Pixels, side: int) -> Pixels:
