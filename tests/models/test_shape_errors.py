@@ -1,4 +1,4 @@
-"""An input that does not fit -> the layer, what it got and what it expected; what is told can be done, and then works."""
+"""An input that does not fit -> the layer, what it got and expected; what is told can be done, and works."""
 
 import re
 
@@ -149,7 +149,7 @@ def test_looking_for_the_layer_leaves_modes_statistics_gradients_and_hooks_as_th
     net[1].eval()
     modes = [module.training for module in net.modules()]
     mean, stream = net[0].running_mean.clone(), torch.get_rng_state()
-    explain(net, (torch.rand(4, 3),), RuntimeError("shapes"))
+    explain(net, (torch.ones(4, 3),), RuntimeError("shapes"))
     assert torch.equal(net[0].running_mean, mean) and int(net[0].num_batches_tracked) == 0
     assert [module.training for module in net.modules()] == modes
     assert torch.equal(torch.get_rng_state(), stream)
