@@ -122,3 +122,61 @@ def test_freezing_goes_by_groups_from_the_first_and_back():
 def test_a_network_without_weights_has_no_groups():
     with pytest.raises(TrainingError, match="no weights"):
         models.layer_groups(nn.Sequential(nn.ReLU()))
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=7), st.integers(1, 4), st.integers(-9, 9))
+def test_freezing_to_a_group_freezes_those_before_it_and_no_other_whatever_was_before(hidden, parts, n):
+    net = models.mlp(3, 2, hidden=hidden)
+    groups = models.parameter_groups(net, parts)
+    for number, parameter in enumerate(net.parameters()):
+        parameter.requires_grad_(number % 2 == 0)
+    if not -len(groups) <= n <= len(groups):
+        with pytest.raises(TrainingError) as problem:
+            models.freeze_to(net, n, parts)
+        assert problem.value.fix == f"give {-len(groups)} to {len(groups)}"
+        return
+    models.freeze_to(net, n, parts)
+    first = n if n >= 0 else len(groups) + n
+    assert [all(p.requires_grad for p in group) for group in groups] == [at >= first for at in range(len(groups))]
+    assert [any(p.requires_grad for p in group) for group in groups] == [at >= first for at in range(len(groups))]
+
+
+def test_frozen_layers_do_not_move_and_the_others_do():
+    net = models.mlp(3, 2, hidden=(4, 4, 4))
+    models.freeze(net)
+    before = [p.clone() for p in net.parameters()]
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
+    net(torch.rand(8, 3)).square().sum().backward()
+    optimizer.step()
+    moved = [not torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True)]
+    assert moved == [False] * 6 + [True] * 2
+
+
+def test_a_weight_of_several_modules_is_in_the_group_of_the_first_and_learns_or_not_as_one():
+    net = models.mlp(3, 3, hidden=(3, 3, 3))
+    net[7].weight = net[1].weight
+    first, *_, last = models.parameter_groups(net)
+    assert any(p is net[1].weight for p in first) and [id(p) for p in last] == [id(net[7].bias)]
+    models.freeze(net)
+    assert not net[7].weight.requires_grad and net[7].bias.requires_grad
+
+
+@pytest.mark.parametrize("parts", [0, -1])
+def test_a_network_has_at_least_one_part(parts):
+    with pytest.raises(TrainingError, match="at least one part"):
+        models.layer_groups(models.linear(3, 2), parts)
+
+
+def test_a_head_that_is_no_module_or_has_no_weights_is_not_the_head():
+    class Net(nn.Module):
+        def __init__(self, head):
+            super().__init__()
+            self.one, self.two = nn.Linear(2, 2), nn.Linear(2, 2)
+            self.head = head
+
+    for head in (nn.Identity(), "two", None):
+        net = Net(head)
+        assert models.layer_groups(net)[-1] == [net.two]
+    deep = Net(nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2)))
+    assert models.layer_groups(deep)[-1] == list(deep.head)

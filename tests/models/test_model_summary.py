@@ -11,6 +11,7 @@ from torch import nn
 
 from ursa import models
 from ursa.errors import TrainingError
+from ursa.models.model_summary import WIDTHS, _amount, _line
 
 
 @settings(max_examples=25, deadline=None)
@@ -152,3 +153,72 @@ def test_an_error_of_training_alone_is_explained_and_running_statistics_stay():
     assert "layer 1 (BatchNorm1d)" in error.what and "batches of 2" in error.fix
     failing = models.explain(net, (torch.rand(5, 3),), RuntimeError("out of memory\nand more"))
     assert failing.found == "out of memory" and torch.equal(net[1].running_mean, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "step", "said"),
+    [
+        (0, 1000, "0 "),
+        (999, 1000, "999 "),
+        (1000, 1000, "1 K"),
+        (1_234_567, 1000, "1.23 M"),
+        (1024, 1024, "1 K"),
+        (1023, 1024, "1023 "),
+        (3 << 20, 1024, "3 M"),
+        (5 * 10**15, 1000, "5000 T"),
+    ],
+)
+def test_amounts_by_hand(number, step, said):
+    assert _amount(number, step) == said
+
+
+@given(st.integers(1, 10**15), st.sampled_from([1000, 1024]))
+def test_an_amount_is_within_a_hundredth_of_what_it_says(number, step):
+    figure, _, unit = _amount(number, step).partition(" ")
+    assert float(figure) * step ** " KMGT".index(unit or " ") == pytest.approx(number, rel=0.01)
+
+
+def test_a_name_that_is_too_long_keeps_its_end_and_other_cells_their_beginning():
+    line = _line(["a.very.long.name.of.a.layer.in.a.network.weight", "K" * 40, *[""] * 5], WIDTHS)
+    name, kind = line.split()
+    assert len(name) == WIDTHS[0] and name.startswith("…") and name.endswith("network.weight")
+    assert len(kind) == WIDTHS[1] and kind.endswith("K…")
+
+
+def test_frozen_and_partly_frozen_layers_say_so():
+    net = models.mlp(3, 2, hidden=4)
+    net[1].bias.requires_grad_(False)
+    for parameter in net[3].parameters():
+        parameter.requires_grad_(False)
+    told = models.summary(net, (1, 3))
+    cells = [line.split() for line in str(told).splitlines() if "Linear" in line]
+    assert [("part" in row, "no" in row) for row in cells] == [(True, False), (False, True)]
+    assert "26 parameters, 14 of them frozen" in str(told)
+    models.unfreeze(net)
+    assert "frozen" not in str(models.summary(net, (1, 3)))
+
+
+def test_memory_of_weights_counts_buffers_and_a_shared_tensor_once_in_its_precision():
+    norm = models.summary(nn.BatchNorm1d(8), (2, 8))
+    assert norm.weights_memory == 4 * 8 * 4 + 8  # weight, bias, mean, variance; and a count in 8 bytes
+    tied = nn.Sequential(nn.Linear(5, 5, bias=False), nn.Linear(5, 5, bias=False))
+    tied[1].weight = tied[0].weight
+    assert models.summary(tied, (1, 5)).weights_memory == 100 and models.summary(tied, (1, 5)).parameters == 25
+    half = models.summary(nn.Linear(5, 5, bias=False).to(torch.bfloat16), (1, 5))
+    assert half.weights_memory == 50 and half.memory == 10
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(4, 9), st.integers(1, 4))
+def test_the_cost_grows_with_the_batch_and_the_weights_do_not(batch, channels, side, width):
+    net = models.small_cnn(channels, 3, widths=(width, width))
+    one, many = models.summary(net, (1, channels, side, side)), models.summary(net, (batch, channels, side, side))
+    assert (many.multiply_adds, many.memory) == (batch * one.multiply_adds, batch * one.memory)
+    assert (many.parameters, many.weights_memory) == (one.parameters, one.weights_memory)
+
+
+def test_markup_in_the_name_of_a_layer_is_text_in_a_notebook():
+    net = nn.Sequential()
+    net.add_module("<img src=x>", nn.Linear(2, 2))
+    shown = models.summary(net, (1, 2))._repr_html_()
+    assert "<img" not in shown and "&lt;img src=x&gt;" in shown

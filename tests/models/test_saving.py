@@ -219,3 +219,72 @@ def test_the_file_is_plain_safetensors(tmp_path):
         assert sorted(file.keys()) == ["1.bias", "1.weight"]
         assert json.loads(file.metadata()["ursa"])["recipe"]["builder"] == "linear"
     assert models.describe(tmp_path / "net").shapes == {"1.bias": (2,), "1.weight": (2, 3)}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_every_precision_comes_back_bit_for_bit_with_integers_beside_it(tmp_path, dtype):
+    net = models.mlp(4, 2, hidden=3, norm=True).to(dtype).train()
+    net(torch.rand(5, 4, dtype=dtype))
+    models.save(net, tmp_path / "net")
+    again = models.load(tmp_path / "net").state_dict()
+    assert int(again["2.num_batches_tracked"]) == 1 and again["2.num_batches_tracked"].dtype == torch.int64
+    assert all(
+        torch.equal(again[key], value) and again[key].dtype == value.dtype for key, value in net.state_dict().items()
+    )
+
+
+def test_the_same_network_has_the_same_hash_and_a_loaded_one_is_saved_as_it_was(tmp_path):
+    net = models.small_cnn(1, 2, widths=3)
+    for name in ("a", "b"):
+        models.save(net, tmp_path / name, note="n")
+    models.save(models.load(tmp_path / "a"), tmp_path / "c", note="n")
+    told = []
+    for name in "abc":
+        with safe_open(tmp_path / name, framework="pt") as file:
+            told.append(file.metadata())
+    assert told[0] == told[1] == told[2] and len(told[0]["sha256"]) == 64
+
+
+@pytest.mark.parametrize("extra", [{}, {"classes": ["Bär", "犬", "<a>"]}, {"nested": {"a": [1, 2.5, None, True]}}])
+def test_what_is_saved_beside_a_network_is_read_without_building_it(tmp_path, extra):
+    models.save(models.linear(3, 2), tmp_path / "net", **extra)
+    told = models.describe(tmp_path / "net")
+    assert told.extra == extra and told.kind == "torch.nn.modules.container:Sequential"
+    assert told.recipe["arguments"]["features"] == 3
+
+
+def test_weights_on_other_layouts_are_saved_by_their_values(tmp_path):
+    net = models.small_cnn(3, 2, widths=4).to(memory_format=torch.channels_last)
+    models.save(net, tmp_path / "net")
+    pictures = torch.rand(2, 3, 9, 9)
+    assert torch.allclose(models.load(tmp_path / "net")(pictures), net.eval()(pictures), atol=1e-6)
+
+
+def test_a_network_given_is_filled_in_place_in_the_files_precision_and_put_into_evaluation(tmp_path):
+    models.save(models.mlp(3, 2).double(), tmp_path / "net")
+    mine = models.mlp(3, 2, seed=5).train()
+    weight = mine[1].weight
+    assert models.load(tmp_path / "net", model=mine) is mine and not mine.training
+    assert mine[1].weight is weight and weight.dtype == torch.float64
+
+
+def test_a_builder_of_ones_own_is_used_where_it_is_given_and_nowhere_else(tmp_path):
+    from ursa.models.built import remembered
+
+    def cube(side):
+        return remembered(nn.Sequential(nn.Linear(side, side)), "cube", side=side)
+
+    builders = {"cube": cube}
+    models.save(cube(3), tmp_path / "net", builders=builders)
+    assert models.load(tmp_path / "net", builders=builders)[0].in_features == 3
+    assert "no builder is called 'cube'" in refused(tmp_path / "net").what
+
+
+def test_hooks_that_put_no_tensors_into_the_state_are_refused_by_name(tmp_path):
+    class Odd(nn.Linear):
+        def get_extra_state(self):
+            return {"a": 1}
+
+    with pytest.raises(TrainingError, match="_extra_state is not a tensor"):
+        models.save(Odd(2, 2), tmp_path / "net")
+    assert not (tmp_path / "net").exists()
