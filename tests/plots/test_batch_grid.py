@@ -327,6 +327,9 @@ def test_every_number_lies_in_its_pixel_and_can_be_read(size, gray, legible):
         box = text.get_window_extent()
         assert corners[0][0] <= box.x0 and box.x1 <= corners[1][0]
         assert corners[0][1] <= box.y0 + 1 and box.y1 - 1 <= corners[1][1]
+        if not gray:  # red above green above blue
+            middle = axes.transData.transform((column, row))[1] - (box.y0 + box.y1) / 2
+            assert np.sign(round(middle / 4)) == number % 3 - 1
         assert contrast(pixels[row, column].tolist(), rgb(to_hex(text.get_color()))) >= READABLE
 
 

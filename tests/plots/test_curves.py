@@ -178,6 +178,9 @@ def test_a_loss_near_zero_starts_at_zero_and_one_over_magnitudes_is_logarithmic(
     small = [{**step, "loss": 10 ** (-step["step"] / 20)} for step in steps]
     axes = curves.history(SimpleNamespace(steps=small, epochs=[])).axes[0]
     assert axes.get_yscale() == "log" and axes.get_ylim()[0] > 0
+    for ratio, scale in ((45, "linear"), (60, "log")):
+        fallen = [{"epoch": 1, "valid_loss": 1.0}, {"epoch": 2, "valid_loss": 1 / ratio}]
+        assert curves.history(SimpleNamespace(steps=[], epochs=fallen)).axes[0].get_yscale() == scale
     negative = [{**step, "loss": -1.0 - step["step"]} for step in steps]
     assert curves.history(SimpleNamespace(steps=negative, epochs=[])).axes[0].get_yscale() == "linear"
 
@@ -220,6 +223,7 @@ def test_any_number_of_metrics_has_its_legend_between_its_panel_and_the_one_abov
     if count > 1:
         box, above = metrics.get_legend().get_window_extent(), figure.axes[0].get_window_extent()
         assert box.y1 <= above.y0 and box.x0 >= 0
+        assert box.y0 >= metrics.get_window_extent().y1 - 25  # above its own lines: an eighth of an inch at most
 
 
 def test_colors_mean_the_same_in_every_history():

@@ -5,6 +5,8 @@ Widths are those of a phone held upright: 5 inches with text of 8 to 10 points s
 
 import functools
 import io
+import itertools
+import math
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,11 +164,12 @@ class TickNumbers(Formatter):
         return f"{value:.{self.digits}g}"
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """All numbers of the axis."""
-        different = len(set(map(float, values)))
-        for digits in range(self.digits, 13):
+        """All numbers of the axis, each within a hundredth of a step."""
+        steps = [abs(b - a) for a, b in itertools.pairwise(sorted(map(float, values))) if b != a]
+        off = 0.01 * min(steps, default=math.inf)
+        for digits in range(self.digits, 17):
             texts = [f"{value:.{digits}g}" for value in values]
-            if len(set(texts)) == different:
+            if all(abs(float(text) - value) <= off for text, value in zip(texts, values, strict=True)):
                 break
         return texts
 

@@ -320,10 +320,14 @@ def _apart(low: float, high: float) -> tuple[float, float]:
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, ... between two limits, a handful at most. A factor of 4 holds one at least."""
+    """1, 2, 5, 10, ... between two limits, a handful at most. A factor of 4 holds one at least.
+
+    None stands at the very end, where its text would leave the page.
+    """
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     every = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-    inside = [value for value in every if low <= value <= high]
+    end = high / (high / low) ** 0.02
+    inside = [value for value in every if low <= value <= end]
     if len(inside) > 7:
         inside = [value for value in inside if f"{value:e}"[0] == "1"]
     return inside

@@ -94,7 +94,10 @@ def unpack(message: bytes) -> Decoded | tuple[int, int]:
 
 def refusal(text: bytes) -> tuple[str, str | None, str | None]:
     """JSON of a refusal -> what, found, fix. Raises ValueError for nonsense."""
-    document: Any = json.loads(text)
+    try:
+        document: Any = json.loads(text)
+    except RecursionError as problem:  # lists within lists, thousands deep
+        raise ValueError("not a refusal") from problem
     if not isinstance(document, list) or len(document) != 3 or not isinstance(document[0], str):
         raise ValueError("not a refusal")
     what, found, fix = (None if part is None else str(part) for part in document)
