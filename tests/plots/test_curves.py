@@ -56,7 +56,8 @@ def test_a_history_shows_losses_by_step_and_by_epoch_metrics_and_rate():
     raw, training, validation = lines(figure.axes[0]).values()
     assert raw[:, 1].tolist() == [step["loss"] for step in history.steps]
     assert raw[[0, 9, -1], 0].tolist() == [0.1, 1.0, 3.0]  # in epochs, where each step ended
-    assert len(training) == 30
+    soft = curves.smooth([step["loss"] for step in history.steps], 30 / 40)
+    assert training[:, 1].tolist() == soft.tolist()
     assert validation.tolist() == [[e["epoch"], e["valid_loss"]] for e in history.epochs]
     (accuracy,) = lines(figure.axes[1]).values()
     assert accuracy.tolist() == [[e["epoch"], e["accuracy"]] for e in history.epochs]
@@ -286,6 +287,13 @@ def test_the_title_counts_what_was_trained_not_what_was_evaluated_before(epochs,
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_dark_line_is_smoothed_over_about_a_fortieth_of_the_run():
+    history = run(4, 100)
+    history.steps[200] = {**history.steps[200], "loss": 9.0}
+    drawn = lines(curves.history(history).axes[0])["training"][:, 1]
+    assert drawn.tolist() == curves.smooth([step["loss"] for step in history.steps], 10).tolist()
 
 
 def test_golden_smoothing():

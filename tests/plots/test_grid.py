@@ -102,7 +102,10 @@ def test_what_cannot_be_read_stands_as_its_reason_in_its_place(columns, legible)
     (text,) = broken.texts
     box, place = text.get_window_extent(), broken.get_window_extent()
     assert place.x0 <= box.x0 and box.x1 <= place.x1 and place.y0 <= box.y0 and box.y1 <= place.y1
-    assert text.get_text().split()[0] == "not" and not broken.images
+    said = text.get_text()
+    assert said.split()[0] == "not" and not broken.images
+    assert columns > 1 or said.split() == reason.split()  # whole where there is room
+    assert columns == 6 or "…" not in said  # lines end between words
 
 
 def test_a_tile_without_pixels_and_reason_says_that_it_cannot_be_read():

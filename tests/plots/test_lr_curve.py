@@ -144,6 +144,12 @@ def test_the_whole_fall_and_some_of_the_rise_are_shown():
     assert low < 1 and 2.2 < high < 3  # not 500, in which the fall would be a line
 
 
+def test_a_repeat_that_went_astray_does_not_move_the_thick_line():
+    curves = np.stack([np.full(100, 1.0), np.full(100, 1.1), np.full(100, 50.0)])
+    thick = lr_find(Suggestion(RATES, curves, curves, 0.1, 0.1, 0.1, None)).axes[0].lines[3]
+    assert set(thick.get_ydata()) == {1.1}
+
+
 def test_a_loss_below_zero_is_shown_too():
     curve = -1 - np.linspace(0, 3, 100)
     low, high = lr_find(Suggestion(RATES, curve[None], curve[None], 0.1, 0.1, 0.1, None)).axes[0].get_ylim()

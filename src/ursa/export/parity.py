@@ -26,11 +26,23 @@ class Parity:
 
 
 def parity(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) -> Parity:
-    """Probabilities [N, K] of both, for the same pictures. Raises BundleError when they differ by more than LIMIT."""
-    difference = float(np.abs(learner - exported).max()) if len(learner) else 0.0
-    ordered = np.sort(learner, axis=1)
-    clear = ordered[:, -1] - ordered[:, -2] > LIMIT
-    disagreements = int((clear & (learner.argmax(1) != exported.argmax(1))).sum())
+    """Probabilities [N, K] of both, for the same pictures.
+
+    Raises BundleError when they differ by more than LIMIT, or in shape, and where there is nothing to compare.
+    """
+    if learner.shape != exported.shape:
+        raise BundleError(
+            "the exported model gives other probabilities than the learner, so it was not written",
+            found=f"{list(exported.shape)} instead of {list(learner.shape)}",
+            fix="give the learner's probabilities for the same pictures and classes",
+        )
+    if not len(learner):
+        raise BundleError(
+            "there is no picture to compare the exported model with the learner on, so it was not written",
+            fix="give at least one picture that can be read",
+        )
+    difference = float(np.abs(learner - exported).max())
+    disagreements = _disagreements(learner, exported) if difference <= LIMIT else 0
     if not difference <= LIMIT or disagreements:  # `not <=`: NaN is refused too
         raise BundleError(
             "the exported model does not predict what the learner predicts, so it was not written",
@@ -38,6 +50,12 @@ def parity(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) 
             fix="choose another backbone with --backbone, and please report this one",
         )
     return Parity(len(learner), difference, disagreements)
+
+
+def _disagreements(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) -> int:
+    ordered = np.sort(learner, axis=1)
+    clear = ordered[:, -1] - ordered[:, -2] > LIMIT
+    return int((clear & (learner.argmax(1) != exported.argmax(1))).sum())
 
 
 def stand_ins(thumbnails: Sequence[bytes], size: int, seed: int = 0) -> list[Pixels]:
