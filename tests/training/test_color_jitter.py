@@ -69,6 +69,18 @@ def test_the_normal_numbers_of_the_offset_are_finite_at_the_ends_of_the_draws():
     assert offset[0] == pytest.approx([0, 0, 0])  # a radius of 0
 
 
+@pytest.mark.parametrize(("place", "spread"), [(0, 0.2175), (1, 0.0188), (2, 0.0045)])
+def test_the_directions_of_the_offset_in_numbers(place, spread):
+    """One deviation along each eigenvector of ImageNet's colours, as fb.resnet.torch lists them."""
+    direction = [(-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.8140, 0.4203)][place]
+    draw = np.zeros((1, 11))
+    draw[0, 5 + place] = 1 - np.exp(-0.5)  # a radius of 1, at an angle of 0
+    offset = color_jitter.drawn(AugmentSettings(pca=0.1), draw).offset[0]
+    assert offset == pytest.approx(np.array(direction) * spread * 0.1 * 255)
+    draw[0, 8 + place] = 0.25  # a quarter of the way around
+    assert color_jitter.drawn(AugmentSettings(pca=0.1), draw).offset[0] == pytest.approx([0, 0, 0], abs=1e-12)
+
+
 def test_with_everything_off_the_very_same_pixels_come_back(views):
     color = color_jitter.composed(color_jitter.drawn(OFF, np.random.default_rng(0).random((3, 11))))
     assert not color.changes
