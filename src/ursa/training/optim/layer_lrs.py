@@ -30,4 +30,6 @@ def batch_size_for_batch_norm(model: nn.Module, count: int, batch: int) -> int:
     size = min(batch, count)
     if size < 2 or not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
         return size
-    return next(each for each in (*range(size, 1, -1), *range(size + 1, count + 1)) if count % each != 1)
+    sizes = [*range(size, 1, -1), *range(size + 1, count + 1)]
+    fitting: int = next(each for each in sizes if count % each != 1)
+    return fitting
