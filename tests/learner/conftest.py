@@ -1,4 +1,4 @@
-"""Tests of the learner resample less: how wide an interval is, is held in tests/core and tests/training/test_metrics."""
+"""Tests of the learner resample less: how wide an interval is, is held in tests/core and tests/training."""
 
 import pytest
 
