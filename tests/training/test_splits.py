@@ -94,13 +94,14 @@ def test_targets_of_a_data_set_are_reshaped_wherever_they_are_read():
     assert all(batch.targets.shape == (len(batch), 1) for batch in batches)
 
 
-def test_arrays_in_order_are_views_and_moving_them_keeps_their_form(split):
-    if not isinstance(split, ArraySplit):
-        pytest.skip("is not in memory")
-    batch = next(split.in_order(5))
-    assert batch.inputs[0].data_ptr() == split.inputs[0].data_ptr()
+@pytest.mark.parametrize("several", [True, False])
+def test_arrays_in_order_are_views_and_moving_them_keeps_their_form(several):
+    rows = torch.arange(COUNT)
+    split = ArraySplit((rows, rows + 1), {"a": rows, "b": (rows,)} if several else rows)
+    assert next(split.in_order(5)).inputs[1].data_ptr() == split.inputs[1].data_ptr()
     moved = split.to("cpu")
     assert type(moved.targets) is type(split.targets) and len(moved) == COUNT
+    same(next(moved.in_order(COUNT)), next(split.in_order(COUNT)))
 
 
 def test_pictures_follow_the_recipe_of_their_views(pictures):
