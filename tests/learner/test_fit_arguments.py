@@ -22,6 +22,13 @@ def test_what_is_not_given_is_the_usual():
     assert found.schedule(0.3) == 1
 
 
+def test_patience_waits_for_a_better_epoch_so_the_best_one_is_kept():
+    assert fit_arguments(1, None, "constant", patience=np.int64(3)).patience == 3
+    assert fit_arguments(1, None, "constant", keep="last").keep == "last"
+    with pytest.raises(TrainingError, match="where the last one is kept"):
+        fit_arguments(1, None, "constant", patience=3, keep="last")
+
+
 @pytest.mark.parametrize("value", [0, 7, np.int64(7), np.uint8(7), True])
 def test_whole_numbers_of_any_type_are_taken_but_truth_is_none(value):
     if value is True:

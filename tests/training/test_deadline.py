@@ -52,8 +52,8 @@ def test_over_is_when_another_step_would_end_too_late():
 
 @pytest.mark.parametrize(("took", "slow"), [(1.0, 1), (0.5, 1), (2.0, 2), (9.0, MOST)])
 def test_what_comes_after_grows_as_steps_do_up_to_a_limit_and_never_shrinks(took, slow):
-    deadline, clock = begun(100.0, after=10.0, step=1.0)
-    stepped(deadline, clock, took)
+    deadline, clock = begun(100.0, after=10.0, step=2.0)
+    stepped(deadline, clock, 2 * took)
     assert deadline.end_of_training() == 1000 + 100 - 10 * slow
 
 
@@ -73,6 +73,11 @@ def test_shares_rise_from_above_0_to_1_whatever_the_clock_does(steps, after, pla
     assert shares == sorted(shares) and 0 < shares[0] <= shares[-1] <= 1
     clock.now += 1000
     assert deadline.share() == 1
+
+
+def test_the_first_share_is_that_of_the_first_step():
+    assert begun(100.0, step=5.0)[0].share() == pytest.approx(0.05)
+    assert begun(100.0, after=20.0, step=4.0)[0].share() == pytest.approx(0.05)
 
 
 def test_a_schedule_follows_whichever_is_further_on():

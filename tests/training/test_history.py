@@ -63,6 +63,7 @@ def test_beyond_all_measure_is_relative_to_a_first_loss_above_1(first, loss, tol
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps_alone():
     found = filled(1.0, 2.0, 6.0, 10.0, 20.0)
     assert [found.train_loss(epoch) for epoch in range(3)] == [3, 15, 0]
+    assert filled(4.0).train_loss(0) == 4
 
 
 def test_a_document_gives_it_back_and_another_ones_past_can_be_taken():
@@ -83,7 +84,7 @@ def test_texts_are_short_and_hold_the_last_epoch():
     assert repr(History()) == "History(0 steps; no epoch yet)"
     found = filled(*[1.0] * 4)
     names = [f"m{i}" for i in range(module.COLUMNS + 2)]
-    found.epochs = [{"epoch": 0, "seconds": 1.0}, {"epoch": 1, "seconds": 2.0, **dict.fromkeys(names, 0.123456)}]
+    found.epochs = [{"epoch": 0}, {"epoch": 7}, {"epoch": 1, "seconds": 2.0, **dict.fromkeys(names, 0.123456)}]
     found.stopped = "interrupted"
     said = repr(found)
     assert said.startswith("History(4 steps; epoch 1, m0 0.1235") and said.endswith("; stopped: interrupted)")

@@ -156,6 +156,12 @@ def test_regressions_are_measured_and_undone_and_only_they():
     assert Targets.measured(prices).as_given().scaling is None
 
 
+def test_what_only_a_loss_of_ones_own_knows_is_handed_on_as_it_is():
+    y = np.arange(24, dtype=np.int32).reshape(2, 3, 4)[:, ::2]
+    found = Targets.measured(y).of(y, "x")
+    assert found.dtype == torch.int32 and found.is_contiguous() and found.tolist() == y.tolist()
+
+
 def test_several_targets_have_to_have_the_same_names():
     targets = Targets.measured({"a": [0, 1], 3: [0.5, 1.5]})
     assert set(targets.parts) == {"a", "3"}
