@@ -178,7 +178,8 @@ def test_tasks_have_usual_metrics():
     assert not for_task("regression")[0].higher_is_better
 
 
-def test_shares_of_examples_have_wilsons_interval_and_others_are_resampled():
+def test_shares_of_examples_have_wilsons_interval_and_others_are_resampled(monkeypatch):
+    monkeypatch.setattr(metrics, "BOOTSTRAPS", (60, 60))
     outputs, targets = map(torch.from_numpy, single(0, 50, 3))
     found = interval(create("error_rate"), outputs, targets)
     assert found == core.proportion(round(50 * found.value), 50, "error_rate")
@@ -187,6 +188,17 @@ def test_shares_of_examples_have_wilsons_interval_and_others_are_resampled():
     assert found == interval(create("f1"), outputs, targets) != interval(create("f1"), outputs, targets, seed=1)
     several_ = interval(create("accuracy"), *map(torch.from_numpy, several(0, 50, 3)))
     assert "bootstrap" in several_.method  # labels of one picture are not independent
+
+
+@pytest.mark.parametrize(("numbers_", "repeats"), [(3, 50), (30, 33), (99, 10), (200, 10)])
+def test_the_more_numbers_the_fewer_resamples_within_limits(monkeypatch, numbers_, repeats):
+    monkeypatch.setattr(metrics, "BOOTSTRAPS", (50, 10))
+    monkeypatch.setattr(metrics, "NUMBERS", 1000)
+    calls = []
+    interval(
+        Metric("count", lambda o, t: float(calls.append(len(o) + len(t)) or 0)), torch.zeros(numbers_), torch.zeros(3)
+    )
+    assert len(calls) == repeats + 1  # and once for the value
 
 
 def test_the_resampled_interval_of_a_mean_is_the_normal_one():

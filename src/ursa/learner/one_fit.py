@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -34,6 +34,7 @@ from ursa.training.tasks import loss_check
 from ursa.training.tasks.losses import Loss
 from ursa.training.tasks.metrics import Metric
 from ursa.training.tasks.target_shapes import check_range, shaped
+from ursa.training.tensor_tree import tree_map
 
 # Learning rates where none is given, by optimizer: on mnist_12k, for a linear model and an MLP, within a point of the
 # best of three rates a factor of 3 apart.
@@ -253,7 +254,10 @@ BOUNDED = (nn.Sigmoid, nn.Softmax, nn.LogSoftmax, nn.Softplus, nn.ReLU, nn.ReLU6
 
 def _check_metrics(metrics: tuple[Metric, ...], outputs: Any, targets: Any) -> None:
     """Raises TrainingError for a metric that fails on outputs and targets of this form."""
-    detached: Callable[[Any], Any] = evaluation.on_cpu
+
+    def detached(tree: Any) -> Any:  # as after an epoch, so that a metric may call .numpy()
+        return evaluation.on_cpu(tree_map(tree, Tensor.detach))
+
     with torch.inference_mode():
         for metric in metrics:
             try:

@@ -17,7 +17,7 @@ from ursa.training.batches.splits import Split
 from ursa.training.tasks.losses import Loss
 from ursa.training.tasks.predictions import Predictions, to_predictions
 from ursa.training.tasks.targets import Targets
-from ursa.training.tensor_tree import tree_leaves, tree_map
+from ursa.training.tensor_tree import tree_map
 
 if TYPE_CHECKING:
     from ursa.plots.figure import Figure
@@ -129,8 +129,3 @@ def _check_count(count: int) -> None:
 def first_batch(split: Split, count: int) -> Batch:
     """The first examples of a split, at most `count`."""
     return next(iter(split.in_order(max(1, min(count, len(split))))))
-
-
-def count_of(tree: Any) -> int:
-    """Examples in outputs or targets."""
-    return len(tree_leaves(tree)[0])

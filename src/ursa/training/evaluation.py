@@ -14,6 +14,7 @@ from ursa.core.prepare import stacks
 from ursa.core.statistics import Estimate
 from ursa.data import balance
 from ursa.embed.engine import BATCH, one_thread
+from ursa.errors import DataError
 from ursa.training.batches.picture_batches import Views
 from ursa.training.batches.splits import PictureSplit, Split
 from ursa.training.loop import outputs
@@ -148,7 +149,9 @@ def _loss_of_one(targets: Targets, label_smoothing: float) -> Loss:
 
 
 def _joined(parts: list[Any]) -> Any:
-    """Tensors, or equal trees of them, one after the other."""
+    """Tensors, or equal trees of them, one after the other. Raises DataError for none."""
+    if not parts:
+        raise DataError("there is nothing to predict", found="0 examples", fix="give at least one example")
     first = parts[0]
     if isinstance(first, Tensor):
         return torch.cat(parts) if len(parts) > 1 else first

@@ -65,7 +65,8 @@ class History:
         for step in reversed(self.steps):
             if step["epoch"] < epoch:
                 break
-            losses.append(step["loss"])
+            if step["epoch"] == epoch:
+                losses.append(step["loss"])
         return sum(losses) / max(1, len(losses))
 
     def take(self, other: "History") -> None:

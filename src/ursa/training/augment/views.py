@@ -1,8 +1,8 @@
 """Pictures -> random views, a batch at a time on the training device: where everything that augments comes together.
 
 What is drawn for a picture depends on (seed, epoch, row) alone, not on its batch. Geometric changes become one
-homography and one interpolation (`geometry`), changes of light one map of colours (`colour`); the rest follows
-(`trivial`, `patches`). `mixing` then joins pictures of a batch.
+homography and one interpolation (`geometry`), changes of light one map of colours (`color_jitter`); the rest follows
+(`trivial_augment`, `patches`). `mixing` then joins pictures of a batch.
 """
 
 from collections.abc import Callable

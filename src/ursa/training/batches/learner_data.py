@@ -144,7 +144,7 @@ def read_data(
     """Raises DataError where inputs and targets differ in number, a split is empty, or what is there cannot be learned.
 
     valid: share that is put aside where no validation split is given, drawn by the seed, of each class as far as there
-    are classes. names: of the classes. standardize: floats among the inputs (see `inputs.ArrayInputs`) and the targets
+    are classes. names: of the classes. standardize: floats among the inputs (see `inputs.InputScaling`) and the targets
     of a regression (see `target_scaling`). like: data are read as these were, instead of by what is measured.
     """
     _check_no_loader(data)

@@ -1,6 +1,6 @@
 """A state to try things with, on copies: whatever is done with it, the original stays as it is, bit for bit.
 
-with untouched(state) as own:       # the same modules and parameters, so whoever holds them sees the trial too
+with restored(state) as own:        # the same modules and parameters, so whoever holds them sees the trial too
     for step in train(own, ...): ...
 """
 

@@ -1,7 +1,7 @@
 """Training against the clock: however fast the machine turns out to be, the schedule ends and the last step is in time.
 
-pace = Pace(seconds=60, after=8)
-fit(..., schedule=pace.schedule(one_cycle()), stop=pace.over)
+deadline = Deadline(seconds=60, after=8)
+fit(..., schedule=deadline.schedule(one_cycle()), stop=deadline.over)
 """
 
 import math
@@ -18,7 +18,7 @@ MOST = 4.0  # times as slow as planned: what is put aside grows no further, or a
 
 
 class Deadline:
-    """A deadline for training, with time put aside for what comes after it. Training begins when a pace is made."""
+    """A deadline for training, with time put aside for what comes after it. Training begins when it is made."""
 
     def __init__(
         self, seconds: float, after: float = 0.0, step: float = 0.0, clock: Callable[[], float] = time.monotonic
@@ -29,7 +29,9 @@ class Deadline:
         aside. 0: unknown. clock: seconds from anywhere.
         """
         if not math.isfinite(seconds) or not 0 <= after < math.inf:
-            raise TrainingError("a pace needs a finite number of seconds", found=f"{seconds}, of them {after} after")
+            raise TrainingError(
+                "a deadline needs a finite number of seconds", found=f"{seconds}, of them {after} after"
+            )
         self.clock, self.after, self.planned = clock, after, step
         self.began = self._told = clock()
         self.end = self.began + seconds

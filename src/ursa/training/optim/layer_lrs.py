@@ -25,9 +25,11 @@ def adamw(
 
 
 def batch_size_for_batch_norm(model: nn.Module, count: int, batch: int) -> int:
-    """The largest batch up to `batch` that leaves no last one of a single example, which batch norm cannot take."""
+    """The largest batch up to `batch` that leaves no last one of a single example, which batch norm cannot take; where
+    every smaller one does (13 examples, batches of 4), the next larger one."""
     size = min(batch, count)
-    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
-        while size > 2 and count % size == 1:
-            size -= 1
-    return size
+    if size < 2 or not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+        return size
+    sizes = [*range(size, 1, -1), *range(size + 1, count + 1)]
+    fitting: int = next(each for each in sizes if count % each != 1)
+    return fitting

@@ -1,7 +1,7 @@
 """Schedules: the fraction of the run that is done, in [0, 1] -> factor on the peak learning rate.
 
 A schedule is any function from float to float; the ones here are made by the functions below. Pure, so a resumed run
-needs no replay, and composable: `composed([(0.75, constant()), (0.25, cosine())])` is fastai's `fit_flat_cos`.
+needs no replay, and composable: `sequential([(0.75, constant()), (0.25, cosine())])` is fastai's `fit_flat_cos`.
 """
 
 import bisect
@@ -83,7 +83,7 @@ def warm_restarts(cycles: int = 3, growth: float = 1.0, end: float = 0.0) -> Sch
 
 
 def piecewise_linear(points: Sequence[tuple[float, float]]) -> Schedule:
-    """[(done, factor), ...] -> straight lines between them: by_hand([(0, 0.1), (0.3, 1), (1, 0)]).
+    """[(done, factor), ...] -> straight lines between them: piecewise_linear([(0, 0.1), (0.3, 1), (1, 0)]).
 
     done rises from 0 to 1; two points at the same place make a jump, and the later one counts there.
     """
@@ -91,7 +91,9 @@ def piecewise_linear(points: Sequence[tuple[float, float]]) -> Schedule:
     _at_least_0(**{f"factor {i}": factor for i, factor in enumerate(factors)})
     if len(points) < 2 or places[0] != 0 or places[-1] != 1 or places != sorted(places):
         raise TrainingError(
-            "a schedule by hand has to rise from 0 to 1", found=places, fix="for example [(0, 0.1), (0.3, 1), (1, 0)]"
+            "the points of a schedule have to rise from 0 to 1",
+            found=places,
+            fix="for example [(0, 0.1), (0.3, 1), (1, 0)]",
         )
 
     def factor(done: float) -> float:
@@ -114,7 +116,7 @@ def sequential(parts: Sequence[tuple[float, Schedule]]) -> Schedule:
     used = [(share, schedule) for share, schedule in parts if share > 0]
     if not math.isclose(math.fsum(share for share, _ in used), 1.0, abs_tol=1e-9):
         found = " + ".join(f"{share:g}" for share, _ in parts) or "none"
-        raise TrainingError("the shares of a composed schedule have to sum to 1", found=found)
+        raise TrainingError("the shares of schedules one after the other have to sum to 1", found=found)
     starts = [0.0, *itertools.accumulate(share for share, _ in used)][:-1]
     inner = starts[1:]
 
@@ -141,7 +143,7 @@ NAMED: dict[str, Callable[..., Schedule]] = {
 
 
 def create(name: str, **settings: float) -> Schedule:
-    """named("cosine", end=0.1) -> cosine(end=0.1). Raises TrainingError for an unknown name or setting."""
+    """create("cosine", end=0.1) -> cosine(end=0.1). Raises TrainingError for an unknown name or setting."""
     if name not in NAMED:
         raise TrainingError(f"there is no schedule {name!r}", fix=did_you_mean(name, NAMED))
     known = inspect.signature(NAMED[name]).parameters

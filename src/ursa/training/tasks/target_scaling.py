@@ -30,7 +30,7 @@ class TargetScaling:
         columns = numbers if numbers.ndim == 2 else numbers.reshape(-1, 1)
         known = [column[~np.isnan(column)].astype(np.float64) for column in columns.T]
         mean = tuple(float(column.mean()) if len(column) else 0.0 for column in known)
-        return cls(mean, tuple((float(column.std()) if len(column) else 0.0) or 1.0 for column in known))
+        return cls(mean, tuple(_std(column) for column in known))
 
     def of(self, targets: Tensor) -> Tensor:
         """[N, ...] in their own units -> as the network learns them."""
@@ -64,6 +64,11 @@ class InTargetUnits(nn.Module):
         if isinstance(self.scalings, TargetScaling):
             return self.scalings.undo(outputs)
         return {name: self.scalings[name].undo(y) if name in self.scalings else y for name, y in outputs.items()}
+
+
+def _std(column: npt.NDArray[np.float64]) -> float:
+    """1 for a column that never changes, whose rounded mean would leave a deviation of 1e-17 to divide by."""
+    return float(column.std()) if len(column) and column.min() < column.max() else 1.0
 
 
 def _of_standardized(outputs: Tensor, targets: Tensor, loss: Loss, scaling: TargetScaling) -> Tensor:

@@ -106,25 +106,37 @@ class Targets:
         if self.task == "multi-label" and array.shape[1:] != (len(self.names),):
             found = f"{list(array.shape)}, for {len(self.names)} labels"
             raise DataError(f"the targets of {part} have another shape than those of training", found=found)
+        if array.dtype.kind == "f" and not self.missing and not np.isfinite(array).all():
+            raise _missing_in(part, "NaN or infinity")
         return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
     def _classes(self, y: Any, part: str) -> npt.NDArray[np.int64]:
-        if self.text:
-            words = [str(MISSING) if _is_missing(label) else str(label) for label in _array(y).reshape(-1).tolist()]
-            known = {name: index for index, name in enumerate(self.names)} | {str(MISSING): MISSING}
-            unknown = sorted({word for word in words if word not in known})
-            if unknown:
-                raise _not_in_training(part, unknown)
-            return np.array([known[word] for word in words], np.int64)
-        array = _array(y).reshape(-1)
-        if array.dtype.kind == "f":
-            array = np.where(np.isnan(array), MISSING, array)
-        classes = array.astype(np.int64)
+        labels = _array(y).reshape(-1)
+        classes = self._of_text(labels, part) if self.text else self._of_numbers(labels, part)
+        if MISSING in classes and not self.missing:
+            raise _missing_in(part, MISSING)
+        return classes
+
+    def _of_text(self, labels: Array, part: str) -> npt.NDArray[np.int64]:
+        """None and NaN are missing; what is text is a name, "-1" too."""
+        known = {name: index for index, name in enumerate(self.names)}
+        words = [None if _is_missing(label) else str(label) for label in labels.tolist()]
+        unknown = sorted({word for word in words if word is not None and word not in known})
+        if unknown:
+            raise _not_in_training(part, unknown)
+        return np.array([MISSING if word is None else known[word] for word in words], np.int64)
+
+    def _of_numbers(self, labels: Array, part: str) -> npt.NDArray[np.int64]:
+        if labels.dtype.kind == "f":
+            labels = np.where(np.isnan(labels), MISSING, labels)
+            broken = labels[~np.isfinite(labels) | (labels != np.floor(labels))]
+            if len(broken):
+                fix = "whole numbers, as those of training; for a regression, train with floats"
+                raise DataError(f"the targets of {part} are not classes", found=f"{broken[0]:g}", fix=fix)
+        classes = labels.astype(np.int64)
         unknown = [str(index) for index in np.unique(classes) if index != MISSING and not 0 <= index < len(self.names)]
         if unknown:
             raise _not_in_training(part, unknown)
-        if MISSING in classes and not self.missing:
-            raise DataError(f"some targets of {part} are missing", found=MISSING, fix="leave those examples out")
         return classes
 
 
@@ -201,6 +213,10 @@ def _array(y: Any) -> Array:
         return np.atleast_1d(np.asarray(in_numpy(y)))
     except ValueError as problem:
         raise DataError("the targets are not one array", found=problem, fix="give each example one of them") from None
+
+
+def _missing_in(part: str, found: Any) -> DataError:
+    return DataError(f"some targets of {part} are missing", found=found, fix="leave those examples out")
 
 
 def _not_in_training(part: str, unknown: list[str]) -> DataError:
