@@ -41,6 +41,10 @@ WorkspaceOption = Annotated[
 PrecisionOption = Annotated[
     str, typer.Option("--precision", help="Of the embeddings: fp32, bf16, or auto, the faster one here.")
 ]
+RuntimeOption = Annotated[
+    str,
+    typer.Option("--runtime", help="Of the embeddings on a CPU: torch, openvino, or auto, the faster one there is."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same run. [default: 0]")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto for the fastest there is.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

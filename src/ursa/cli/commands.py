@@ -25,6 +25,7 @@ from ursa.cli.command_options import (
     PrecisionOption,
     Resume,
     ResumedRun,
+    RuntimeOption,
     Seed,
     Settings,
     TableOption,
@@ -163,6 +164,7 @@ def check(
     table: TableOption = None,
     workspace: WorkspaceOption = None,
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
     settings: Settings = None,
     seed: Seed = None,
     device: Device = "cpu",
@@ -177,7 +179,12 @@ def check(
     with progress_display.shown() as bar:
         from ursa.workflow.check import check as run
 
-        keywords: dict[str, Any] = given.keywords() | {"precision": precision, "device": device, "fresh": fresh}
+        keywords: dict[str, Any] = given.keywords() | {
+            "precision": precision,
+            "runtime": runtime,
+            "device": device,
+            "fresh": fresh,
+        }
         result = run(data, recipe=settings_of(settings), seed=seed, progress=bar, **keywords)
     if json_:
         print_json(result.to_json())
@@ -206,6 +213,7 @@ def train(
     table: TableOption = None,
     workspace: WorkspaceOption = None,
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
     seed: Seed = None,
     device: Device = "cpu",
     fresh: Fresh = False,
@@ -223,7 +231,8 @@ def train(
             from ursa.workflow.train import train as run
 
             keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
-            keywords |= {"precision": precision, "device": device, "fresh": fresh, "track": track or ()}
+            keywords |= {"precision": precision, "runtime": runtime, "device": device}
+            keywords |= {"fresh": fresh, "track": track or ()}
             if not resumed:
                 given.offer_to_resume()
             result = run(data, out=out, recipe=settings_of(settings), resume=resumed, progress=bar, **keywords)

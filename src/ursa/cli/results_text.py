@@ -51,6 +51,8 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print(f"\nA linear probe's cross-validated accuracy is [bold]{_percent(result.accuracy)}[/].{aside}")
         console.print(_most_confused(result.confusion, result.labels.names))
     findings(result.findings, console)
+    if result.engine["problem"]:
+        console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
     _paths(console, ("Report", result.report), *goes_on)
 

@@ -17,7 +17,9 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.threads import chunks
 from ursa.embed import pipeline
 from ursa.embed.backbone import Backbone, Description
+from ursa.embed.openvino_network import OpenVINONetwork
 from ursa.embed.pipeline import Chunk, Known
+from ursa.embed.runtime import Runtime
 from ursa.embed.store import F32
 from ursa.errors import TrainingError
 from ursa.workspace import Workspace
@@ -38,6 +40,7 @@ class Engine:
     space: Workspace
     precision_wanted: str = "auto"  # "fp32", "bf16", or "auto": see `fast_precision`
     device: str = "cpu"
+    runtime: Runtime = field(default_factory=Runtime, compare=False)  # of large passes on a CPU
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     @cached_property
@@ -57,6 +60,12 @@ class Engine:
         """Under which its embeddings are stored."""
         return self.about.key(self.precision)
 
+    def described(self) -> dict[str, str | None]:
+        """backbone, precision; runtime: of the last large pass; problem: why it was not the faster one."""
+        runtime = self.runtime
+        used = {"runtime": runtime.used, "problem": runtime.problem}
+        return {"backbone": self.backbone.name, "precision": self.precision, **used}
+
     def embedded(self, files: Sequence[Path], known: Known) -> Iterator[Chunk]:
         """Facts and vectors of these files, in their order: see `ursa.embed.pipeline`."""
         preparation = self.about.preparation
@@ -64,7 +73,8 @@ class Engine:
             yield from pipeline.ahead(files, preparation, self._forward, known, batch=BATCH_ACCELERATOR)
             return
         with one_thread() as begin:
-            yield from pipeline.on_cores(files, preparation, self._forward, known, batch=BATCH, begin=begin)
+            forward = self.runtime.forward(len(files), self._forward, self._compiled)
+            yield from pipeline.on_cores(files, preparation, forward, known, batch=BATCH, begin=begin)
 
     def __call__(self, views: Pixels) -> F32:
         """views [N, S, S, 3] uint8 -> [N, D] float32."""
@@ -97,6 +107,10 @@ class Engine:
         made = self._loaded.in_precision(dtype_of(self.precision)).to(self.device)
         self._try(made)
         return made
+
+    def _compiled(self) -> OpenVINONetwork:
+        self._ready  # noqa: B018  # refuses damaged weights
+        return OpenVINONetwork(self.backbone.load(), self.precision, BATCH)
 
     def _try(self, made: "Extractor") -> None:
         """Raises TrainingError for a network that cannot tell noise from stripes: its weights are damaged."""

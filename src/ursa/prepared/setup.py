@@ -24,6 +24,7 @@ from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.device import available
 from ursa.embed.engine import Engine
 from ursa.embed.one_pass import embed
+from ursa.embed.runtime import Runtime
 from ursa.embed.store import Embeddings
 from ursa.errors import DataError, did_you_mean
 from ursa.workspace import Workspace
@@ -44,6 +45,7 @@ class Setup:
     workspace: Path | None = None  # default: .ursa/ in the folder
     precision: str = "auto"  # of the embeddings: "fp32", "bf16", or whichever is faster on this machine
     device: str = "cpu"  # or "cuda", "cuda:1", "mps"; "auto" becomes the fastest that is there
+    runtime: str = "auto"  # of large passes on a CPU: "torch", "openvino", or "auto", OpenVINO where it is installed
     progress: Progress = silent
     pattern: str | None = None  # labels from file names: see `ursa.data.sources.folder_source.from_folder`
     table: Mapping[str, str] = field(
@@ -59,6 +61,9 @@ class Setup:
         if self.precision not in ("auto", "fp32", "bf16"):
             raise DataError("no such precision", found=self.precision, fix="one of auto, fp32, bf16")
         object.__setattr__(self, "device", available(self.device))
+        Runtime(self.runtime)  # refuses a name that there is not
+        if self.runtime == "openvino" and self.device != "cpu":
+            raise DataError("OpenVINO computes on the CPU", found=f"the device {self.device}", fix="--runtime auto")
         for name in self.table:
             if name not in TABLE:
                 raise DataError(f"a table is not read by {name!r}", fix=did_you_mean(name, TABLE))
@@ -190,7 +195,9 @@ def note(text: str) -> None:
 def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> Prepared:
     """Scan and embed what was listed. Raises DataError when none of it can be read."""
     with clock.phase("embed"):
-        engine = Engine(Backbone(setup.backbone, setup.weights), space, setup.precision, setup.device)
+        engine = Engine(
+            Backbone(setup.backbone, setup.weights), space, setup.precision, setup.device, Runtime(setup.runtime)
+        )
         catalog, embeddings = embed(catalog, engine, setup.progress)
     if not embeddings.ids:
         reasons = catalog.rows["problem"].drop_nulls().value_counts(sort=True)

@@ -47,6 +47,7 @@ class Checked(ShortRepr):
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
     report: Path
     seconds: dict[str, float]
+    engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
 
     def _shown(self) -> list[tuple[str, str]]:
         counts = f"{len(self.catalog.readable()):,} in {len(self.labels):,} classes"
@@ -67,6 +68,7 @@ class Checked(ShortRepr):
             "per_class": statistics.per_class(self.confusion, self.labels.names),
             "confusion": self.confusion.tolist(),
             "report": str(self.report),
+            "engine": dict(self.engine),
             "seconds": self.seconds,
         }
 
@@ -83,6 +85,7 @@ def check(
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
     precision: str = "auto",
+    runtime: str = "auto",
     device: str = "cpu",
     seed: int | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
@@ -99,9 +102,11 @@ def check(
     backbone: "pixels", a timm name, or "torchvision:NAME"; weights: a file of them, instead of the hub's. workspace:
     where Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
     "{label}.{}.jpg"; table: how to read a table, {"label": COLUMN, ...}. precision: of the embeddings, "fp32", "bf16",
-    or "auto", the faster one here. device: "cpu", "cuda", "mps", "auto". recipe: of its settings only seed and folds
-    mean something here. fresh: compute again what the workspace knows. progress: shown where somebody watches (None),
-    always (True), never (False), or told to a function of phase, done, of.
+    or "auto", the faster one here. runtime: what computes them on a CPU, "torch", "openvino", or "auto": OpenVINO for
+    512 pictures or more where it is installed (`pip install "ursa-learn[fast]"`). device: "cpu", "cuda", "mps", "auto".
+    recipe: of its settings only seed and folds mean something here. fresh: compute again what the workspace knows.
+    progress: shown where somebody watches (None), always (True), never (False), or told to a function of phase, done,
+    of.
 
     Raises DataError when the pictures cannot be used (see `ursa.data.sources`), TrainingError for a backbone that
     cannot be had and for settings that have no meaning here.
@@ -115,6 +120,7 @@ def check(
             weights=weights,
             workspace=workspace,
             precision=precision,
+            runtime=runtime,
             device=device,
             progress=bar,
             pattern=pattern,
@@ -134,7 +140,8 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
         findings = audit(catalog, embeddings, checks)
     with clock.phase("report"):
         write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
-    return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds)
+    engine = ready.engine.described()
+    return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds, engine)
 
 
 def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
