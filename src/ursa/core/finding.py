@@ -70,6 +70,15 @@ KINDS = {  # the most pressing first
         "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures"
     ),
     "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
+    "shortcut": Kind(
+        "class that something beside its content tells",
+        "classes that something beside their content tells",
+        "warn",
+        "data",
+    ),
+    "weak-slice": Kind(
+        "kind of picture with lower accuracy", "kinds of pictures with lower accuracy", "warn", "pictures"
+    ),
     "poor-split": Kind("split that can tell little", "splits that can tell little", "warn", "data"),
     "test-looked-at": Kind("test set used before", "test sets used before", "warn", "data"),
     "crashes-its-decoder": Kind("file that crashes a decoder", "files that crash a decoder", "bad", "files"),

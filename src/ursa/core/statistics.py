@@ -106,6 +106,20 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return float(min(1.0, 2 * tail))
 
 
+def fisher_exact_less(inside: tuple[int, int], outside: tuple[int, int]) -> float:
+    """(hits, misses) of two groups -> one-sided p-value of so few hits inside, if both are alike (Fisher 1922)."""
+    (a, b), (c, d) = inside, outside
+    hits, size, total = a + c, a + b, a + b + c + d
+    whole = _log_choose(total, hits)
+    low = max(0, hits - (c + d))
+    tail = sum(math.exp(_log_choose(size, k) + _log_choose(c + d, hits - k) - whole) for k in range(low, a + 1))
+    return min(1.0, tail)
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
 def bootstrap(
     measure: Callable[[npt.NDArray[np.int64]], float], count: int, method: str, *, repeats: int = 1000, seed: int = 0
 ) -> Estimate:

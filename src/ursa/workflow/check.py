@@ -20,6 +20,8 @@ from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 from ursa.data.saved_splits import load_splits, with_drawn_test
 from ursa.diagnose import report
+from ursa.diagnose.shortcuts import shortcuts
+from ursa.diagnose.weak_slices import weak_slices
 from ursa.embed.backbone import DEFAULT
 from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.stored_probe import fitted_probe, select
@@ -135,26 +137,28 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
     last_setup.remember(ready.space, data, setup)
     catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
     with clock.phase("probe"):
-        labels, accuracy, confusion = _probed(ready, recipe)
+        labels, accuracy, confusion, probed = _probed(ready, recipe)
     with clock.phase("audit"):
-        findings = audit(catalog, embeddings, checks)
+        findings = [*audit(catalog, embeddings, checks), *probed]
     with clock.phase("report"):
         write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
     engine = ready.engine.described()
     return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds, engine)
 
 
-def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
-    """Classes, accuracy and confusion [K, K] of the cross-validated probe, on all but the test part."""
+def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64], list[Finding]]:
+    """Of the cross-validated probe on all but the test part: classes, accuracy, confusion [K, K], and findings."""
     parts = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, recipe.seed))
     part = parts.where(pl.col("split").fill_null("train") != "test")
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]
-        return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64)
+        return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64), []
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
     vectors = select(part, ready.embeddings)
     fitted = fitted_probe(part, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
     targets = part.targets(labels)
-    confusion = statistics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
-    return labels, fitted.accuracy(targets), confusion
+    predicted = fitted.probabilities.argmax(1)
+    confusion = statistics.confusion(predicted, targets, len(labels))
+    found = [*shortcuts(part, groups=groups, seed=recipe.seed), *weak_slices(part, predicted == targets)]
+    return labels, fitted.accuracy(targets), confusion, found
