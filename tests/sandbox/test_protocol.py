@@ -99,6 +99,7 @@ def test_a_message_is_received_whole_in_whatever_pieces_it_comes_and_short_only_
 def test_of_a_message_that_comes_late_no_byte_of_the_next_one_is_taken():
     one, other = socket.socketpair()
     with one, other:
+        other.settimeout(5)
         one.sendall(b"a")
         later = threading.Timer(0.05, one.sendall, (b"bcdefgh",))
         later.start()
