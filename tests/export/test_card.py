@@ -1,6 +1,7 @@
 """The card of a bundle: figures with their intervals, and names from outside that are text whatever they hold."""
 
 import html
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +60,9 @@ def test_any_name_is_shown_as_it_is_and_does_nothing(name):
 def test_classes_of_any_names_are_a_row_each_with_their_number(names):
     found = tokens(card(document(classes=names)))
     assert sum(token.type == "tr_open" for token in found) == len(names) + 1
-    assert sum(token.type == "td_open" for token in found) == 2 * len(names)
+    cells = [after for before, after in itertools.pairwise(found) if before.type == "td_open"]
+    said = ["".join(inner.content for inner in cell.children) for cell in cells]
+    assert said == [word for name in names for word in (escaped(name).strip(), "7")]
     assert not any(token.type in ("link_open", "image", "html_inline", "html_block") for token in found)
     assert sum(token.type == "heading_open" for token in found) == 1
 

@@ -128,3 +128,10 @@ def test_watching_changes_no_number_and_leaves_nothing_behind():
     assert net.training and all(torch.equal(state[key], value) for key, value in net.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
     assert isinstance(flow(net, (pictures,), 3)[1], LayerNode)
+
+
+def test_a_layer_that_does_nothing_is_not_drawn():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Identity(), models.Residual(nn.Linear(2, 2), nn.Identity()))
+    nodes = flow(net, (torch.rand(1, 2),), 3)
+    assert [node.name for node in nodes if node.role == "layer"] == ["0", "2.body"]
+    assert nodes[2].sources == (1,)

@@ -85,7 +85,7 @@ def test_metrics_beyond_0_to_1_have_a_panel_of_their_own_and_momentum_is_drawn_w
     ids=["one step", "an epoch's part", "no validation", "no steps", "diverged", "never finite", "many magnitudes"],
 )
 def test_every_run_can_be_drawn(history):
-    assert curves.history(history).png().startswith(b"\x89PNG")
+    curves.history(history).draw_without_rendering()
 
 
 def test_a_long_run_is_thinned_but_keeps_its_ends():
@@ -154,7 +154,7 @@ def test_a_run_that_stopped_in_an_epoch_ends_where_it_stopped():
     assert figure.axes[0].get_xlim() == (0, 2.5)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
 def test_smoothed_losses_and_validation_losses_lie_within_the_panel(losses):
     steps = [{"step": n + 1, "epoch": 0, "loss": loss, "lr": 1.0} for n, loss in enumerate(losses)]

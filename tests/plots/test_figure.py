@@ -67,7 +67,7 @@ def test_numbers_at_an_axis_are_as_short_as_they_may_be():
 # --- places --------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.floats(0, 3), st.floats(0, 3), st.floats(0.1, 2), st.floats(0.1, 2))
 def test_a_place_is_measured_in_inches_from_the_upper_left_corner(left, top, width, height):
     figure = Figure(6, 8)
@@ -113,6 +113,7 @@ def test_every_lettering_names_our_fonts_and_takes_a_style():
 # --- text that fits ------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=40), st.text(max_size=40), st.floats(5, 20))
 def test_widths_add_up_and_grow_with_the_size(one, other, size):
     assert width_of(one + other, size) == pytest.approx(width_of(one, size) + width_of(other, size))

@@ -71,15 +71,6 @@ def test_trials_that_went_through_are_dots_inside_the_figure():
     assert "3 short runs" in words(figure)[2]
 
 
-@pytest.mark.parametrize("level", [1e-6, 1.0, 1e5])
-def test_any_height_of_the_loss_is_drawn_inside_the_page(level):
-    figure = lr_find(found(level=level, fall=0.9 * level))
-    figure.png()
-    page = figure.bbox
-    labels = [t for t in (*figure.axes[0].get_yticklabels(), figure.axes[0].yaxis.label) if t.get_text()]
-    assert all(t.get_window_extent().x0 >= page.x0 for t in labels)
-
-
 def test_a_flat_curve_is_drawn_too():
     curves = np.ones((3, 100))
     lr_find(Suggestion(RATES, curves, curves, 0.02, 0.02, 0.02, None)).png()
@@ -117,8 +108,7 @@ def test_without_trials_there_is_no_line_about_dots_and_no_dot():
     assert not len(next(line for line in figure.axes[0].lines if line.get_marker() == "o").get_xdata())
 
 
-@pytest.mark.parametrize("level", [1e-6, 0.7, 2.3, 1e5])
-@pytest.mark.parametrize("fall", [1.0, 1e-4])
+@pytest.mark.parametrize(("level", "fall"), [(1e-6, 0.9), (1.0, 0.9), (2.3, 1e-4), (1e5, 0.9), (1e5, 1e-4)])
 def test_numbers_beside_the_axis_differ_and_nothing_overlaps(level, fall, legible):
     figure = lr_find(found(level=level, fall=fall * level))
     legible(figure)

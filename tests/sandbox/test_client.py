@@ -96,7 +96,7 @@ DEEP = b"[" * (protocol.LARGEST_TEXT - 1)
         ([protocol.pack_text(4)], b"{}[]"),
         ([protocol.pack_text(len(DEEP))], DEEP),
         ([protocol.pack_text(protocol.LARGEST_TEXT + 1)], b""),
-        ([protocol.pack_needs(5), protocol.pack_needs(5)], b""),
+        ([protocol.pack_needs(11), protocol.pack_needs(11)], b'["a", 0, 0]'),
         ([protocol.pack_needs(5), b""], b""),
         ([protocol.pack_picture(Decoded(1 << 20, 1 << 20, "PNG", 1, 1, 1))], b""),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -93,6 +94,17 @@ def test_a_message_is_received_whole_in_whatever_pieces_it_comes_and_short_only_
         one.shutdown(socket.SHUT_WR)
         parts = [protocol.receive(other, size) for _ in range(len(data) // size + 1)]
     assert b"".join(parts) == data and all(len(part) == size for part in parts[:-1])
+
+
+def test_of_a_message_that_comes_late_no_byte_of_the_next_one_is_taken():
+    one, other = socket.socketpair()
+    with one, other:
+        other.settimeout(5)
+        one.sendall(b"a")
+        later = threading.Timer(0.05, one.sendall, (b"bcdefgh",))
+        later.start()
+        assert (protocol.receive(other, 4), protocol.receive(other, 4)) == (b"abcd", b"efgh")
+        later.join()
 
 
 def test_messages_are_of_one_size_and_go_is_none_that_a_caller_asks():
