@@ -70,6 +70,7 @@ KINDS = {  # the most pressing first
         "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures"
     ),
     "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
+    "learned-from": Kind("picture that was learned from", "pictures that were learned from", "bad", "data"),
     "poor-split": Kind("split that can tell little", "splits that can tell little", "warn", "data"),
     "test-looked-at": Kind("test set used before", "test sets used before", "warn", "data"),
     "crashes-its-decoder": Kind("file that crashes a decoder", "files that crash a decoder", "bad", "files"),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
@@ -31,13 +32,19 @@ class Parts:
 
     def counts(self) -> dict[str, int]:
         """Pictures by part."""
-        named = {"train": self.learn, "train-dev": self.train_dev, "valid": self.valid, "test": self.test}
-        return {name: len(part) for name, part in named.items()}
+        return {name: len(part) for name, part in self._named().items()}
+
+    def hashes(self) -> PictureHashes:
+        """Which pictures lie in which part, for the bundle."""
+        return PictureHashes.of({name: part.rows["sha256"] for name, part in self._named().items()})
 
     @property
     def aside(self) -> int:
         """Pictures beside those of validation that are not learned from."""
         return len(self.train_dev) + len(self.test)
+
+    def _named(self) -> dict[str, Catalog]:
+        return {"train": self.learn, "train-dev": self.train_dev, "valid": self.valid, "test": self.test}
 
 
 def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:

@@ -300,6 +300,7 @@ def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, r
         },
         metrics={"accuracy": judged.accuracy.to_json(), "probe": judged.probe.to_json()},
         compared_on=compared_on,
+        pictures=parts.hashes(),
     )
 
 
