@@ -43,9 +43,7 @@ def test_a_folder_that_may_only_be_read_is_evaluated(trained, tested, tmp_path, 
     assert ursa.evaluate(bundle, folder, workspace=tmp_path / "space").pictures == 9
 
 
-def test_a_test_part_that_was_drawn_is_known_to_the_bundle_and_counted_in_a_workspace_elsewhere(
-    picture_folder, tmp_path, pixels
-):
+def test_a_test_part_that_was_drawn_is_known_to_the_bundle_and_counted_elsewhere(picture_folder, tmp_path, pixels):
 
     folder, space = picture_folder(tmp_path / "p", {"red": 20, "green": 20}), tmp_path / "space"
     options = dict(pixels, workspace=space)

@@ -1,4 +1,4 @@
-"""Pictures that a model learned from say nothing of new ones: evaluate knows them by the bundle, whatever came later."""
+"""Pictures that a model learned from say nothing of new ones: evaluate knows them by the bundle."""
 
 import io
 import json

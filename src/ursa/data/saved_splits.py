@@ -1,7 +1,7 @@
 """splits.parquet: which pictures were drawn for validation and testing, by seed, so that they stay there.
 
-What a later run puts aside of pictures that an earlier one learned from stays aside from then on. Which pictures a model
-learned from is a matter of its run, and lies in its bundle.
+What a later run puts aside of pictures that an earlier one learned from stays aside from then on. Which pictures a
+model learned from is a matter of its run, and lies in its bundle.
 """
 
 import io

@@ -14,9 +14,7 @@ from ursa.core.statistics import Estimate
 from ursa.workflow.short_repr import ShortRepr, interval_text
 
 UNKNOWN = "pictures of this folder; the bundle does not say which of them it learned from"
-EXACT = (
-    "Pictures are recognized by their bytes: a resized or re-encoded copy of one that was learned from counts as new."
-)
+EXACT = "Pictures are recognized by their bytes: a resized or re-encoded copy counts as new."
 
 
 @dataclass(frozen=True, repr=False)
