@@ -93,7 +93,8 @@ def trained(result: "Trained", console: Console) -> None:
     if result.weighed:
         _weighed(result.weighed, console)
     console.print(table)
-    console.print(f"\n{plain(result.verdict.evidence)}\n[dim]{plain(result.verdict.advice)}[/]")
+    for said in (result.verdict, result.agreement):
+        console.print(f"\n{plain(said.evidence)}\n[dim]{plain(said.advice)}[/]")
     if result.findings:
         findings(result.findings, console)
     following = shell_line(["ursa", "serve", path_word(result.bundle)])

@@ -41,8 +41,11 @@ class Estimate:
         return f"<span title='{html.escape(self.method, quote=True)}'>{self}</span>"
 
 
-def proportion(hits: int, total: int, method: str) -> Estimate:
-    """hits of total -> share with its Wilson score interval (Wilson 1927), sound for small totals and near 0 and 1."""
+def proportion(hits: float, total: int, method: str) -> Estimate:
+    """hits of total -> share with its Wilson score interval (Wilson 1927), sound for small totals and near 0 and 1.
+
+    hits may be a mean over several ways to count, and then is no whole number.
+    """
     if total == 0:
         return Estimate(math.nan, 0.0, 1.0, f"{method}; nothing to count", share=True)
     share, z2 = hits / total, Z95 * Z95
@@ -104,6 +107,22 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     n = wins + losses
     tail: float = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
     return float(min(1.0, 2 * tail))
+
+
+def fisher_exact(hits: int, total: int, other_hits: int, other_total: int) -> float:
+    """hits of total, and of others -> two-sided exact p-value of both shares being one (Fisher 1935)."""
+    right, everything = hits + other_hits, total + other_total
+
+    def log_chance(k: int) -> float:
+        return _log_choose(right, k) + _log_choose(everything - right, total - k) - _log_choose(everything, total)
+
+    seen = log_chance(hits) + 1e-7  # ties count, whatever their rounding
+    chances = (log_chance(k) for k in range(max(0, total - everything + right), min(total, right) + 1))
+    return min(1.0, math.fsum(math.exp(chance) for chance in chances if chance <= seen))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def bootstrap(
