@@ -35,7 +35,7 @@ class Pruner:
         self.first = max(per_epoch, math.ceil(FIRST * steps))
 
     def __call__(self, step: int) -> str | None:
-        """step: how many are done. After a third of them and a whole epoch, and at each end of an epoch that follows but the last."""
+        """step: how many are done. It looks after a third of them, a whole epoch at least, and as later epochs end."""
         looks = step == self.first or (step > self.first and step % self.per_epoch == 0)
         if not self.below or not looks or step >= self.steps:
             return None
