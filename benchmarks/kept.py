@@ -21,7 +21,7 @@ import numpy.typing as npt
 import polars as pl
 from common import BACKBONE, SQUEEZENET, report, shared
 
-from ursa.core import seeds, statistics
+from ursa.core import seeds
 from ursa.data.catalog import Catalog
 from ursa.data.split import split
 from ursa.embed.stored_probe import select
@@ -97,9 +97,7 @@ def judged(run: dict[str, Any], size: int, draw: int) -> list[float]:
         if done / len(compared) >= FIRST and chance_to_win(one.z, done / len(compared)) < run["below"]:
             share = done / len(compared)
     kept = last.better and share == 1.0
-    said, truth = last.accuracy_of_kept(""), true[-1] if kept else true[0]
-    if share < 1:
-        said = statistics.accuracy(epochs[0, drawn], targets[drawn], "")
+    said, truth = last.accuracy_of_kept("", kept=kept), true[-1] if kept else true[0]
     hits = (epochs[:, drawn].argmax(-1) == targets[drawn]).mean(1)
     before = int(hits.argmax())  # ties go to the earlier epoch, the probe first of all
     return [

@@ -81,21 +81,24 @@ class PairedComparison:
         digits: int = 10 ** max(0, len(str(int(count))) - 2)
         return max(len(self.gain) + 1, math.ceil(count / digits) * digits)
 
-    def accuracy_of_kept(self, method: str) -> Estimate:
-        """Of whichever is kept, unbiased: a picture is judged by what the others would have kept.
+    def accuracy_of_kept(self, method: str, *, kept: bool) -> Estimate:
+        """Of the fine-tuned model, where it is kept: a picture is judged by what the others would have kept; of the
+        probe, where it is, plainly: that it was kept says next to nothing of how lucky it was.
 
         The same pictures cannot choose and judge: those on which the kept model is lucky helped to choose it (on 24
         pictures 0.3 points too much on average, up to 1.3: benchmarks/kept.py). So each is left out with the other
         pictures of a random fifth, what the rest would keep answers for it, and that is averaged over many divisions.
         """
         count = len(self.gain)
+        if not kept:
+            return statistics.proportion(int(self.before.sum()), count, method)
         draw = seeds.generator(0, "kept", count)
         fold = np.stack([draw.permutation(count) % min(FOLDS, count) for _ in range(DRAWS)])
         out = np.concatenate([fold == number for number in range(min(FOLDS, count))])
         rest = (~out).astype(np.float64)
         hits = self.after * 1.0 - self.before
-        kept = (_z(rest, self.gain) > self._needed) & (rest @ hits > 0)
-        share = kept.astype(np.float64) @ out / out.sum(0)  # [N] of the times that the fine-tuned model was kept
+        better = (_z(rest, self.gain) > self._needed) & (rest @ hits > 0)
+        share = better.astype(np.float64) @ out / out.sum(0)  # [N] of the times that the fine-tuned model was kept
         right = round(float((share * self.after + (1 - share) * self.before).sum()), 9)
         return statistics.proportion(right, count, method)
 

@@ -78,9 +78,10 @@ class HeldOut:
 
     def on_validation(self, outcome: "Outcome") -> Estimate:
         """Accuracy of what was kept on the validation pictures, corrected for their having chosen it."""
-        if outcome.comparison is None:
+        if outcome.comparison is None or outcome.kept == "probe":
             return statistics.accuracy(outcome.after, self.parts.valid.targets(self.parts.labels), VALID)
-        return outcome.comparison.accuracy_of_kept(EACH)
+        chose = ", which also chose the epoch" if outcome.comparison.tried > 1 else ""
+        return outcome.comparison.accuracy_of_kept(EACH + chose, kept=True)
 
     def accuracy_by_part(self, outcome: "Outcome", judged: Judged) -> dict[str, Estimate]:
         """Accuracy of what was kept on each part that it did not learn from."""
