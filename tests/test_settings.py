@@ -24,7 +24,7 @@ nn = torch.nn
 workflow = importlib.import_module("ursa.workflow.train")
 
 COUNTS = {"dark": 18, "light": 10}
-BASE = {"epochs": 3, "batch_size": 8, "head_lr": 1e-2, "patience": 0}
+BASE = {"prune_below": 0.0, "epochs": 3, "batch_size": 8, "head_lr": 1e-2, "patience": 0}
 CHANGED = {
     "seed": 3,
     "split.valid": 0.4,
@@ -42,6 +42,7 @@ CHANGED = {
     "optim.gradual_unfreezing": 0.8,
     "optim.max_grad_norm": 0.1,
     "optim.patience": 1,
+    "optim.prune_below": 0.999,
     "optim.ema_decay": 0.3,
     "optim.label_smoothing": 0.4,
     "optim.class_weights": True,
@@ -171,7 +172,7 @@ PATHS = {
     "train": (trained, BASE),
     "train without epochs": (alone, {}),
     "show": (as_shown, {"hflip": 0.5}),
-    "learner, backbone": (on_backbone, {"batch_size": 8, "head_lr": 1e-2}),
+    "learner, backbone": (on_backbone, {"prune_below": 0.0, "batch_size": 8, "head_lr": 1e-2}),
     "learner, own network": (on_own_network, {"batch_size": 8}),
     "learner, arrays": (on_arrays, {"batch_size": 8}),
 }

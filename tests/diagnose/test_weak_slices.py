@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from scipy.stats import fisher_exact
 
+from ursa.core import statistics
 from ursa.core.finding import KINDS
-from ursa.core.statistics import fisher_exact_less
 from ursa.data.catalog import Catalog
 from ursa.diagnose.picture_facts import picture_facts
 from ursa.diagnose.weak_slices import FEW, weak_slices
@@ -87,4 +87,6 @@ def test_few_pictures_say_nothing():
     "table", [((3, 17), (40, 40)), ((0, 5), (5, 0)), ((20, 0), (3, 9)), ((90, 10), (950, 50)), ((0, 0), (3, 4))]
 )
 def test_fisher_s_test_is_scipy_s(table):
-    assert fisher_exact_less(*table) == pytest.approx(fisher_exact(table, alternative="less")[1], rel=1e-9)
+    counts = [number for hits, misses in table for number in (hits, hits + misses)]
+    ours = statistics.fisher_exact(*counts, "less")
+    assert ours == pytest.approx(fisher_exact(table, alternative="less")[1], rel=1e-9)

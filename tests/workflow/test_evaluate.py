@@ -43,13 +43,14 @@ def test_a_folder_that_may_only_be_read_is_evaluated(trained, tested, tmp_path, 
     assert ursa.evaluate(bundle, folder, workspace=tmp_path / "space").pictures == 9
 
 
-def test_a_test_part_that_was_drawn_is_found_in_a_workspace_elsewhere(picture_folder, tmp_path, pixels):
+def test_a_test_part_that_was_drawn_is_known_to_the_bundle_and_counted_elsewhere(picture_folder, tmp_path, pixels):
 
     folder, space = picture_folder(tmp_path / "p", {"red": 20, "green": 20}), tmp_path / "space"
     options = dict(pixels, workspace=space)
     model = ursa.train(folder, **options, recipe=ursa.Recipe.of(epochs=0, test=0.2), out=tmp_path / "m.ursa")
-    assert ursa.evaluate(model.bundle, folder, workspace=space).pictures == model.pictures["test"]
-    assert ursa.evaluate(model.bundle, folder).pictures == 40  # without it nobody knows of the part
+    judged = [ursa.evaluate(model.bundle, folder, workspace=at) for at in (space, None)]
+    assert [one.pictures for one in judged] == [model.pictures["test"]] * 2
+    assert [one.test_set_uses for one in judged] == [1, 0]
 
 
 def test_tables_and_patterns_are_read_as_check_and_train_read_them(trained, tmp_path, picture_folder):

@@ -88,7 +88,7 @@ def test_without_epochs_nothing_is_read_or_run_again(folder, tmp_path, seen, loa
 def test_what_is_fine_tuned_sees_validation_once_an_epoch_and_the_rest_once(folder, tmp_path, seen, loaded):
     """Before: epochs + 4 times, and the test part twice."""
     decoded, run = seen
-    recipe = Recipe.of(epochs=3, batch_size=8, head_lr=1e-2, patience=0, **ALL_PARTS)
+    recipe = Recipe.of(epochs=3, batch_size=8, head_lr=1e-2, prune_below=0.0, **ALL_PARTS)
     parts = parts_of(folder, recipe)
     decoded.clear()
     run.clear()

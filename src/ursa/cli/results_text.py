@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ursa.workflow.check import Checked
     from ursa.workflow.demo import Demonstrated
     from ursa.workflow.download import Downloaded
-    from ursa.workflow.evaluate import Evaluated
+    from ursa.workflow.evaluated import Evaluated
     from ursa.workflow.minutes import Weighed
     from ursa.workflow.trained import Trained
 
@@ -95,7 +95,8 @@ def trained(result: "Trained", console: Console) -> None:
     if result.weighed:
         _weighed(result.weighed, console)
     console.print(table)
-    console.print(f"\n{plain(result.verdict.evidence)}\n[dim]{plain(result.verdict.advice)}[/]")
+    for said in (result.verdict, result.agreement):
+        console.print(f"\n{plain(said.evidence)}\n[dim]{plain(said.advice)}[/]")
     if result.findings:
         findings(result.findings, console)
     following = shell_line(["ursa", "serve", path_word(result.bundle)])
@@ -128,11 +129,15 @@ def demonstrated(result: "Demonstrated", to: Path, console: Console) -> None:
 
 def evaluated(result: "Evaluated", console: Console) -> None:
     """The summary of `ursa evaluate`."""
-    names = result.labels.names
-    counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
-    console.print(f"Accuracy [bold]{_percent(result.accuracy)}[/] on {result.pictures:,} pictures.\n")
-    console.print(_classes(counts, result.confusion, names))
-    console.print(_most_confused(result.confusion, names))
+    names, new = result.labels.names, int(result.confusion.sum())
+    if new:
+        which = f"the {new:,} pictures that it did not learn from" if result.learned_from else f"{new:,} pictures"
+        console.print(f"Accuracy [bold]{_percent(result.accuracy)}[/] on {which}.\n")
+        counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
+        console.print(_classes(counts, result.confusion, names))
+        console.print(_most_confused(result.confusion, names))
+    else:
+        console.print("The model learned from all of these pictures: its accuracy on new ones is not known.")
     _unusable(result.problems, LISTED, console)
     if result.findings:
         findings(result.findings, console)

@@ -70,6 +70,7 @@ KINDS = {  # the most pressing first
         "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures"
     ),
     "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
+    "learned-from": Kind("evaluation on what was learned from", "evaluations on what was learned from", "bad", "data"),
     "shortcut": Kind(
         "class that something beside its content tells",
         "classes that something beside their content tells",
@@ -109,6 +110,8 @@ KINDS = {  # the most pressing first
     "tiny": Kind("tiny picture", "tiny pictures", "note", "pictures"),
     "odd-shape": Kind("very long or very wide picture", "very long or very wide pictures", "note", "pictures"),
     "huge": Kind("huge picture", "huge pictures", "note", "pictures"),
+    "held-out-differs": Kind("pair of figures that differ", "pairs of figures that differ", "warn", "data"),
+    "held-out-agrees": Kind("pair of figures that agree", "pairs of figures that agree", "note", "data"),
     "fine-tuning-kept": Kind("fine-tuned model kept", "fine-tuned models kept", "note", "data"),
     "probe-kept": Kind("probe kept", "probes kept", "note", "data"),
 }

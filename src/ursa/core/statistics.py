@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,11 @@ class Estimate:
         return f"<span title='{html.escape(self.method, quote=True)}'>{self}</span>"
 
 
-def proportion(hits: int, total: int, method: str) -> Estimate:
-    """hits of total -> share with its Wilson score interval (Wilson 1927), sound for small totals and near 0 and 1."""
+def proportion(hits: float, total: int, method: str) -> Estimate:
+    """hits of total -> share with its Wilson score interval (Wilson 1927), sound for small totals and near 0 and 1.
+
+    hits may be a mean over several ways to count, and then is no whole number.
+    """
     if total == 0:
         return Estimate(math.nan, 0.0, 1.0, f"{method}; nothing to count", share=True)
     share, z2 = hits / total, Z95 * Z95
@@ -106,14 +109,22 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return float(min(1.0, 2 * tail))
 
 
-def fisher_exact_less(inside: tuple[int, int], outside: tuple[int, int]) -> float:
-    """(hits, misses) of two groups -> one-sided p-value of so few hits inside, if both are alike (Fisher 1922)."""
-    (a, b), (c, d) = inside, outside
-    hits, size, total = a + c, a + b, a + b + c + d
-    whole = _log_choose(total, hits)
-    low = max(0, hits - (c + d))
-    tail = sum(math.exp(_log_choose(size, k) + _log_choose(c + d, hits - k) - whole) for k in range(low, a + 1))
-    return min(1.0, tail)
+def fisher_exact(
+    hits: int, total: int, other_hits: int, other_total: int, alternative: Literal["two-sided", "less"] = "two-sided"
+) -> float:
+    """hits of total, and of others -> exact p-value of both shares being one (Fisher 1935).
+
+    "less": of so few hits among the first ones.
+    """
+    right, everything = hits + other_hits, total + other_total
+
+    def log_chance(k: int) -> float:
+        return _log_choose(right, k) + _log_choose(everything - right, total - k) - _log_choose(everything, total)
+
+    seen = log_chance(hits) + 1e-7  # ties count, whatever their rounding
+    possible = range(max(0, total - everything + right), min(total, right) + 1)
+    counted = (k <= hits if alternative == "less" else log_chance(k) <= seen for k in possible)
+    return min(1.0, math.fsum(math.exp(log_chance(k)) for k, counts in zip(possible, counted, strict=True) if counts))
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -1,4 +1,8 @@
-"""splits.parquet: which pictures were drawn for validation and testing, by seed, so that they stay there."""
+"""splits.parquet: which pictures were drawn for validation and testing, by seed, so that they stay there.
+
+What a later run puts aside of pictures that an earlier one learned from stays aside from then on. Which pictures a
+model learned from is a matter of its run, and lies in its bundle.
+"""
 
 import io
 from collections.abc import Mapping
@@ -41,14 +45,19 @@ def with_drawn_test(catalog: Catalog, before: SavedSplits) -> Catalog:
 
 
 def save_splits(path: Path, catalog: Catalog, seed: int) -> None:
-    """Add the parts of a catalog's pictures to the file, in one piece; pictures that are gone stay known."""
+    """Add the parts of a catalog's pictures to the file, in one piece; pictures that are gone stay known.
+
+    One that is in two parts by now is in the one that comes first in PARTS.
+    """
     rows = catalog.usable().rows.filter(pl.col("sha256").is_not_null() & pl.col("split").is_not_null())
     new = rows.unique("sha256", keep="first", maintain_order=True).select(
         pl.lit(seed, pl.Int64).alias("seed"), "sha256", part="split"
     )
     before = _table(path)
-    table = pl.concat([before, new]).unique(["seed", "sha256"], keep="first", maintain_order=True)
-    if len(table) > len(before):
+    aside = pl.col("part").replace_strict({part: rank for rank, part in enumerate([*PARTS, "train"])})
+    both = pl.concat([before, new]).with_columns(part=pl.col("part").sort_by(aside).first().over("seed", "sha256"))
+    table = both.unique(["seed", "sha256"], keep="first", maintain_order=True)
+    if not table.equals(before):
         buffer = io.BytesIO()
         table.write_parquet(buffer)
         workspace.write_sealed(path, buffer.getvalue())

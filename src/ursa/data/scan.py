@@ -17,6 +17,7 @@ from ursa import sandbox, workspace
 from ursa.core import files, picture_file
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation, Resize, resize
+from ursa.core.threads import chunks
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
@@ -156,13 +157,15 @@ def load_scan(catalog: Catalog, path: Path) -> Catalog:
 def hashed(catalog: Catalog) -> Catalog:
     """The catalog with the sha256 of every file, read here where no scan has read it; null where it cannot be read."""
 
-    def digest(known: str | None, file: Path) -> str | None:
+    def digest(picture: tuple[str | None, Path]) -> str | None:
+        known, file = picture
         try:
             return known or hashlib.sha256(files.read_bytes(file, picture_file.MAX_BYTES)).hexdigest()
         except (OSError, DataError):
             return None
 
-    keys = [digest(known, file) for known, file in zip(catalog.rows["sha256"], catalog.files(), strict=True)]
+    pictures = zip(catalog.rows["sha256"], catalog.files(), strict=True)
+    keys = [key for some in chunks(pictures, digest) for key in some]
     return catalog.with_columns(sha256=pl.Series("sha256", keys, dtype=pl.String))
 
 

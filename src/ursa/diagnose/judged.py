@@ -22,6 +22,7 @@ class Judged:
     before: F32  # [N, K]
     after: F32  # [N, K]
     method: str  # which pictures these are
+    corrected: Estimate | None = None  # accuracy of the kept model, where these pictures had a say in what was kept
 
     @property
     def targets(self) -> npt.NDArray[np.int64]:
@@ -36,7 +37,7 @@ class Judged:
     @property
     def accuracy(self) -> Estimate:
         """Accuracy of the kept model."""
-        return statistics.accuracy(self.after, self.targets, self.method)
+        return self.corrected or statistics.accuracy(self.after, self.targets, self.method)
 
     @property
     def confusion(self) -> npt.NDArray[np.int64]:

@@ -60,16 +60,20 @@ def check_page(
 
 
 def train_page(
-    epochs: Sequence[Mapping[str, float]], verdict: Finding, judged: Judged, findings: Sequence[Finding] = ()
+    epochs: Sequence[Mapping[str, float]],
+    verdict: Finding,
+    judged: Judged,
+    findings: Sequence[Finding] = (),
+    agreement: Finding | None = None,
 ) -> str:
-    """The report of `ursa train`."""
+    """The report of `ursa train`. agreement: of the probe's cross-validated accuracy and its held-out one."""
     sections = [
         _tiles(
             ("Probe's accuracy", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
             ("Kept model's accuracy", f"{100 * judged.accuracy.value:.1f} %", _interval(judged.accuracy)),
             ("Measured on", f"{len(judged.catalog):,} pictures", judged.method.partition(";")[0]),
         ),
-        f"<section><h2>Verdict</h2>{_words(verdict)}</section>",
+        f"<section><h2>Verdict</h2>{_words(verdict)}{_words(agreement) if agreement else ''}</section>",
         *(_findings(kind, some, judged.catalog) for kind, some in by_kind(findings).items()),
         charts.curves("Validation accuracy by epoch (0 is the probe)", epochs, ("accuracy",)),
         charts.curves("Loss by epoch", epochs, ("train_loss", "valid_loss")),

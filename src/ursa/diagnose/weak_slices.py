@@ -51,7 +51,7 @@ def _slices(catalog: Catalog, right: Rows) -> Iterator[Slice]:
     for fact, values in picture_facts(catalog).items():
         for name, inside in _parts(fact, values):
             if FEW <= inside.sum() <= len(values) - FEW:
-                chance = statistics.fisher_exact_less(_counts(right, inside), _counts(right, ~inside))
+                chance = statistics.fisher_exact(*_counts(right, inside), *_counts(right, ~inside), "less")
                 yield Slice(fact, name, inside, chance)
 
 
@@ -72,13 +72,14 @@ def _overlap(one: Rows, other: Rows) -> float:
 
 
 def _counts(right: Rows, side: Rows) -> tuple[int, int]:
-    return int((right & side).sum()), int((~right & side).sum())
+    """Hits and pictures."""
+    return int((right & side).sum()), int(side.sum())
 
 
 def _finding(found: Slice, catalog: Catalog, right: Rows) -> Finding:
     inside, words = found.inside, (FILE_FACTS | PICTURE_FACTS)[found.fact]
     here, others = (
-        statistics.proportion(*_of(_counts(right, side)), "out-of-sample predictions") for side in (inside, ~inside)
+        statistics.proportion(*_counts(right, side), "out-of-sample predictions") for side in (inside, ~inside)
     )
     which = "" if found.fact in NAMED else f" (a fifth, by {words})"
     return Finding(
@@ -96,7 +97,3 @@ def _finding(found: Slice, catalog: Catalog, right: Rows) -> Finding:
             "p_value": found.chance,
         },
     )
-
-
-def _of(counts: tuple[int, int]) -> tuple[int, int]:
-    return counts[0], sum(counts)

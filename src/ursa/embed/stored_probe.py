@@ -56,6 +56,21 @@ def fitted_probe(
     return fitted
 
 
+def known_probe(
+    catalog: Catalog,
+    labels: Labels,
+    embeddings: Embeddings,
+    space: Workspace,
+    *,
+    seed: int,
+    folds: int,
+    groups: I64 | None = None,
+) -> Probe | None:
+    """What `fitted_probe` gave before for the same arguments, if it did."""
+    path = space.probe(_key(catalog, labels, embeddings, seed, folds, with_groups(catalog, groups)))
+    return _load(path, (len(catalog), embeddings.vectors.shape[1], len(labels)))
+
+
 def select(catalog: Catalog, embeddings: Embeddings) -> Embeddings:
     """The embeddings of these pictures, in the order of the catalog."""
     place = {id: row for row, id in enumerate(embeddings.ids)}

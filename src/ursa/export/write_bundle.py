@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ursa import seals, workspace
 from ursa.core.bundles import bundle
+from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.decoding.image import Pixels
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
@@ -40,13 +41,15 @@ def export(
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
     compared_on: str = "pictures",
+    pictures: PictureHashes | None = None,
 ) -> Predictor:
     """Write the bundle and return it as its users will load it.
 
     views [N] of [S, S, 3] and learned [N, K], the learner's probabilities for them, are what the exported model has to
     reproduce: when any differs by more than `parity.LIMIT`, nothing is written (BundleError). compared_on: what the
-    views are made of, "pictures" or "thumbnails". out: a path ending in
-    `.ursa` for one file, any other for a folder; DataError when it cannot be written.
+    views are made of, "pictures" or "thumbnails". pictures: what was learned from and judged on, so that nobody takes a
+    figure on these for one on new pictures. out: a path ending in `.ursa` for one file, any other for a folder;
+    DataError when it cannot be written.
     """
     state = dict(model.state_dict())
     _require_finite(state)
@@ -60,6 +63,7 @@ def export(
         "temperature": 1.0,
         "metrics": dict(metrics),
         "training": dict(training),
+        **({} if pictures is None else {"pictures": pictures.to_json()}),
         "parity": {compared_on: agreed.pictures, "difference": agreed.difference},
         "seal": seals.seal("model.onnx", hashlib.sha256(parts["model.onnx"]).hexdigest().encode()),
         "versions": {"ursa": version("ursa-learn"), **{name: version(name) for name in LIBRARIES}},

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ursa.core import statistics
+from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.labels import Labels
 from ursa.errors import BundleError
 from ursa.export.network import export_network
@@ -85,6 +86,7 @@ def _to_bundle(
             learned=learned,
             training={**training, "pictures": {name: counts.get(name, 0) for name in names}},
             metrics={"accuracy": accuracy.to_json()},
+            pictures=PictureHashes.of({"train": train.catalog.rows["sha256"], "valid": valid.catalog.rows["sha256"]}),
         )
     finally:
         model.to(torch.device(device))

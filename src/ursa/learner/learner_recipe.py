@@ -157,7 +157,11 @@ def _unread(use: Use) -> Iterator[tuple[tuple[str, ...], str, str]]:
     if not use.backbone:
         yield ("optim.head_lr", "optim.body_lr"), "without a pretrained backbone", "fit(epochs, lr=...)"
     if not use.backbone or use.targets.task != "single-label":
-        yield ("probe.folds",), "where no probe is fitted", "a backbone on pictures of one class each; ursa.check"
+        yield (
+            ("probe.folds", "optim.prune_below"),
+            "where no probe is fitted",
+            "a backbone on pictures of one class each; ursa.check",
+        )
     if use.own_optimizer:
         fix = "functools.partial(torch.optim.NAdam, weight_decay=...), or an optimizer by name"
         yield ("optim.weight_decay",), "for an optimizer of your own", fix

@@ -16,7 +16,7 @@ from ursa.learner.one_fit import FitSetup
 from ursa.recipe import Recipe
 from ursa.training import evaluation
 from ursa.training.batches.learner_data import LearnerData
-from ursa.training.batches.splits import Split
+from ursa.training.batches.splits import PictureSplit, Split
 from ursa.training.tasks.losses import Loss
 from ursa.training.tasks.metrics import Metric
 from ursa.training.tasks.predictions import Predictions, to_predictions, with_ids
@@ -124,7 +124,8 @@ class TrainedNetwork:
     def _split(self, data: Any) -> tuple[Split, str]:
         """The validation split, or that of other data; and a note which examples these are."""
         if data is not None:
-            return self.data.inputs.split(data, self.data.targets, self.device), "data that were given"
+            given = self.data.inputs.split(data, self.data.targets, self.device)
+            return given, f"data that were given{_learned_from(given, self.data.train)}"
         if not len(self.data.valid):
             raise DataError("this learner was loaded without data to evaluate on", fix="evaluate((x, y))")
         return self.data.valid, "validation split, which also chose the epoch"
@@ -138,3 +139,11 @@ class TrainedNetwork:
     def _origin(self) -> str:
         """Where the weights are from: "probe", "fine-tuned" or "trained"."""
         return "fine-tuned" if self.backbone else "trained"
+
+
+def _learned_from(given: Split, train: Split) -> str:
+    """How many of some pictures a learner has learned from, by the bytes of their files; "" for none."""
+    if not isinstance(given, PictureSplit) or not isinstance(train, PictureSplit):
+        return ""
+    known = given.catalog.rows["sha256"].is_in(train.catalog.rows["sha256"].drop_nulls().to_list())
+    return f", {known.sum():,} of {len(given):,} pictures learned from" if known.any() else ""

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import polars as pl
+
+from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import load_splits, save_splits
+from ursa.data.saved_splits import load_splits, save_splits, with_drawn_test
 from ursa.data.split import poor_split, split
 from ursa.embed.probe import Probe
 from ursa.embed.similar_embeddings import near_duplicate_groups
@@ -31,13 +34,19 @@ class Parts:
 
     def counts(self) -> dict[str, int]:
         """Pictures by part."""
-        named = {"train": self.learn, "train-dev": self.train_dev, "valid": self.valid, "test": self.test}
-        return {name: len(part) for name, part in named.items()}
+        return {name: len(part) for name, part in self._named().items()}
+
+    def hashes(self) -> PictureHashes:
+        """Which pictures lie in which part, for the bundle."""
+        return PictureHashes.of({name: part.rows["sha256"] for name, part in self._named().items()})
 
     @property
     def aside(self) -> int:
         """Pictures beside those of validation that are not learned from."""
         return len(self.train_dev) + len(self.test)
+
+    def _named(self) -> dict[str, Catalog]:
+        return {"train": self.learn, "train-dev": self.train_dev, "valid": self.valid, "test": self.test}
 
 
 def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
@@ -58,6 +67,12 @@ def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
     given = {"valid": "valid", "test": "test", "train-dev": "train_dev"}
     asked = {name: shares[name] for part, name in given.items() if not (usable.rows["split"] == part).any()}
     return parts, poor_split(parts, groups=groups, **asked)
+
+
+def unsealed(ready: Prepared, seed: int) -> Catalog:
+    """The usable pictures but for the test part, given or drawn before: what `ursa check` cross-validates."""
+    catalog = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, seed))
+    return catalog.where(pl.col("split").fill_null("train") != "test")
 
 
 def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> Probe:

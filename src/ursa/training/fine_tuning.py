@@ -1,5 +1,6 @@
-"""Probe -> fine-tuned classifier, kept only if it beats the probe on the validation part."""
+"""Probe -> fine-tuned classifier, kept only on evidence that it beats the probe on the validation part."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from ursa.training.evaluation import balanced, predict_views
 from ursa.training.fit import INTERRUPTED, Interrupted, Monitor, Observer, fit
 from ursa.training.history import Best, History
 from ursa.training.loop import State
+from ursa.training.model_selection import PairedComparison
 from ursa.training.network_limits import refuse_for_network
 from ursa.training.optim.data_parallel import gradients
 from ursa.training.optim.deadline import Deadline
@@ -29,6 +31,7 @@ from ursa.training.optim.ema import EMA
 from ursa.training.optim.gradual_unfreezing import gradual_unfreezing
 from ursa.training.optim.layer_lrs import adamw
 from ursa.training.optim.schedules import one_cycle
+from ursa.training.pruning import Pruner
 from ursa.training.tasks.losses import Loss, smoothed
 
 F32 = npt.NDArray[np.float32]
@@ -44,6 +47,7 @@ class Outcome:
     verdict: Finding
     before: F32  # [N, K] probabilities of the probe for the validation pictures
     after: F32  # [N, K] of what is kept
+    comparison: PairedComparison | None  # of fine-tuned and probe on them; None without an epoch to compare
     steps: list[dict[str, float]]
     epochs: list[dict[str, float]]
 
@@ -68,8 +72,10 @@ def fine_tune(
 ) -> Outcome:
     """model: as it comes from the probe; valid: views [S, S, 3] (iterated once an epoch), targets [N] -> Outcome.
 
-    After each epoch the validation pictures are predicted, once; the weights of the best epoch are kept, the probe's
-    count as epoch 0. Ties go to the earlier one, so fine-tuning has to be better to be kept. Of `optim` it is the
+    After each epoch the validation pictures are predicted, once. Nothing chooses among the epochs: the weights of the
+    last one stand against the probe's, and are kept where they are better by more than chance (`model_selection`); ties
+    and doubt go to the probe. A run that will not get there is ended early (`pruning`). With patience, which has to
+    choose, it is the best epoch by accuracy, and the test is corrected for that (Bonferroni). Of `optim` it is the
     batches that read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see
     `fit`; settings: what identifies the run, where not given `optim` and the seed. before: [N, K], what the model as it
     comes predicts for the validation pictures, where that is known without running them: the probe's answers lie in the
@@ -78,8 +84,7 @@ def fine_tune(
     """
     refuse_for_network(Recipe(optim=optim, augment=batches.augment), model, batches.small.size)
     start = predict(model, valid) if before is None else before
-    model.eval()
-    evaluate = _Validation(model, valid, targets, start)
+    probe = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.requires_grad_(True)
     model.extractor.body.to(memory_format=torch.channels_last)
     state = State(
@@ -87,7 +92,10 @@ def fine_tune(
         adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay),
         average=EMA(model, optim.ema_decay) if optim.ema_decay else None,
     )
-    unfrozen_after = optim.gradual_unfreezing * optim.epochs * len(batches)  # steps
+    evaluate = _Validation(state, model, valid, targets, start, choosing=optim.patience > 0)
+    steps = optim.epochs * len(batches)
+    prune = Pruner(evaluate.compared, steps, len(batches), optim.prune_below)
+    unfrozen_after = optim.gradual_unfreezing * steps
     cycle = one_cycle(optim.warmup)
     with gradients(model.head.weight.device, precision, optim.micro_batch_size) as gradient:
         history, best = fit(
@@ -100,9 +108,9 @@ def fine_tune(
             max_grad_norm=optim.max_grad_norm,
             seed=seed,
             patience=optim.patience,
-            monitor=Monitor("accuracy", higher=True),
+            monitor=Monitor("accuracy" if optim.patience else "epoch", higher=True),
             schedule=cycle if deadline is None else deadline.schedule(cycle),
-            stop=None if deadline is None else deadline.over,
+            stop=lambda: (deadline is not None and deadline.over()) or prune(state.step),
             history=history,
             checkpoints=checkpoints,
             resume=resume,
@@ -111,31 +119,45 @@ def fine_tune(
             progress=progress,
         )
     if history.stopped == INTERRUPTED and checkpoints is not None:
-        raise Interrupted(f"Stopped at step {state.step} of {optim.epochs * len(batches)}")
+        model.load_state_dict(probe)  # until there is a verdict
+        raise Interrupted(f"Stopped at step {state.step} of {steps}")
     model.requires_grad_(False).eval()
-    after = evaluate.predicted(best)
-    verdict = _verdict(best.epoch, len(history.epochs) - 1, start, after, targets)
-    kept = "fine-tuned" if best.epoch else "probe"
-    return Outcome(model, kept, verdict, start, after, history.steps, history.epochs)
+    tuned = evaluate.predicted(best)
+    comparison = PairedComparison.of(start, tuned, targets, _tried(history, optim)) if best.epoch else None
+    kept = comparison is not None and prune.reason is None and comparison.better
+    if not kept:
+        model.load_state_dict(probe)
+    pruned = state.step / steps if prune.reason else None
+    verdict = _verdict(comparison, best.epoch if kept else 0, history, pruned)
+    after = tuned if kept else start
+    how = "fine-tuned" if kept else "probe"
+    return Outcome(model, how, verdict, start, after, comparison, history.steps, history.epochs)
 
 
 class _Validation:
-    """The validation pictures, predicted once an epoch; what was predicted in the best one is kept."""
+    """The validation pictures, predicted once for each state of the weights that is asked about."""
 
-    def __init__(self, model: Classifier, valid: Iterable[Pixels], targets: I64, start: F32) -> None:
-        """start: [N, K] of the model before its first step."""
-        self.model, self.valid, self.targets, self.start = model, valid, targets, start
+    def __init__(
+        self, state: State, model: Classifier, valid: Iterable[Pixels], targets: I64, start: F32, *, choosing: bool
+    ) -> None:
+        """start: [N, K] of the model before its first step; choosing: whether the best epoch is kept, or the last."""
+        self.state, self.model, self.valid, self.targets, self.choosing = state, model, valid, targets, choosing
+        self.start, self.now = start, (0, start)  # the answers after so many steps
         self.best: tuple[dict[str, float], F32] | None = None
 
     def __call__(self, _: nn.Module) -> dict[str, float]:
         """accuracy and valid_loss of the model as it is now."""
-        if not self.model.training:  # before the first step: the probe
-            return _score(self.start, self.targets)
-        answers = predict(self.model, self.valid)
+        answers = self._answers()
         scores = _score(answers, self.targets)
-        if self.best is None or scores["accuracy"] > self.best[0]["accuracy"]:
+        if self.state.step and (not self.choosing or self.best is None or _more(scores, self.best[0])):
             self.best = scores, answers
         return scores
+
+    def compared(self) -> PairedComparison:
+        """The model as it will be judged, with averaged weights where there are any, and the probe."""
+        average = self.state.average
+        with contextlib.nullcontext() if average is None else average.in_place():
+            return PairedComparison.of(self.start, self._answers(), self.targets)
 
     def predicted(self, best: Best) -> F32:
         """[N, K] of the model, which has the best epoch's weights by now."""
@@ -144,6 +166,11 @@ class _Validation:
         if self.best is not None and self.best[0].items() <= best.record.items():
             return self.best[1]
         return predict(self.model, self.valid)  # nothing is remembered of an epoch before this process resumed the run
+
+    def _answers(self) -> F32:
+        if self.now[0] != self.state.step:
+            self.now = self.state.step, predict(self.model, self.valid)
+        return self.now[1]
 
 
 def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
@@ -162,32 +189,48 @@ def _score(probabilities: F32, targets: I64) -> dict[str, float]:
     return {"accuracy": float(hits.mean()), "valid_loss": statistics.log_loss(probabilities, targets)}
 
 
-def _verdict(epoch: int, epochs: int, start: F32, kept: F32, targets: I64) -> Finding:
-    """Fine-tuned against probe, picture by picture."""
-    before, after = start.argmax(1) == targets, kept.argmax(1) == targets
-    won, lost = int((after & ~before).sum()), int((before & ~after).sum())
-    chance = statistics.mcnemar_exact(won, lost)
-    numbers = {"won": won, "lost": lost, "p_value": chance, "epoch": epoch}
-    if not epoch:
-        count = f"{epochs} epoch{'s' * (epochs > 1)}"
-        tried = f"{count} of fine-tuning got no more of the {len(targets)} validation pictures right"
+def _more(scores: dict[str, float], best: dict[str, float]) -> bool:
+    return scores["accuracy"] > best["accuracy"]
+
+
+def _tried(history: History, optim: OptimSettings) -> int:
+    """Epochs among which one was chosen."""
+    return max(1, len(history.epochs) - 1) if optim.patience else 1
+
+
+def _verdict(comparison: PairedComparison | None, epoch: int, history: History, pruned: float | None) -> Finding:
+    """epoch: whose weights are kept, 0 for the probe's; pruned: the share of the run after which it was ended."""
+    tried = len(history.epochs) - 1
+    if comparison is None:
+        none_better = f"None of {tried} epochs of fine-tuning got more validation pictures right than the probe."
+        return _probe_kept(none_better if tried else "No fine-tuning was asked for.", MORE, {"epoch": 0})
+    won, lost, count, chance = comparison.won, comparison.lost, len(comparison.gain), comparison.p_value
+    numbers: dict[str, Any] = {"won": won, "lost": lost, "p_value": chance, "epoch": epoch}
+    pictures = f"{won} of {count} validation pictures right and {lost} wrong that the probe had otherwise"
+    if epoch:
         return Finding(
-            kind="probe-kept",
+            kind="fine-tuning-kept",
             where=(),
-            score=1.0,
-            evidence=f"{tried} than the probe did." if epochs else "No fine-tuning was asked for.",
-            advice="More or cleaner pictures will help more than more training; a larger backbone may too.",
+            score=1 - chance,
+            evidence=f"Fine-tuning put {pictures}, which is more than chance (p = {chance:.2g}).",
+            advice="Use the fine-tuned model.",
             numbers=numbers,
         )
-    sure = "which is more than chance" if chance < 0.05 else "which may be chance"
-    return Finding(
-        kind="fine-tuning-kept",
-        where=(),
-        score=1 - chance,
-        evidence=f"Of {len(targets)} validation pictures fine-tuning put {won} right and {lost} wrong that the probe "
-        f"had otherwise, {sure} (p = {chance:.2g}).",
-        advice="Use the fine-tuned model."
-        if chance < 0.05
-        else "Use it, but do not count on the difference: a larger validation part could tell.",
-        numbers=numbers,
-    )
+    if pruned is not None:
+        numbers["pruned_after"] = pruned
+        ended = f"Fine-tuning was ended after {100 * pruned:.0f} % of its steps, with {history.stopped}: by then it had"
+        return _probe_kept(f"{ended} put {pictures}.", f"{MORE} To train to the end: --set prune_below=0.", numbers)
+    enough = comparison.enough()
+    if enough is None:
+        return _probe_kept(f"Fine-tuning put {pictures}: no better than the probe, which is kept.", MORE, numbers)
+    numbers["enough"] = enough
+    evidence = f"Fine-tuning put {pictures}, which may be chance (p = {chance:.2g}): the probe is kept."
+    advice = f"A difference of this size would show on about {enough:,} validation pictures, where it is one."
+    return _probe_kept(evidence, advice, numbers)
+
+
+MORE = "More or cleaner pictures will help more than more training; a larger backbone may too."
+
+
+def _probe_kept(evidence: str, advice: str, numbers: Mapping[str, Any]) -> Finding:
+    return Finding("probe-kept", (), 1.0, evidence, advice, numbers)

@@ -78,7 +78,7 @@ def fit(
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
     settings: Mapping[str, Any] | None = None,
-    stop: Callable[[], bool] | None = None,
+    stop: Callable[[], bool | str | None] | None = None,
     progress: Progress = silent,
 ) -> tuple[History, Best]:
     """Train to the last epoch. Afterwards the model has the weights of the best epoch.
@@ -94,7 +94,8 @@ def fit(
     new steps only; one that returns a reason after an epoch stops the run there. settings: what identifies the run,
     as JSON; kept in its checkpoints, and a run is not resumed with other ones. Where none are given they are seed and
     max_grad_norm.
-    stop: asked after each step whether time is up; the epoch then ends there, is evaluated, and counts like any other.
+    stop: asked after each step whether time is up, or for another reason to stop, as text; the epoch then ends there,
+    is evaluated, and counts like any other.
     """
     settings = {"seed": seed, "max_grad_norm": max_grad_norm} if settings is None else settings
     monitor, history, gradient = monitor or Monitor(), history or History(), gradient or accumulated()
@@ -110,7 +111,7 @@ def fit(
             state, batches, epochs, loss, schedule=schedule, gradient=gradient, max_grad_norm=max_grad_norm, seed=seed
         )
         for step in () if history.stopped else steps:
-            late = stop is not None and stop()
+            late = stop() if stop is not None else None
             if history.add(step) or late:
                 read()
             progress("train", step.number, step.of)
@@ -204,13 +205,15 @@ def _epoch(state: State, step: Step, evaluate: Evaluate, history: History, start
     return record
 
 
-def _why(step: Step, patience: int, best: Best, asked: bool, late: bool) -> str | None:
+def _why(step: Step, patience: int, best: Best, asked: bool, late: bool | str | None) -> str | None:
     """The reason to stop after this step, if there is one."""
     if step.number == step.of:
         return None
     if step.ends_epoch and patience and step.epoch + 1 - best.epoch >= patience:
         return ENOUGH
-    return LATE if late else INTERRUPTED if asked else None
+    if late:
+        return late if isinstance(late, str) else LATE
+    return INTERRUPTED if asked else None
 
 
 def _first_reason(step: Step, reasons: Sequence[str | None]) -> str | None:

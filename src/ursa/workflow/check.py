@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from ursa.clean.audit import CHECKS, Check, audit
 from ursa.core import statistics
@@ -18,7 +17,6 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import load_splits, with_drawn_test
 from ursa.diagnose import report
 from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
@@ -27,6 +25,7 @@ from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.stored_probe import fitted_probe, select
 from ursa.prepared import last_setup
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
+from ursa.prepared.splitting import unsealed
 from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workflow.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
@@ -148,8 +147,7 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
 
 def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64], list[Finding]]:
     """Of the cross-validated probe on all but the test part: classes, accuracy, confusion [K, K], and findings."""
-    parts = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, recipe.seed))
-    part = parts.where(pl.col("split").fill_null("train") != "test")
+    part = unsealed(ready, recipe.seed)
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]

@@ -3,59 +3,28 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ursa.core import picture_file, statistics
 from ursa.core.decoding.image import Pixels
-from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.progress import Progress, silent
 from ursa.core.progress_display import shown
-from ursa.core.statistics import Estimate
 from ursa.core.threads import chunks
 from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.workflow.short_repr import ShortRepr, interval_text
+from ursa.workflow.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.data.catalog import Catalog
     from ursa.prepared.setup import Data
-
-
-@dataclass(frozen=True, repr=False)
-class Evaluated(ShortRepr):
-    """How a bundle does on labelled pictures."""
-
-    pictures: int
-    problems: dict[str, str]  # picture id -> why it could not be judged
-    accuracy: Estimate
-    labels: Labels
-    confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
-    test_set_uses: int = 0  # at these test pictures so far; 0 where they are no test part, or no workspace counts them
-    findings: tuple[Finding, ...] = ()
-
-    def _shown(self) -> list[tuple[str, str]]:
-        rows = [("pictures", f"{self.pictures:,}"), ("accuracy", interval_text(self.accuracy))]
-        return [*rows, *([("unusable files", f"{len(self.problems):,}")] if self.problems else [])]
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `ursa evaluate --json`."""
-        return {
-            "pictures": self.pictures,
-            "problems": self.problems,
-            "accuracy": self.accuracy.to_json(),
-            "per_class": statistics.per_class(self.confusion, self.labels.names),
-            "confusion": self.confusion.tolist(),
-            "test_set_uses": self.test_set_uses,
-            "findings": [finding.to_json() for finding in self.findings],
-        }
 
 
 def evaluate(
@@ -69,10 +38,11 @@ def evaluate(
 ) -> Evaluated:
     """Accuracy on labelled pictures: those of a folder, of a table, or of a catalog. They are only read.
 
-    Of pictures with splits the test part is used, else the validation part; of those that Ursa drew a test part from,
-    that part. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it is not
-    there, or `.ursa/` beside the pictures. pattern, table, progress: as of `ursa.check`. Raises DataError for classes
-    that the model does not know and for pictures that cannot be used, BundleError for the bundle.
+    Of pictures with splits the test part is used, else the validation part; of those that the bundle's run drew a test
+    part from, that part. The accuracy is that of pictures that were not learned from: a bundle knows those by the
+    sha256 of their files. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it
+    is not there, or `.ursa/` beside the pictures. pattern, table, progress: as of `ursa.check`. Raises DataError for
+    classes that the model does not know and for pictures that cannot be used, BundleError for the bundle.
     """
     from ursa.data.sources.folder_source import needs_labels
     from ursa.prepared.setup import Setup, catalog_of
@@ -81,12 +51,8 @@ def evaluate(
     catalog = needs_labels(catalog_of(data, Setup(pattern=pattern, table=table or {})))
     at = None if workspace is None else Path(workspace)
     space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
-    catalog = _with_drawn_test(catalog.labeled(), space, predictor)
-    for split in ("test", "valid"):
-        if (catalog.rows["split"] == split).any():
-            catalog = catalog.of_split(split)
-            break
-    targets = catalog.targets(predictor.labels)
+    catalog, is_test = _scored(catalog.labeled(), space, predictor)
+    targets, known = catalog.targets(predictor.labels), predictor.bundle.pictures
     rows, problems = [], {}
     with shown(progress) as bar:
         answers = predictions(predictor, catalog.files(), bar)
@@ -100,18 +66,61 @@ def evaluate(
             f"none of the {len(catalog)} files in {catalog.root} is a picture that can be used",
             found=_commonest(problems),
         )
-    predicted, given = np.array(rows).T
-    uses = 0
-    if space.root.is_dir() and (catalog.rows["split"] == "test").all():
-        uses = _counted(space, predictor, catalog.without(problems))
+    judged = catalog.without(problems)
+    parts = None if known is None else known.part_of(judged.rows["sha256"].to_list())
+    uses = _counted(space, predictor, judged) if is_test and space.root.is_dir() else 0
+    return _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+
+
+def _scored(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "tuple[Catalog, bool]":
+    """The pictures to judge, with their sha256, and whether they are a test part."""
+    from ursa.data import scan
+    from ursa.data.saved_splits import load_splits, with_drawn_test
+
+    given = [split for split in ("test", "valid") if (catalog.rows["split"] == split).any()]
+    catalog = catalog.of_split(given[0]) if given else catalog
+    known = predictor.bundle.pictures
+    if known is None and (given or not space.splits.exists()):
+        return catalog, given[:1] == ["test"]
+    catalog = scan.hashed(scan.load_scan(catalog, space.catalog))
+    if given:
+        return catalog, given[0] == "test"
+    if known is None:  # of an Ursa that did not write it into the bundle: what was drawn with its seed since
+        seed = predictor.bundle.document.get("training", {}).get("recipe", {}).get("seed", 0)
+        drawn = with_drawn_test(catalog, load_splits(space.splits, seed)).of_split("test")
+    else:
+        test = [part == "test" for part in known.part_of(catalog.rows["sha256"].to_list())]
+        drawn = replace(catalog, rows=catalog.rows.filter(test))
+    return (drawn, True) if len(drawn) else (catalog, False)
+
+
+def _evaluated(
+    ids: Sequence[str],
+    rows: npt.NDArray[np.int64],
+    parts: Sequence[str | None] | None,
+    labels: Labels,
+    problems: dict[str, str],
+    uses: int,
+) -> Evaluated:
+    """rows [N, 2]: predicted and given class; parts [N]: of the bundle's run."""
+    learned = np.array([part == "train" for part in parts or [None] * len(ids)])
+    right, new = rows[:, 0] == rows[:, 1], rows[~learned]
+    hits, validated = int(right[~learned].sum()), (parts or []).count("valid")
+    count = None if parts is None else int(learned.sum())
+    accuracy = accuracy_of_new(hits, len(new), count, validated)
+    of_all = statistics.proportion(int(right.sum()), len(rows), "all pictures, whether learned from or not")
+    known = learned_from(tuple(np.array(ids, object)[learned]), accuracy, hits, len(new), of_all)
     return Evaluated(
         pictures=len(rows),
         problems=problems,
-        accuracy=statistics.proportion(int((predicted == given).sum()), len(rows), "pictures of this folder"),
-        labels=predictor.labels,
-        confusion=statistics.confusion(predicted, given, len(predictor.labels)),
+        accuracy=accuracy,
+        accuracy_of_all=of_all,
+        learned_from=count,
+        validated_on=validated,
+        labels=labels,
+        confusion=statistics.confusion(new[:, 0], new[:, 1], len(labels)),
         test_set_uses=uses,
-        findings=tuple(test_set_log.repeated_use(uses, len(rows))),
+        findings=(*known, *test_set_log.repeated_use(uses, len(rows))),
     )
 
 
@@ -129,21 +138,13 @@ def _commonest(problems: Mapping[str, str]) -> str:
     return "; ".join(f"{count} x {reason}" for reason, count in Counter(problems.values()).most_common(3))
 
 
-def _with_drawn_test(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "Catalog":
-    """The test part that was drawn when the bundle's model was trained on this folder, if one was."""
-    from ursa.data import scan
-    from ursa.data.saved_splits import load_splits, with_drawn_test
-
-    if (catalog.rows["split"] == "test").any() or not space.splits.exists():
-        return catalog
-    known = scan.hashed(scan.load_scan(catalog, space.catalog))
-    seed = predictor.bundle.document.get("training", {}).get("recipe", {}).get("seed", 0)
-    return with_drawn_test(known, load_splits(space.splits, seed))
-
-
 def _counted(space: Workspace, predictor: Predictor, catalog: "Catalog") -> int:
     """Writes the look down -> how many there have been."""
-    keys = [hashlib.sha256(picture_file.read(file)).hexdigest() for file in catalog.files()]
+    from ursa.data import scan
+
+    keys = catalog.rows["sha256"]
+    if keys.null_count():  # nothing else asked for them
+        keys = scan.hashed(catalog).rows["sha256"].drop_nulls()
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
     return test_set_log.record_use(space.test_set_log, "evaluate", model, keys)
 

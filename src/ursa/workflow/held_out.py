@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ursa.training.batches.picture_batches import Views
     from ursa.training.fine_tuning import Outcome
 
-CHOSE = "held-out validation pictures, which also chose the epoch"
+VALID = "held-out validation pictures"
+EACH = "held-out validation pictures, each judged by what the others would have kept"
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,18 @@ class HeldOut:
         """The probe and what was kept, on the test part; without one on the validation part."""
         test, labels = self.parts.test, self.parts.labels
         if not len(test):
-            return Judged(self.parts.valid, labels, outcome.before, outcome.after, CHOSE)
+            kept = self.on_validation(outcome)
+            return Judged(self.parts.valid, labels, outcome.before, outcome.after, VALID, kept)
         after = self.of_kept(outcome, test)
         before = after if outcome.kept == "probe" else self.of_probe(test)
         return Judged(test, labels, before, after, "held-out test pictures")
+
+    def on_validation(self, outcome: "Outcome") -> Estimate:
+        """Accuracy of what was kept on the validation pictures, corrected for their having chosen it."""
+        if outcome.comparison is None or outcome.kept == "probe":
+            return statistics.accuracy(outcome.after, self.parts.valid.targets(self.parts.labels), VALID)
+        chose = ", which also chose the epoch" if outcome.comparison.tried > 1 else ""
+        return outcome.comparison.accuracy_of_kept(EACH + chose, kept=True)
 
     def accuracy_by_part(self, outcome: "Outcome", judged: Judged) -> dict[str, Estimate]:
         """Accuracy of what was kept on each part that it did not learn from."""
@@ -81,7 +90,7 @@ class HeldOut:
             answers = self.of_kept(outcome, parts.train_dev)
             method = "train-dev pictures, alike those learned from"
             found["train-dev"] = statistics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
-        found["valid"] = statistics.accuracy(outcome.after, parts.valid.targets(parts.labels), CHOSE)
+        found["valid"] = self.on_validation(outcome)
         if judged.catalog is not parts.valid:
             found["test"] = judged.accuracy
         return found

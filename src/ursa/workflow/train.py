@@ -26,6 +26,7 @@ from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
 from ursa.workflow import bundle_path, runs, unread_settings
+from ursa.workflow.agreement import agreement
 from ursa.workflow.held_out import HeldOut
 from ursa.workflow.minutes import Limit, Plan, planned
 from ursa.workflow.trained import Trained
@@ -149,6 +150,7 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
             outcome = _fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
             judged = held_out.judged(outcome)
+            agreed = agreement(probe, parts, judged, ready, recipe)
             by_part = held_out.accuracy_by_part(outcome, judged)
         job.bar("export", 0, 0)
         with clock.phase("export"):
@@ -156,7 +158,7 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
-            _report(folder, recipe, outcome, judged, findings)
+            _report(folder, recipe, outcome, judged, findings, agreed)
         if checkpoints is not None:
             checkpoints.clear()
     return Trained(
@@ -164,6 +166,7 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         accuracy=judged.accuracy,
         kept=outcome.kept,
         verdict=outcome.verdict,
+        agreement=agreed,
         pictures=parts.counts(),
         parts=by_part,
         test_set_uses=uses,
@@ -186,11 +189,19 @@ def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Pla
     return plan, plan.setup, plan.recipe(recipe)
 
 
-def _report(folder: Path, recipe: Recipe, outcome: "Outcome", judged: Judged, findings: Sequence[Finding]) -> None:
+def _report(
+    folder: Path,
+    recipe: Recipe,
+    outcome: "Outcome",
+    judged: Judged,
+    findings: Sequence[Finding],
+    agreed: Finding,
+) -> None:
     """history.json and report.html of a run."""
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
     write_json(folder / "history.json", history)
-    write_text(folder / "report.html", report.train_page(outcome.epochs, outcome.verdict, judged, list(findings)))
+    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed)
+    write_text(folder / "report.html", page)
 
 
 def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
@@ -302,6 +313,7 @@ def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, r
         },
         metrics={"accuracy": judged.accuracy.to_json(), "probe": judged.probe.to_json()},
         compared_on=compared_on,
+        pictures=parts.hashes(),
     )
 
 

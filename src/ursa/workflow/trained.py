@@ -18,6 +18,7 @@ class Trained(ShortRepr):
     accuracy: Estimate  # held-out accuracy of what was kept
     kept: str  # "probe" or "fine-tuned"
     verdict: Finding
+    agreement: Finding  # whether the probe's cross-validated and its held-out accuracy agree
     pictures: dict[str, int]  # by part: train, train-dev, valid, test
     parts: dict[str, Estimate]  # accuracy of what was kept, by part that it did not learn from
     test_set_uses: int  # at this test part so far, this one with them; 0 without a test part
@@ -45,6 +46,7 @@ class Trained(ShortRepr):
             "accuracy": self.accuracy.to_json(),
             "kept": self.kept,
             "verdict": self.verdict.to_json(),
+            "agreement": self.agreement.to_json(),
             "pictures": self.pictures,
             "parts": {name: {"accuracy": metric.to_json()} for name, metric in self.parts.items()},
             "test_set_uses": self.test_set_uses,

@@ -2,7 +2,8 @@
 
 A bundle is a folder, or a `.ursa` zip of one with nothing compressed, with
 
-    bundle.json           format version, classes in order, preparation, temperature, metrics, hashes of all parts
+    bundle.json           format version, classes in order, preparation, temperature, metrics, hashes of all parts and
+                          of the pictures that were learned from and judged on
     model.onnx            pictures [N, size, size, 3] uint8 -> logits [N, K] float32
     weights.safetensors   the same weights, to go on training from
     card.md               for people
@@ -22,6 +23,7 @@ from typing import Any
 from ursa.core import files
 from ursa.core.bundles.bundle_document import parsed, require_valid
 from ursa.core.bundles.bundle_zip import read_zip
+from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.core.text import escaped
@@ -46,6 +48,12 @@ class Bundle:
     temperature: float  # logits are divided by it before the softmax
     document: Mapping[str, Any]  # bundle.json
     parts: Mapping[str, bytes]
+
+    @property
+    def pictures(self) -> PictureHashes | None:
+        """What was learned from and judged on; None for a bundle of an Ursa that did not write it down."""
+        known = self.document.get("pictures")
+        return None if known is None else PictureHashes.from_json(known)
 
 
 def manifest(document: Mapping[str, Any], parts: Mapping[str, bytes]) -> bytes:
