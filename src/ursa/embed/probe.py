@@ -81,7 +81,9 @@ class Probe:
     def accuracy(self, targets: I64) -> statistics.Estimate:
         """targets [N] -> share of pictures that are right out of sample."""
         folds = int(self.folds.max()) + 1
-        return statistics.accuracy(self.probabilities, targets, f"{folds}-fold cross-validated linear probe")
+        return statistics.accuracy(
+            self.probabilities, targets, f"{folds}-fold cross-validated linear probe, {self.kind}"
+        )
 
 
 def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, seed: int = 0, folds: int = 5) -> Probe:
