@@ -46,8 +46,9 @@ def main() -> None:
     ]
     note = (
         f"Accuracy in per cent, means over {seeds} seeds of 5 folds. Calibration error: the expected one of the "
-        f"likeliest class, {BINS} bins of as many pictures; its floor is what a perfectly calibrated model "
-        "with these probabilities gets, by chance alone. Debiased: that of least squares, less what chance adds (Kumar et al. 2019)."
+        f"likeliest class, {BINS} bins of as many pictures; its floor is what a perfectly calibrated model with these "
+        "probabilities gets, by chance alone. Debiased: that of least squares, less what chance adds (Kumar et al. "
+        "2019)."
     )
     report("probe", "Probe against the one before, cross-validated", columns, rows, note)
 

@@ -228,6 +228,17 @@ def test_the_order_of_the_rows_plays_no_part_where_groups_name_them():
     assert np.abs(one.probabilities[order] - other.probabilities).max() < 0.02
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-3, 0.03])
+def test_pictures_that_are_told_apart_without_any_doubt_leave_the_doubt_of_one_in_all(noise):
+    """Whatever varies within classes, next to nothing or a little, heads are not surer than what was seen allows."""
+    rng = np.random.default_rng(0)
+    targets = np.arange(24) % 2
+    vectors = (rng.normal(size=(2, 90))[targets] + noise * rng.normal(size=(24, 90))).astype(np.float32)
+    found = fit(vectors, targets, 2)
+    for probabilities in (found.probabilities, found.head.probabilities(vectors)):
+        assert 0.95 < probabilities[np.arange(24), targets].min() < 0.995
+
+
 # --- many classes, few pictures, imbalance -------------------------------------------------------------------------
 
 

@@ -97,6 +97,16 @@ def test_among_many_pictures_some_choose_for_all_whatever_their_order(monkeypatc
     assert set(order[again.rows]) == set(judge.rows)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_unit_of_logits_plays_no_part_even_where_all_are_right(scale):
+    logits, targets = calibrated()
+    judge, easy = judge_of(targets, 4), np.eye(4, dtype=np.float32)[targets]
+    assert judge.weights([scale * logits])[0] * scale == pytest.approx(1, abs=0.1)
+    assert judge.losses(scale * logits)[-1] == pytest.approx(judge.losses(logits)[-1], rel=1e-3)
+    one, other = judge.weights([easy, scale * easy])  # separable by both: the loss is flat, Newton's steps are huge
+    assert 7 < one + scale * other < 12  # the odds of 1 in 2,000
+
+
 # --- the path ------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
+LEAST_VARIANCE = 0.01  # within classes, of all; a picture a class, or copies alone, vary in nothing
+
 
 class DiscriminantAnalyses:
     """P analyses of the same features, each without its fold. Weights are [R + 1, P, K], the last row the bias."""
@@ -39,6 +41,7 @@ class DiscriminantAnalyses:
         self.counts = whole_counts - self.counts  # [P, K] what is learned from
         self.means = (whole_sums - sums) / np.maximum(self.counts, 1)[..., None]  # [P, K, R]
         self.within = whole_products - products  # [P, R, R]
+        self.least = max(LEAST_VARIANCE * float(scores.var(0).mean()), 1e-6)
         for covariance, mean, count in zip(self.within, self.means, self.counts, strict=True):
             covariance -= (mean * count[:, None]).T @ mean
             covariance /= max(count.sum(), 1)
@@ -51,7 +54,7 @@ class DiscriminantAnalyses:
         problems, classes, width = self.means.shape
         weights = np.zeros((width + 1, problems, classes), np.float32)
         for p, (covariance, mean, count) in enumerate(zip(self.within, self.means, self.counts, strict=True)):
-            level = max(float(np.trace(covariance)) / width, 1e-6)  # 1e-6: a picture a class varies in nothing
+            level = max(float(np.trace(covariance)) / width, self.least)
             shrunken = ((1 - shrinkage) * covariance).astype(np.float32)
             shrunken[np.diag_indices(width)] += shrinkage * level
             there = count > 0

@@ -54,7 +54,9 @@ def principal_components(features: F32, order: I64) -> Components:
         some = (features[seen] - mean) * scale
         variance, turned = _largest(some @ some.T)
         basis = np.asarray(some.T @ turned / np.sqrt(np.maximum(variance, 1e-12)), np.float32)
-    scores = np.concatenate([(features[rows] - mean) * scale @ basis for rows in blocks(count)])
+    scores = np.empty((count, basis.shape[1]), np.float32)
+    for rows in blocks(count):
+        scores[rows] = (features[rows] - mean) * scale @ basis
     return Components(mean, scale, basis, scores, scores.var(0))
 
 
