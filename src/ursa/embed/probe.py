@@ -47,7 +47,7 @@ class Head:
     weight: F32  # [D, K]
     bias: F32  # [K]
     mean: F32  # [D] of the features that it learned from
-    scale: F32  # [D], one over their standard deviation (see `standardization`); 0 for a feature that never changed
+    scale: F32  # [D], one over their standard deviation, as `feature_scale` limits it
 
     def probabilities(self, vectors: F32) -> F32:
         """vectors [N, D] -> [N, K], rows summing to 1."""

@@ -90,7 +90,7 @@ def fine_tune(
     state = State(
         model,
         adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay),
-        average=EMA(model, optim.ema_decay) if optim.ema_decay else None,
+        average=EMA(model, optim.ema_decay, warmup=False) if optim.ema_decay else None,  # the probe is no random start
     )
     evaluate = _Validation(state, model, valid, targets, start, choosing=optim.patience > 0)
     steps = optim.epochs * len(batches)
