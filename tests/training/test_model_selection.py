@@ -134,4 +134,6 @@ def test_what_goes_well_is_never_ended_and_what_is_hopeless_is_once():
     pruner = Pruner(lambda: behind(-9.0), 10, 2, 0.05)
     assert pruner(3) is None and pruner.reason is None
     assert pruner(4) == pruner.reason and "to beat the probe" in pruner.reason
-    assert Pruner(lambda: behind(-9.0), 10, 2, 0.0)(4) is None
+    asked = []
+    assert Pruner(lambda: asked.append(1) or behind(-9.0), 10, 2, 0.0)(4) is None
+    assert not asked  # a look costs a pass over the validation pictures
