@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import load_splits, save_splits
+from ursa.data.saved_splits import load_splits, save_splits, with_drawn_test
 from ursa.data.split import poor_split, split
 from ursa.embed.probe import Probe
 from ursa.embed.similar_embeddings import near_duplicate_groups
@@ -60,8 +62,14 @@ def parted(ready: Prepared, recipe: Recipe) -> tuple[Catalog, list[Finding]]:
     return parts, poor_split(parts, groups=groups, **asked)
 
 
+def but_test(ready: Prepared, recipe: Recipe) -> Catalog:
+    """The usable pictures without the test part, given or drawn: what a check's probe learns from and is judged by."""
+    parts = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, recipe.seed))
+    return parts.where(pl.col("split").fill_null("train") != "test")
+
+
 def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> Probe:
-    """The probe of single-label pictures to learn from."""
+    """The probe of single-label pictures to learn from: fitted, or read if it was before."""
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(learn)
     vectors = select(learn, ready.embeddings)
     return fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from ursa.clean.audit import CHECKS, Check, audit
 from ursa.core import statistics
@@ -18,13 +17,11 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
-from ursa.data.saved_splits import load_splits, with_drawn_test
 from ursa.diagnose import report
 from ursa.embed.backbone import DEFAULT
-from ursa.embed.similar_embeddings import near_duplicate_groups
-from ursa.embed.stored_probe import fitted_probe, select
 from ursa.prepared import last_setup
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
+from ursa.prepared.splitting import but_test, probed
 from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workflow.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
@@ -146,15 +143,11 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
 
 def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64]]:
     """Classes, accuracy and confusion [K, K] of the cross-validated probe, on all but the test part."""
-    parts = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, recipe.seed))
-    part = parts.where(pl.col("split").fill_null("train") != "test")
+    part = but_test(ready, recipe)
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]
         return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64)
-    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
-    vectors = select(part, ready.embeddings)
-    fitted = fitted_probe(part, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
-    targets = part.targets(labels)
+    fitted, targets = probed(part, labels, ready, recipe), part.targets(labels)
     confusion = statistics.confusion(fitted.probabilities.argmax(1), targets, len(labels))
     return labels, fitted.accuracy(targets), confusion
