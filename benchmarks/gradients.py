@@ -11,8 +11,8 @@ from common import BACKBONE, SQUEEZENET, interleaved, median, report
 from torch import nn
 
 from ursa.embed.backbone import Backbone
-from ursa.embed.bodies import TimmBody
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained.bodies import TimmBody
 from ursa.training.batches.batch import Batch
 from ursa.training.classifier import Classifier
 from ursa.training.loop import Gradient, State, accumulated

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from ursa.core.decoding import image
 from ursa.core.prepare import Preparation
 from ursa.data.sources.folder_source import from_folder
-from ursa.embed.bodies import of_torchvision
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained.bodies import of_torchvision
 from ursa.models import linear, mlp, small_cnn
 from ursa.recipe import Recipe
 from ursa.training.batches.array_batches import ArrayBatches

@@ -21,6 +21,7 @@ PUBLIC = {
     "Recipe",
     "TrainingError",
     "UrsaError",
+    "backbones",
     "check",
     "download",
     "evaluate",

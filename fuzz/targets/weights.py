@@ -64,7 +64,7 @@ def _digest(text: str, header: dict[str, Any], body: bytes) -> str:
 def run(data: bytes) -> None:
     """Load it as a network of Ursa's; read it as weights of anybody's."""
     from ursa import models
-    from ursa.embed.bodies import read_state
+    from ursa.embed.pretrained.bodies import read_state
     from ursa.errors import UrsaError
 
     zipped = data.startswith(b"PK")

@@ -2,6 +2,7 @@
 
 >>> import ursa
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
+>>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
 >>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
 >>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))  # any network on any data
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ursa.recipe import Recipe as Recipe
     from ursa.serve.predictor import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
+    from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
@@ -50,6 +52,7 @@ _HOME = {
     "Recipe": "ursa.recipe",
     "TrainingError": "ursa.errors",
     "UrsaError": "ursa.errors",
+    "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",

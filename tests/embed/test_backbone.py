@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from ursa.core.prepare import Preparation
-from ursa.embed import bodies
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine, fast_precision
+from ursa.embed.pretrained import bodies
 from ursa.errors import DataError, TrainingError
 from ursa.workspace import Workspace
 

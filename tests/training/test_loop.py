@@ -10,8 +10,8 @@ from torch import nn
 
 from ursa.core.prepare import Preparation
 from ursa.data.sources.folder_source import from_folder
-from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained.bodies import of_pixels
 from ursa.errors import TrainingError
 from ursa.training.batches.picture_batches import PictureBatches as Batches
 from ursa.training.batches.picture_batches import Views

@@ -6,8 +6,8 @@ import math
 import pytest
 from torch import nn
 
-from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained.bodies import of_pixels
 from ursa.errors import TrainingError
 from ursa.recipe import Recipe
 from ursa.training.classifier import Classifier

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from ursa.core.prepare import Preparation
-from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained.bodies import of_pixels
 from ursa.export.onnx import to_onnx
 from ursa.training.classifier import Classifier
 

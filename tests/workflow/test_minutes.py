@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import nn
 
 from ursa.cli import results_text
-from ursa.embed import relatives
+from ursa.embed.pretrained import relatives
 from ursa.errors import TrainingError
 from ursa.training.batches.array_batches import ArrayBatches
 from ursa.training.fit import fit

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ursa import sandbox
-from ursa.embed import backbone, bodies
+from ursa.embed import backbone
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained import bodies
 from ursa.prepared.setup import Clock, Setup, prepared
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe

@@ -8,7 +8,7 @@ import typer
 
 from ursa.cli.output import path_word, say, shell_line
 
-DEFAULT_BACKBONE = "resnet34.a1_in1k"
+DEFAULT_BACKBONE = "convnext_nano.in12k_ft_in1k"
 
 Pictures = Annotated[
     Path,
@@ -153,6 +153,11 @@ class PictureOptions:
         """A command on the same pictures, which need not be told again how they are read."""
         at = [] if self.workspace is None else ["--workspace", str(self.workspace)]
         return shell_line(["ursa", command, path_word(self.data), *at, *more])
+
+    def as_read(self) -> list[str]:
+        """Words of a command that say how the pictures are read, for one that nothing is remembered for."""
+        options = {"pattern": self.pattern} if self.pattern is not None else {}
+        return _words({**options, "table": table_options(self.table)})
 
     def offer_to_resume(self) -> None:
         """Says that a run on these pictures was stopped before its end, and how to resume it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ursa.cli import output
+from ursa.cli.backbones_command import backbones
 from ursa.cli.command_options import (
     BackboneOption,
     BatchSize,
@@ -310,6 +311,7 @@ def predict(
         raise typer.Exit(1)
 
 
+app.command(epilog="Example: ursa backbones bears/ --max-ms 20")(guarded(backbones))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 

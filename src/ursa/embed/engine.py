@@ -73,7 +73,7 @@ class Engine:
             yield from pipeline.ahead(files, preparation, self._forward, known, batch=BATCH_ACCELERATOR)
             return
         with one_thread() as begin:
-            forward = self.runtime.forward(len(files), self._forward, self._compiled)
+            forward = self.runtime.forward(len(files), self._forward, lambda: self._compiled)
             yield from pipeline.on_cores(files, preparation, forward, known, batch=BATCH, begin=begin)
 
     def __call__(self, views: Pixels) -> F32:
@@ -108,6 +108,7 @@ class Engine:
         self._try(made)
         return made
 
+    @cached_property
     def _compiled(self) -> OpenVINONetwork:
         self._ready  # noqa: B018  # refuses damaged weights
         return OpenVINONetwork(self.backbone.load(), self.precision, BATCH)

@@ -78,9 +78,9 @@ class Learner(TrainedNetwork):
         """Everything that does not fit together is told here, before the first step (DataError, TrainingError).
 
         data: arrays (x, y) or ((x, y), (x_valid, y_valid)), torch data sets, or a picture folder, table or catalog.
-        model: a network; for pictures also a backbone's name, by default "resnet34.a1_in1k". loss, optimizer, metrics:
-        a name or a function each; a loss of your own gets targets in their own units. recipe: a whole one, or what
-        differs from the usual one, as in {"batch_size": 128}; seed: its seed.
+        model: a network; for pictures also a backbone's name, by default "convnext_nano.in12k_ft_in1k". loss,
+        optimizer, metrics: a name or a function each; a loss of your own gets targets in their own units. recipe: a
+        whole one, or what differs from the usual one, as in {"batch_size": 128}; seed: its seed.
         For arrays and data sets: names of the classes; standardize: floats, and targets of a regression (True);
         workers: processes that read the items of a data set. For pictures: size in pixels for a custom network (224);
         weights of the backbone, workspace, pattern, table, fresh: as of `ursa.check`.

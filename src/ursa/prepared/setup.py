@@ -24,6 +24,7 @@ from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.device import available
 from ursa.embed.engine import Engine
 from ursa.embed.one_pass import embed
+from ursa.embed.pretrained.known_backbones import license_words, limits_use
 from ursa.embed.runtime import Runtime
 from ursa.embed.store import Embeddings
 from ursa.errors import DataError, did_you_mean
@@ -199,6 +200,8 @@ def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> 
             Backbone(setup.backbone, setup.weights), space, setup.precision, setup.device, Runtime(setup.runtime)
         )
         catalog, embeddings = embed(catalog, engine, setup.progress)
+    if (license := engine.about.license) is not None and limits_use(license):
+        note(license_words(setup.backbone, license))
     if not embeddings.ids:
         reasons = catalog.rows["problem"].drop_nulls().value_counts(sort=True)
         listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).iter_rows())

@@ -76,7 +76,7 @@ def unsealed(ready: Prepared, seed: int) -> Catalog:
 
 
 def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> Probe:
-    """The probe of single-label pictures to learn from."""
+    """The probe of single-label pictures to learn from: fitted, or read if it was before."""
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(learn)
     vectors = select(learn, ready.embeddings)
     return fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)

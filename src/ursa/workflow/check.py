@@ -22,10 +22,9 @@ from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
 from ursa.embed.backbone import DEFAULT
 from ursa.embed.similar_embeddings import near_duplicate_groups
-from ursa.embed.stored_probe import fitted_probe, select
 from ursa.prepared import last_setup
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
-from ursa.prepared.splitting import unsealed
+from ursa.prepared.splitting import probed, unsealed
 from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workflow.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
@@ -152,11 +151,9 @@ def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDAr
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]
         return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64), []
-    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
-    vectors = select(part, ready.embeddings)
-    fitted = fitted_probe(part, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
-    targets = part.targets(labels)
+    fitted, targets = probed(part, labels, ready, recipe), part.targets(labels)
     predicted = fitted.probabilities.argmax(1)
     confusion = statistics.confusion(predicted, targets, len(labels))
+    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
     found = [*shortcuts(part, groups=groups, seed=recipe.seed), *weak_slices(part, predicted == targets)]
     return labels, fitted.accuracy(targets), confusion, found

@@ -239,6 +239,6 @@ def _relatives(setup: Setup) -> list[str]:
     """Other backbones to weigh; none beside a file of weights, which is that of one backbone."""
     if setup.weights is not None:
         return []
-    from ursa.embed.relatives import relatives
+    from ursa.embed.pretrained.relatives import relatives
 
     return relatives(setup.backbone)

@@ -38,6 +38,7 @@ class Speed:
     steps: Mapping[int, float]  # seconds a picture of training, by size of the pictures learned from
     export: float  # seconds of writing the model
     exported: float  # seconds a picture of predicting with what was written
+    megabytes: float = 0.0  # of what was written
 
 
 def measured(catalog: Catalog, engine: Engine, recipe: Recipe, left: Callable[[], float]) -> Speed | None:
@@ -54,6 +55,9 @@ def measured(catalog: Catalog, engine: Engine, recipe: Recipe, left: Callable[[]
     sample = catalog.where(pl.col("label").is_not_null())
     sample = _picked(sample, range(0, len(sample), max(1, len(sample) // SAMPLE)))
     engine(preparation.blank(1))  # loads weights, chooses the precision
+    if engine.runtime.wanted == "openvino":
+        for _ in engine.embedded(sample.files()[:1], known=lambda _: False):  # compiles: not for each picture
+            pass
     with _timed() as embedding:
         facts = [fact for chunk in engine.embedded(sample.files(), known=lambda _: False) for fact in chunk.facts]
     sample = _picked(sample, [i for i, fact in enumerate(facts) if fact.problem is None])
@@ -67,7 +71,7 @@ def measured(catalog: Catalog, engine: Engine, recipe: Recipe, left: Callable[[]
     views = Views(sample, preparation)
     with _timed() as predicting:
         predict(model, views)
-    export, exported = _export(model, labels, preparation, views)
+    export, exported, megabytes = _export(model, labels, preparation, views)
     least = min(SIZES[0], own)
     steps: dict[int, float | None] = {}
     if left() >= HURRY:
@@ -84,6 +88,7 @@ def measured(catalog: Catalog, engine: Engine, recipe: Recipe, left: Callable[[]
         steps=between({size: seconds for size, seconds in steps.items() if seconds is not None}, own),
         export=export,
         exported=exported,
+        megabytes=megabytes,
     )
 
 
@@ -143,8 +148,8 @@ def _step(
     return min(seconds) / size
 
 
-def _export(model: "Classifier", labels: Labels, preparation: Preparation, views: Any) -> tuple[float, float]:
-    """Seconds of writing the model, and a picture of predicting with it."""
+def _export(model: "Classifier", labels: Labels, preparation: Preparation, views: Any) -> tuple[float, float, float]:
+    """Seconds of writing the model, and a picture of predicting with it; its megabytes."""
     from ursa.export.onnx import to_onnx
     from ursa.serve.predictor import Predictor
 
@@ -155,7 +160,7 @@ def _export(model: "Classifier", labels: Labels, preparation: Preparation, views
     model.to(device)
     with _timed() as predicting:
         trial.probabilities(views)
-    return writing(), predicting() / len(views)
+    return writing(), predicting() / len(views), len(parts["model.onnx"]) / 1e6
 
 
 def _picked(catalog: Catalog, rows: "range | list[int]") -> Catalog:

@@ -20,6 +20,10 @@ HALF: Color = (0.5, 0.5, 0.5)
 IMAGENET_MEAN: Color = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION: Color = (0.229, 0.224, 0.225)
 
+# Pixels to take where timm has the size of a last, short phase of pretraining at a size that costs 7 times as much.
+# By tag. DINOv2 (Oquab et al. 2023) was trained at 224 px before its last 10,000 steps at 518, and is judged at 224.
+SIZES = {"lvd142m": 224}
+
 HEADS = ("classifier", "fc", "head", "heads", "last_linear")  # what timm and torchvision call the part we replace
 AUXILIARY = ("aux1", "aux2", "AuxLogits")  # further heads that only training had a use for
 
@@ -48,10 +52,7 @@ def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body
     import timm
     from timm.data.config import resolve_data_config
 
-    if not timm.is_model(name) or not _tag_exists(name):
-        raise TrainingError(
-            f"no backbone is called {name!r}", fix=did_you_mean(name, ["pixels", *timm.list_models(), *_tagged(name)])
-        )
+    require_known(name)
     model: Any
     if weights is not None:
         model = timm.create_model(name, pretrained=False)
@@ -63,25 +64,37 @@ def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body
         model = _from_hub(name, lambda: timm.create_model(name, pretrained=True, pretrained_cfg_overlay=_cached(name)))
     config = resolve_data_config({}, model=model)
     size = int(config["input_size"][-1])
+    if name.partition(".")[2] in SIZES:
+        size = SIZES[name.partition(".")[2]]
+        model.set_input_size(img_size=(size, size))  # resamples the position embeddings
     model.eval().reset_classifier(0)
     body = TimmBody(model)
-    with torch.inference_mode():
-        shape = model.forward_features(torch.zeros(1, 3, size, size)).shape
-    # Some heads hold layers of their own before the classifier (MobileNetV3): what comes out of those is used instead.
-    body.has_map = len(shape) == 4 and shape[1] == model.num_features == model.head_hidden_size
+    body.has_map = _ends_in_a_map(model, size)
     return body, tuple(config["mean"]), tuple(config["std"]), size
+
+
+def _ends_in_a_map(model: Any, size: int) -> bool:
+    """Whether what is classified is a feature map, pooled and perhaps normalized.
+
+    Some heads hold layers of their own before the classifier (MobileNetV3, HGNetV2): what comes out of those is used
+    instead of the map.
+    """
+    layers = [module for module in model.modules() if any(p.ndim >= 2 for p in module.parameters(recurse=False))]
+    used: list[nn.Module] = []
+    with torch.inference_mode():
+        maps = model.forward_features(torch.zeros(1, 3, size, size))
+        hooks = [layer.register_forward_pre_hook(lambda module, _: used.append(module)) for layer in layers]
+        model.forward_head(maps, pre_logits=True)
+    for hook in hooks:
+        hook.remove()
+    return maps.ndim == 4 and maps.shape[1] == model.num_features and not used
 
 
 def of_torchvision(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
     """A body by its torchvision name; nearly all were trained with ImageNet's colors, most at 224 pixels."""
     import torchvision
 
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name not in known:
-        raise TrainingError(
-            f"torchvision has no classifier called {name!r}",
-            fix=did_you_mean(f"torchvision:{name}", [f"torchvision:{other}" for other in known]),
-        )
+    require_known(f"torchvision:{name}")
     extra = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
     if weights is not None or not pretrained:
         model = torchvision.models.get_model(name, weights=None, **extra)
@@ -94,6 +107,35 @@ def of_torchvision(name: str, weights: Path | None, *, pretrained: bool = True) 
     if name in ("googlenet", "inception_v3"):  # ported from another library: within, torchvision goes back to these
         return body, HALF, HALF, size
     return body, IMAGENET_MEAN, IMAGENET_DEVIATION, size
+
+
+def require_known(name: str) -> None:
+    """Raises TrainingError for a name that neither timm nor torchvision has, with the nearest one."""
+    if name == "pixels":
+        return
+    if name.startswith("torchvision:"):
+        import torchvision
+
+        known = [f"torchvision:{other}" for other in torchvision.models.list_models(module=torchvision.models)]
+        if name not in known:
+            plain = name.removeprefix("torchvision:")
+            raise TrainingError(f"torchvision has no classifier called {plain!r}", fix=did_you_mean(name, known))
+        return
+    import timm
+
+    if not timm.is_model(name) or not _tag_exists(name):
+        known = ["pixels", *timm.list_models(), *_tagged(name)]
+        raise TrainingError(f"no backbone is called {name!r}", fix=did_you_mean(name, known))
+
+
+def license_of(name: str) -> str | None:
+    """Of the weights that go by this name, as timm calls it: "apache-2.0", "cc-by-nc-4.0"; None where it says none."""
+    if name == "pixels" or name.startswith("torchvision:"):
+        return None
+    import timm
+
+    said = getattr(timm.get_pretrained_cfg(name), "license", None)
+    return None if said is None else str(said)
 
 
 def read_state(weights: Path) -> dict[str, Tensor]:
@@ -252,7 +294,8 @@ def _tagged(name: str) -> list[str]:
 def _needs_pretrained(name: str, config: Any) -> None:
     if config is None or not config.has_weights:
         raise TrainingError(
-            f"timm has no trained weights for {name}", fix="choose a name that has a tag, as in resnet34.a1_in1k"
+            f"timm has no trained weights for {name}",
+            fix="choose a name that has a tag, as in convnext_nano.in12k_ft_in1k",
         )
 
 
@@ -272,8 +315,17 @@ def _cached(name: str) -> dict[str, str]:
         found = hub.try_to_load_from_cache(repository, file)
         if isinstance(found, str):
             return {"file": found}
+    if (problem := hub_problem()) is not None:
+        raise _offline(name, problem)
+    return {}
+
+
+def hub_problem() -> str | None:
+    """Why the hub cannot be reached; None where it answers. Asks, for up to 10 s."""
+    import huggingface_hub as hub
+
     try:
         hub.get_session().head(hub.constants.ENDPOINT, timeout=10)
-    except Exception as problem:  # whatever the client behind it raises: there is no way to the hub
-        raise _offline(name, problem) from problem
-    return {}
+    except Exception as problem:  # noqa: BLE001  # whatever the client behind it raises: there is no way to the hub
+        return _first_line(problem)
+    return None
