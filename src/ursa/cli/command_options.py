@@ -28,7 +28,8 @@ BackboneOption = Annotated[
     str | None,
     typer.Option(
         "--backbone",
-        help=f"`pixels`, a timm name, or `torchvision:NAME`. [default: the last one here, or {DEFAULT_BACKBONE}]",
+        help="`pixels`, `small_cnn`, a timm name, or `torchvision:NAME`. "
+        f"[default: the last one here, or {DEFAULT_BACKBONE}]",
         metavar="NAME",
     ),
 ]
@@ -73,10 +74,14 @@ Settings = Annotated[
         is_eager=True,
     ),
 ]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5]")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5; small_cnn: 15]")
+]
 LearningRate = Annotated[
     float | None,
-    typer.Option("--lr", help="Largest learning rate of the head; the body's in proportion. [default: 0.001]"),
+    typer.Option(
+        "--lr", help="Largest learning rate of the head; the body's in proportion. [default: 0.001; small_cnn: 0.002]"
+    ),
 ]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Pictures a step. [default: 32]")]
 Minutes = Annotated[

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ursa.embed.extractor import OrientedGradients
+from ursa.embed.backbone import WITHOUT_WEIGHTS, NoWeightsError
+from ursa.embed.extractor import OrientedGradients, SmallCNN
 from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
 
@@ -43,15 +44,19 @@ def of_pixels() -> Body:
     return OrientedGradients(), HALF, HALF, 64
 
 
+def of_small_cnn() -> Body:
+    """The same features, beside those of a small network with random weights, which training makes good ones."""
+    return SmallCNN(), HALF, HALF, 64
+
+
 def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
     """A body by its timm name, with the colors and the picture size it was trained with."""
     import timm
     from timm.data.config import resolve_data_config
 
     if not timm.is_model(name) or not _tag_exists(name):
-        raise TrainingError(
-            f"no backbone is called {name!r}", fix=did_you_mean(name, ["pixels", *timm.list_models(), *_tagged(name)])
-        )
+        known = [*WITHOUT_WEIGHTS, *timm.list_models(), *_tagged(name)]
+        raise TrainingError(f"no backbone is called {name!r}", fix=did_you_mean(name, known))
     model: Any
     if weights is not None:
         model = timm.create_model(name, pretrained=False)
@@ -221,11 +226,12 @@ def _from_hub(name: str, make: Callable[[], Any]) -> Any:
         raise _offline(name, problem) from problem
 
 
-def _offline(name: str, problem: object) -> TrainingError:
-    return TrainingError(
+def _offline(name: str, problem: object) -> NoWeightsError:
+    return NoWeightsError(
         f"the weights of {name} are not on this machine, and the hub cannot be reached",
         found=_first_line(problem),
-        fix="copy them here and name the file: --weights FILE; or do without: --backbone pixels (for simple pictures)",
+        fix="copy them here and name the file: --weights FILE; or, for simple pictures, do without: "
+        "--backbone small_cnn (a small network from scratch) or --backbone pixels (fixed features)",
     )
 
 

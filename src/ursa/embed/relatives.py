@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ursa.embed.backbone import WITHOUT_WEIGHTS
+
 TORCHVISION = "torchvision:"
 SIZES = (
     *("atto", "femto", "pico", "nano", "tiny", "small", "medium", "base", "large", "xlarge", "huge", "giant"),
@@ -16,7 +18,7 @@ def relatives(name: str) -> list[str]:
 
     Of timm's, which has several sets of weights for an architecture, only those with the same tag count.
     """
-    if name == "pixels":
+    if name in WITHOUT_WEIGHTS:
         return []
     names, cached = _torchvision() if name.startswith(TORCHVISION) else _timm()
     family = stem(name)

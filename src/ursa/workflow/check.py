@@ -20,11 +20,11 @@ from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 from ursa.data.saved_splits import load_splits, with_drawn_test
 from ursa.diagnose import report
-from ursa.embed.backbone import DEFAULT
 from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.embed.stored_probe import fitted_probe, select
 from ursa.prepared import last_setup
-from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
+from ursa.prepared.default_backbone import with_backbone
+from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workflow.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
@@ -77,7 +77,7 @@ READ = ("seed", "probe.folds")  # of the recipe's settings
 def check(
     data: Data,
     *,
-    backbone: str = DEFAULT,
+    backbone: str | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
     pattern: str | None = None,
@@ -96,8 +96,9 @@ def check(
     neither learns from it nor is judged by it: it stays sealed. Pictures without labels, with several or with numbers
     are checked too, but not probed: the accuracy is then no number, and its method says why.
 
-    backbone: "pixels", a timm name, or "torchvision:NAME"; weights: a file of them, instead of the hub's. workspace:
-    where Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
+    backbone: "pixels", "small_cnn", a timm name, or "torchvision:NAME"; None: the default one, or "small_cnn" where its
+    weights cannot be had and the pictures are small. weights: a file of them, instead of the hub's. workspace: where
+    Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
     "{label}.{}.jpg"; table: how to read a table, {"label": COLUMN, ...}. precision: of the embeddings, "fp32", "bf16",
     or "auto", the faster one here. device: "cpu", "cuda", "mps", "auto". recipe: of its settings only seed and folds
     mean something here. fresh: compute again what the workspace knows. progress: shown where somebody watches (None),
@@ -125,9 +126,13 @@ def check(
 
 
 def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], clock: Clock) -> Checked:
-    ready = prepared(data, setup, clock)
+    with clock.phase("list"):
+        listed_pictures, space = listed(data, setup)
+    with clock.phase("embed"):
+        setup = with_backbone(setup, listed_pictures, space)
+    ready = embedded(listed_pictures, space, setup, clock)
     last_setup.remember(ready.space, data, setup)
-    catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
+    catalog, embeddings = ready.catalog, ready.embeddings
     with clock.phase("probe"):
         labels, accuracy, confusion = _probed(ready, recipe)
     with clock.phase("audit"):
