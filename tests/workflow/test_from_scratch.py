@@ -53,10 +53,10 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def nowhere(monkeypatch, tmp_path):
     """No weights at hand, and no way to the hub: nobody listens at that port."""
-    import huggingface_hub as hub
+    from huggingface_hub import constants
 
-    monkeypatch.setattr(hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 # --- through the commands ----------------------------------------------------------------------------------------
