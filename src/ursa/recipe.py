@@ -287,7 +287,7 @@ def _limits(each: "dataclasses.Field[Any]") -> str:
 def _default(group: str, each: "dataclasses.Field[Any]") -> str:
     """The default, and those that backbones have of their own."""
     own = ((backbone, usual.get(f"{group}.{each.name}")) for backbone, usual in BY_BACKBONE.items())
-    named = [f"{backbone}: {_text(value)}" for backbone, value in own if value is not None]
+    named = [f"{backbone}: {_text(value)}" for backbone, value in own if value not in (None, each.default)]
     return "; ".join([_text(each.default), *named])
 
 

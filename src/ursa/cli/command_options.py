@@ -75,13 +75,11 @@ Settings = Annotated[
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5; small_cnn: 15]")
+    int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5; small_cnn: 20]")
 ]
 LearningRate = Annotated[
     float | None,
-    typer.Option(
-        "--lr", help="Largest learning rate of the head; the body's in proportion. [default: 0.001; small_cnn: 0.002]"
-    ),
+    typer.Option("--lr", help="Largest learning rate of the head; the body's in proportion. [default: 0.001]"),
 ]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Pictures a step. [default: 32]")]
 Minutes = Annotated[
