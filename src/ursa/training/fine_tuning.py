@@ -85,7 +85,7 @@ def fine_tune(
     state = State(
         model,
         adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay),
-        average=EMA(model, optim.ema_decay) if optim.ema_decay else None,
+        average=EMA(model, optim.ema_decay, warmup=False) if optim.ema_decay else None,  # the probe is no random start
     )
     unfrozen_after = optim.gradual_unfreezing * optim.epochs * len(batches)  # steps
     cycle = one_cycle(optim.warmup)
