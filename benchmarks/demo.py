@@ -17,7 +17,11 @@ def main() -> None:
     document = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
     accuracy = document["train"]["accuracy"]
     said = f"{100 * accuracy['value']:.1f} % ({100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f})"
-    rows = [["`make demo`, set up before", f"{seconds:.0f} s", "<= 60 s"], ["digits, test accuracy", said, ">= 98 %"]]
+    rows = [
+        ["`make demo`, set up before", f"{seconds:.0f} s", "<= 60 s"],
+        ["digits, test accuracy", said, ">= 99 %"],
+        ["kept", document["train"]["kept"], "fine-tuned"],
+    ]
     report("demo", "The demo", ["what", "seen", "target"], rows)
 
 

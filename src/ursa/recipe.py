@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ursa.backbone_settings import BY_BACKBONE
 from ursa.errors import TrainingError, did_you_mean
 from ursa.setting_names import OTHER_NAMES
 
@@ -155,6 +156,11 @@ class Recipe:
         """The usual settings but for these, by their short names. Raises TrainingError as `with_settings`."""
         return cls().with_settings(settings)
 
+    @classmethod
+    def for_backbone(cls, name: str) -> "Recipe":
+        """The usual settings with this backbone: those of BY_BACKBONE where it is named there."""
+        return cls().with_settings(BY_BACKBONE.get(name, {}))
+
     def with_settings(self, settings: Iterable[str] | Mapping[str, Any]) -> Self:
         """A recipe with other settings: ["epochs=5"], {"epochs": 5} or {"optim.epochs": 5}.
 
@@ -259,7 +265,7 @@ def settings_table() -> list[tuple[str, str, str, str]]:
     """Whole name, default, what it may be, and what it does: a row for each setting, for help and documentation."""
     rows = [("seed", "0", "a whole number", "of all that is random: the same seed gives the same run")]
     return rows + [
-        (f"{group}.{each.name}", _text(each.default), _limits(each), each.metadata["doc"])
+        (f"{group}.{each.name}", _default(group, each), _limits(each), each.metadata["doc"])
         for group, kind in GROUPS.items()
         for each in dataclasses.fields(kind)
     ]
@@ -279,6 +285,13 @@ def _limits(each: "dataclasses.Field[Any]") -> str:
     if each.metadata["choices"]:
         return ", ".join(each.metadata["choices"])
     return f"{each.metadata['low']:g} to {each.metadata['high']:g}"
+
+
+def _default(group: str, each: "dataclasses.Field[Any]") -> str:
+    """The default, and those that backbones have of their own."""
+    own = ((backbone, usual.get(f"{group}.{each.name}")) for backbone, usual in BY_BACKBONE.items())
+    named = [f"{backbone}: {_text(value)}" for backbone, value in own if value not in (None, each.default)]
+    return "; ".join([_text(each.default), *named])
 
 
 def _text(value: Any) -> str:

@@ -28,7 +28,8 @@ BackboneOption = Annotated[
     str | None,
     typer.Option(
         "--backbone",
-        help=f"`pixels`, a timm name, or `torchvision:NAME`. [default: the last one here, or {DEFAULT_BACKBONE}]",
+        help="`pixels`, `small_cnn`, a timm name, or `torchvision:NAME`. "
+        f"[default: the last one here, or {DEFAULT_BACKBONE}]",
         metavar="NAME",
     ),
 ]
@@ -77,7 +78,9 @@ Settings = Annotated[
         is_eager=True,
     ),
 ]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5]")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5; small_cnn: 20]")
+]
 LearningRate = Annotated[
     float | None,
     typer.Option("--lr", help="Largest learning rate of the head; the body's in proportion. [default: 0.001]"),

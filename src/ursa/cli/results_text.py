@@ -106,8 +106,9 @@ def trained(result: "Trained", console: Console) -> None:
 def demonstrated(result: "Demonstrated", to: Path, console: Console) -> None:
     """The summary of `ursa demo`: both summaries, some pictures with their predictions, and the next commands."""
     from ursa import sandbox
+    from ursa.workflow.demo import BACKBONE
 
-    train = shell_line(["ursa", "train", path_word(result.folder), "--backbone", "pixels"])
+    train = shell_line(["ursa", "train", path_word(result.folder), "--backbone", BACKBONE])
     console.rule("check", align="left")
     checked(result.checked, train, console)
     console.print()

@@ -1,7 +1,8 @@
 """A name -> a frozen extractor with a fingerprint. What is learned about a backbone once is remembered, so that a run
 whose embeddings are all in the store need not import torch.
 
-Names: `pixels` (needs no weights), a timm name such as `convnext_nano.in12k_ft_in1k`, or `torchvision:NAME`.
+Names: `pixels` and `small_cnn` (need no weights), a timm name such as `convnext_nano.in12k_ft_in1k`, or
+`torchvision:NAME`.
 """
 
 import copy
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 # 15 million parameters, Apache-2.0, 82.3 % on ImageNet: 6 points above resnet34.a1_in1k, the default before, at about
 # its seconds; and every command was measured with it (benchmarks/backbones.py, pretrained/known_backbones.json).
 DEFAULT = "convnext_nano.in12k_ft_in1k"
+WITHOUT_WEIGHTS = ("pixels", "small_cnn")  # for simple pictures: all of them is in this library
 LARGEST = 4096  # pixels, both sides of the pictures that a backbone sees
 FEATURES = 2  # raised when Extractor computes something else from the same body: old embeddings then do not count
+
+
+class NoWeightsError(TrainingError):
+    """The weights of a backbone are neither on this machine nor to be fetched."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Backbone:
 
         It is the caller's own, to be trained or converted: a copy of the one that was built and read last, so that a
         process that embeds, trains and exports reads the weights once. pretrained: False for random weights, to be
-        filled from a file that holds all of them. Raises TrainingError for an unknown name, weights that do not fit, or
-        weights that cannot be had offline.
+        filled from a file that holds all of them. Raises TrainingError for an unknown name or weights that do not fit,
+        NoWeightsError for weights that cannot be had offline.
         """
         about = None if self.weights is None else self.weights.stat()
         stamp = None if about is None else (about.st_ino, about.st_size, about.st_mtime_ns)
@@ -88,10 +94,10 @@ def _build(backbone: Backbone, *, pretrained: bool) -> "Extractor":
 
     name, weights = backbone.name, backbone.weights
     with torch.random.fork_rng(devices=[]):  # building a network draws initial weights: not from the user's stream
-        if name == "pixels":
+        if name in WITHOUT_WEIGHTS:
             if weights is not None:
-                raise TrainingError("the backbone `pixels` has no weights to load", fix="leave out --weights")
-            body, mean, std, size = bodies.of_pixels()
+                raise TrainingError(f"the backbone `{name}` has no weights to load", fix="leave out --weights")
+            body, mean, std, size = bodies.of_pixels() if name == "pixels" else bodies.of_small_cnn()
         elif name.startswith("torchvision:"):
             place = name.removeprefix("torchvision:")
             body, mean, std, size = bodies.of_torchvision(place, weights, pretrained=pretrained)
@@ -130,7 +136,8 @@ def _is_description(found: Any) -> bool:
 
 
 def _library_version(name: str) -> str:
-    library = "ursa-learn" if name == "pixels" else "torchvision" if name.startswith("torchvision:") else "timm"
+    library = "torchvision" if name.startswith("torchvision:") else "timm"
+    library = "ursa-learn" if name in WITHOUT_WEIGHTS else library
     return f"{library} {version(library)}"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ursa.core.decoding.image import Pixels
 from ursa.core.threads import chunks
 from ursa.embed import pipeline
-from ursa.embed.backbone import Backbone, Description
+from ursa.embed.backbone import WITHOUT_WEIGHTS, Backbone, Description
 from ursa.embed.openvino_network import OpenVINONetwork
 from ursa.embed.pipeline import Chunk, Known
 from ursa.embed.runtime import Runtime
@@ -73,7 +73,8 @@ class Engine:
             yield from pipeline.ahead(files, preparation, self._forward, known, batch=BATCH_ACCELERATOR)
             return
         with one_thread() as begin:
-            forward = self.runtime.forward(len(files), self._forward, lambda: self._compiled)
+            pictures = 0 if self.backbone.name in WITHOUT_WEIGHTS else len(files)  # of which decoding is the larger part
+            forward = self.runtime.forward(pictures, self._forward, lambda: self._compiled)
             yield from pipeline.on_cores(files, preparation, forward, known, batch=BATCH, begin=begin)
 
     def __call__(self, views: Pixels) -> F32:
@@ -143,9 +144,9 @@ def fast_precision(backbone: str, cpu: Set[str]) -> str:
     A rule, and no race between the two: embeddings, and all that is learned from them, are the same whenever and
     wherever this backbone is used on such a machine. With AVX512-BF16 or AMX bf16 is 1.3 to 2.3 times as fast for 15 of
     16 networks (`mobilenetv3_small`: 0.9), and the probe's accuracy moves by less than 0.2 points (docs/decisions.md);
-    on other CPUs it is slower. `pixels` takes less time than decoding does, and stays exact.
+    on other CPUs it is slower. `pixels` and `small_cnn` take no longer than decoding does, and stay exact.
     """
-    return "bf16" if backbone != "pixels" and cpu & NATIVE_BF16 else "fp32"
+    return "bf16" if backbone not in WITHOUT_WEIGHTS and cpu & NATIVE_BF16 else "fp32"
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ursa.backbone_settings import BY_BACKBONE
 from ursa.errors import TrainingError, did_you_mean
 from ursa.learner.picture_data import PictureInputs
 from ursa.recipe import PLACES, Recipe
@@ -59,7 +60,7 @@ def recipe_of(wanted: Any, usual: Recipe, seed: int | None) -> Recipe:
 
 def refuse_unread(recipe: Recipe, use: Use) -> None:
     """Raises TrainingError for a setting that was changed and that nothing reads here, with the place that does."""
-    usual = Recipe().flat(), SCRATCH.flat()
+    usual = [known.flat() for known in (Recipe(), SCRATCH, *map(Recipe.for_backbone, BY_BACKBONE))]
     mine = recipe.flat()
     for names, why, fix in _unread(use):
         changed = [name for name in names if all(mine[name] != known[name] for known in usual)]

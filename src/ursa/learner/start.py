@@ -111,7 +111,8 @@ def _of_pictures(
 ) -> Start:
     fix = "arrays or data sets; names and kind of a table's labels are in the table"
     no_meaning("for pictures in folders and tables", fix, **of_arrays)
-    recipe, given = learner_recipe.recipe_of(wanted.recipe, Recipe(), wanted.seed), dict(of_pictures)
+    usual = Recipe.for_backbone(network) if isinstance(network, str) else Recipe()
+    recipe, given = learner_recipe.recipe_of(wanted.recipe, usual, wanted.seed), dict(of_pictures)
     size, fresh = given.pop("size"), bool(given.pop("fresh"))
     if isinstance(network, str):
         no_meaning("for a backbone, which has its own", "a custom network", size=size)

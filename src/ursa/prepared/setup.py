@@ -54,6 +54,7 @@ class Setup:
     )  # how to read a table: see `ursa.data.sources.tables.from_table`
     fresh: bool = False  # compute again what the workspace knows; runs, splits, the test set log and downloads stay
     cache_gb: float = 2.0  # room for decoded pictures in the workspace, used where decoding is slow; 0: none
+    named: bool = True  # whether the backbone was asked for; else see `ursa.prepared.default_backbone`
 
     def __post_init__(self) -> None:
         for name in ("weights", "workspace"):  # text is welcome too
@@ -73,14 +74,16 @@ class Setup:
     def of(
         cls,
         *,
+        backbone: str | None = DEFAULT,
         weights: str | Path | None = None,
         workspace: str | Path | None = None,
         table: Mapping[str, str] | None = None,
         **others: Any,
     ) -> "Setup":
-        """From keywords as they are typed."""
+        """From keywords as they are typed; backbone None: none was named."""
         places: Any = {"weights": weights, "workspace": workspace}  # made paths when it is made
-        return cls(**places, table=table or {}, **others)
+        named: Any = {"backbone": backbone or DEFAULT, "named": backbone is not None}
+        return cls(**named, **places, table=table or {}, **others)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data.catalog import Catalog
 from ursa.embed import openvino_network
-from ursa.embed.backbone import Backbone
+from ursa.embed.backbone import WITHOUT_WEIGHTS, Backbone
 from ursa.embed.engine import Engine, machine
 from ursa.embed.pretrained.known_backbones import table as known_backbones
 from ursa.embed.runtime import LARGE_PASS, Runtime
@@ -123,7 +123,7 @@ def _asked(names: Iterable[str]) -> list[Backbone]:
         name, equals, file = str(given).partition("=")
         if equals and not Path(file).is_file():
             raise DataError(f"there is no file of weights {file}", found=given, fix=f"check the path after {name}=")
-        if name not in (*usual, "pixels"):
+        if name not in usual:
             from ursa.embed.pretrained.bodies import require_known
 
             require_known(name)
@@ -224,7 +224,7 @@ def _unfetchable() -> Callable[[Backbone], str | None]:
         return ask()
 
     def reason(backbone: Backbone) -> str | None:
-        if backbone.weights is not None or backbone.name == "pixels" or backbone.name.startswith("torchvision:"):
+        if backbone.weights is not None or backbone.name in WITHOUT_WEIGHTS or backbone.name.startswith("torchvision:"):
             return None
         from ursa.embed.pretrained.relatives import at_hand
 

@@ -20,10 +20,10 @@ from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
-from ursa.embed.backbone import DEFAULT
 from ursa.embed.similar_embeddings import near_duplicate_groups
 from ursa.prepared import last_setup
-from ursa.prepared.setup import Clock, Data, Prepared, Setup, prepared
+from ursa.prepared.default_backbone import with_backbone
+from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import probed, unsealed
 from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workflow.short_repr import ShortRepr, interval_text
@@ -79,7 +79,7 @@ READ = ("seed", "probe.folds")  # of the recipe's settings
 def check(
     data: Data,
     *,
-    backbone: str = DEFAULT,
+    backbone: str | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
     pattern: str | None = None,
@@ -99,8 +99,9 @@ def check(
     neither learns from it nor is judged by it: it stays sealed. Pictures without labels, with several or with numbers
     are checked too, but not probed: the accuracy is then no number, and its method says why.
 
-    backbone: "pixels", a timm name, or "torchvision:NAME"; weights: a file of them, instead of the hub's. workspace:
-    where Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
+    backbone: "pixels", "small_cnn", a timm name, or "torchvision:NAME"; None: the default one, or "small_cnn" where its
+    weights cannot be had and the pictures are small. weights: a file of them, instead of the hub's. workspace: where
+    Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
     "{label}.{}.jpg"; table: how to read a table, {"label": COLUMN, ...}. precision: of the embeddings, "fp32", "bf16",
     or "auto", the faster one here. runtime: what computes them on a CPU, "torch", "openvino", or "auto": OpenVINO for
     512 pictures or more where it is installed (`pip install "ursa-learn[fast]"`). device: "cpu", "cuda", "mps", "auto".
@@ -131,13 +132,17 @@ def check(
 
 
 def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], clock: Clock) -> Checked:
-    ready = prepared(data, setup, clock)
+    with clock.phase("list"):
+        listed_pictures, space = listed(data, setup)
+    with clock.phase("embed"):
+        setup = with_backbone(setup, listed_pictures, space)
+    ready = embedded(listed_pictures, space, setup, clock)
     last_setup.remember(ready.space, data, setup)
-    catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
+    catalog, embeddings = ready.catalog, ready.embeddings
     with clock.phase("probe"):
-        labels, accuracy, confusion, probed = _probed(ready, recipe)
+        labels, accuracy, confusion, about_probe = _probed(ready, recipe)
     with clock.phase("audit"):
-        findings = [*audit(catalog, embeddings, checks), *probed]
+        findings = [*audit(catalog, embeddings, checks), *about_probe]
     with clock.phase("report"):
         write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
     engine = ready.engine.described()

@@ -61,20 +61,20 @@ def to_resume(space: Workspace, resume: bool | str, *, timed: bool) -> Run | Non
     return found
 
 
-def as_begun(run: Run, setup: Setup, recipe: Recipe, *, own_backbone: bool) -> tuple[Setup, Recipe]:
+def as_begun(run: Run, setup: Setup, recipe: Recipe, usual: Recipe) -> tuple[Setup, Recipe]:
     """Setup and recipe of a run that is resumed: those that it was begun with, but for what is asked for now.
 
-    own_backbone: one is asked for. What differs and must not is refused by its checkpoints. Raises TrainingError where
-    fewer epochs are asked for.
+    usual: what a recipe with nothing asked for is. What differs and must not is refused by its checkpoints. Raises
+    TrainingError where fewer epochs are asked for.
     """
     if run.precision is not None and setup.precision == "auto":
         setup = replace(setup, precision=run.precision)
-    if run.backbone is not None and not own_backbone:
+    if run.backbone is not None and not setup.named:
         setup = replace(setup, backbone=run.backbone, weights=run.weights)
     if run.recipe is None:
         return setup, recipe
     begun_with = Recipe().with_settings(run.recipe)
-    whole = begun_with.with_settings(recipe.changed())
+    whole = begun_with.with_settings(recipe.changed(usual))
     if whole.optim.epochs < begun_with.optim.epochs:
         found = f"epochs {begun_with.optim.epochs}, now {whole.optim.epochs}"
         fix = "leave epochs out, or begin a new run"

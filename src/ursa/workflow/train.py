@@ -15,12 +15,14 @@ from ursa.core.finding import Finding
 from ursa.core.progress import Progress
 from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data import test_set_log
+from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.backbone import DEFAULT
 from ursa.embed.engine import dtype_of
 from ursa.embed.stored_probe import select
 from ursa.prepared import last_setup
+from ursa.prepared.default_backbone import with_backbone
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe, recipe_from
@@ -30,7 +32,7 @@ from ursa.workflow.agreement import agreement
 from ursa.workflow.held_out import HeldOut
 from ursa.workflow.minutes import Limit, Plan, planned
 from ursa.workflow.trained import Trained
-from ursa.workspace import write_json, write_text
+from ursa.workspace import Workspace, write_json, write_text
 
 if TYPE_CHECKING:
     from ursa.training.checkpoints.checkpoint_folder import Checkpoints
@@ -70,24 +72,25 @@ def train(
     data: a folder of pictures, a table that names them, or a catalog. Accuracy is measured on the test part if there is
     one, else on the validation part. Without `out` the bundle is `FOLDER.ursa` in the current directory.
 
-    recipe: a whole one, or the settings that differ from the usual ones, as in {"rotate": 10}; epochs, lr (of the head;
-    the body's keeps its proportion), batch_size, seed: its commonest settings. minutes: the whole run ends within them;
-    backbone, size of the pictures and epochs are chosen so (see `ursa.workflow.minutes`). track: loggers, such as
-    "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`). resume: continue the run of this name, or
-    where it is True the one begun last, of those that were not finished and nobody is training; with its recipe, its
-    backbone (None) and its `out`, and more epochs if `epochs` says so. cache_gb: room for decoded pictures in the
-    workspace, used where decoding is slow; 0: none. The others: as of `ursa.check`.
+    recipe: a whole one, or the settings that differ from the usual ones of this backbone (`Recipe.for_backbone`), as in
+    {"rotate": 10}; epochs, lr (of the head; the body's keeps its proportion), batch_size, seed: its commonest settings.
+    minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (see
+    `ursa.workflow.minutes`). track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see
+    `ursa.training.loggers`). resume: continue the run of this name, or where it is True the one begun last, of those
+    that were not finished and nobody is training; with its recipe, its backbone (None) and its `out`, and more epochs
+    if `epochs` says so. cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The
+    others: as of `ursa.check`.
 
     Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
     training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
-    asked = recipe_from(recipe, epochs=epochs, lr=lr, batch_size=batch_size, seed=seed)
-    unread_settings.refuse(asked, timed=limit is not None, device=device)
+    asked = _Asked(recipe, {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}, minutes, device)
+    asked.recipe(backbone or DEFAULT)  # what is wrong with it is told before the pictures are looked at
     runs.known_loggers(track)
     with shown(progress) as bar:
         setup = Setup.of(
-            backbone=backbone or DEFAULT,
+            backbone=backbone,
             weights=weights,
             workspace=workspace,
             precision=precision,
@@ -100,7 +103,28 @@ def train(
             cache_gb=cache_gb,
         )
         job = _Job(data, setup, asked, None if out is None else Path(out), limit, track, bar)
-        return _trained(job, resume, own_backbone=backbone is not None)
+        return _trained(job, resume)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The settings that were given, for whichever backbone they come to be read with."""
+
+    given: Recipe | Mapping[str, Any] | None
+    short: Mapping[str, Any]
+    minutes: float | None
+    device: str
+
+    def usual(self, backbone: str) -> Recipe:
+        """What they differ from; a whole recipe is taken as it is."""
+        return Recipe() if isinstance(self.given, Recipe) else Recipe.for_backbone(backbone)
+
+    def recipe(self, backbone: str) -> Recipe:
+        """All settings. Raises TrainingError for wrong ones, and for those that would not be read."""
+        usual = self.usual(backbone)
+        recipe = recipe_from(self.given, usual, **self.short)
+        unread_settings.refuse(recipe, timed=self.minutes is not None, device=self.device, usual=usual)
+        return recipe
 
 
 @dataclass(frozen=True)
@@ -109,20 +133,20 @@ class _Job:
 
     data: Data
     setup: Setup
-    recipe: Recipe
+    asked: _Asked
     out: Path | None
     limit: Limit | None
     track: Sequence[str]
     bar: ProgressDisplay
 
 
-def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
-    clock, setup, recipe = Clock(), job.setup, job.recipe
+def _trained(job: _Job, resume: bool | str) -> Trained:
+    clock = Clock()
     with clock.phase("list"):
-        catalog, space = listed(job.data, setup, classes=True)
+        catalog, space = listed(job.data, job.setup, classes=True)
     before = runs.to_resume(space, resume, timed=job.limit is not None)
-    if before is not None:
-        setup, recipe = runs.as_begun(before, setup, recipe, own_backbone=own_backbone)
+    with clock.phase("embed"):
+        setup, recipe = _settled(job, catalog, space, before)
     unread_settings.refuse_given_splits(recipe, catalog)
     out = bundle_path.writable(job.out or (before and before.out) or bundle_path.default(job.data, setup))
     plan, setup, recipe = _planned(job, setup, recipe, clock)
@@ -178,6 +202,16 @@ def _trained(job: _Job, resume: bool | str, *, own_backbone: bool) -> Trained:
         seconds=clock.seconds,
         weighed=() if plan is None else plan.weighed,
     )
+
+
+def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | None) -> tuple[Setup, Recipe]:
+    """The backbone, and the settings as they are read with it; of a resumed run those that it was begun with."""
+    setup = job.setup
+    if before is None:
+        setup = with_backbone(setup, catalog, space)
+        return setup, job.asked.recipe(setup.backbone)
+    backbone = setup.backbone if setup.named else before.backbone or setup.backbone
+    return runs.as_begun(before, setup, job.asked.recipe(backbone), job.asked.usual(backbone))
 
 
 def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Plan | None, Setup, Recipe]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ursa.embed.extractor import OrientedGradients
+from ursa.embed.backbone import WITHOUT_WEIGHTS, NoWeightsError
+from ursa.embed.extractor import OrientedGradients, SmallCNN
 from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
 
@@ -45,6 +46,11 @@ class TimmBody(nn.Module):
 def of_pixels() -> Body:
     """Features that were written down, not learned."""
     return OrientedGradients(), HALF, HALF, 64
+
+
+def of_small_cnn() -> Body:
+    """The same features, beside those of a small network with random weights, which training makes good ones."""
+    return SmallCNN(), HALF, HALF, 64
 
 
 def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
@@ -111,7 +117,7 @@ def of_torchvision(name: str, weights: Path | None, *, pretrained: bool = True) 
 
 def require_known(name: str) -> None:
     """Raises TrainingError for a name that neither timm nor torchvision has, with the nearest one."""
-    if name == "pixels":
+    if name in WITHOUT_WEIGHTS:
         return
     if name.startswith("torchvision:"):
         import torchvision
@@ -124,13 +130,13 @@ def require_known(name: str) -> None:
     import timm
 
     if not timm.is_model(name) or not _tag_exists(name):
-        known = ["pixels", *timm.list_models(), *_tagged(name)]
+        known = [*WITHOUT_WEIGHTS, *timm.list_models(), *_tagged(name)]
         raise TrainingError(f"no backbone is called {name!r}", fix=did_you_mean(name, known))
 
 
 def license_of(name: str) -> str | None:
     """Of the weights that go by this name, as timm calls it: "apache-2.0", "cc-by-nc-4.0"; None where it says none."""
-    if name == "pixels" or name.startswith("torchvision:"):
+    if name in WITHOUT_WEIGHTS or name.startswith("torchvision:"):
         return None
     import timm
 
@@ -263,11 +269,12 @@ def _from_hub(name: str, make: Callable[[], Any]) -> Any:
         raise _offline(name, problem) from problem
 
 
-def _offline(name: str, problem: object) -> TrainingError:
-    return TrainingError(
+def _offline(name: str, problem: object) -> NoWeightsError:
+    return NoWeightsError(
         f"the weights of {name} are not on this machine, and the hub cannot be reached",
         found=_first_line(problem),
-        fix="copy them here and name the file: --weights FILE; or do without: --backbone pixels (for simple pictures)",
+        fix="copy them here and name the file: --weights FILE; or, for simple pictures, do without: "
+        "--backbone small_cnn (a small network from scratch) or --backbone pixels (fixed features)",
     )
 
 

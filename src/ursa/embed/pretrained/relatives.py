@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from ursa.embed.backbone import WITHOUT_WEIGHTS
 from ursa.embed.pretrained.known_backbones import table
 
 TORCHVISION = "torchvision:"
@@ -18,7 +19,7 @@ def relatives(name: str) -> list[str]:
     Of timm's, which has several sets of weights for an architecture, only those with the same tag count; beside a
     backbone of our table those of the table, too, whose tags differ but which were measured.
     """
-    if name == "pixels":
+    if name in WITHOUT_WEIGHTS:
         return []
     names = _names_of_torchvision() if name.startswith(TORCHVISION) else _names_of_timm()
     known = {one.name for one in table()}
@@ -32,7 +33,7 @@ def relatives(name: str) -> list[str]:
 
 def at_hand(name: str) -> bool:
     """Whether its weights are on this machine, or it needs none."""
-    if name == "pixels":
+    if name in WITHOUT_WEIGHTS:
         return True
     return _cached_by_torch(name) if name.startswith(TORCHVISION) else _cached_by_the_hub(name)
 

@@ -1,0 +1,54 @@
+"""Listed pictures and a setup that names no backbone -> one that does: the default, or `small_cnn` without weights.
+
+Only where the default's weights are not to be had, which loading them tells, are the sizes of pictures looked at.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ursa.core.prepare import Preparation
+from ursa.data import scan
+from ursa.data.catalog import Catalog
+from ursa.embed import resize
+from ursa.embed.backbone import Backbone, NoWeightsError
+from ursa.prepared.setup import Setup, note
+from ursa.workspace import Workspace
+
+FROM_SCRATCH = "small_cnn"
+SMALL = 64  # pixels, the longer side of pictures that it sees whole; in the median, so that a few others change nothing
+SAMPLE = 64  # pictures whose sizes are looked at, where they are not known
+
+
+def with_backbone(setup: Setup, catalog: Catalog, space: Workspace) -> Setup:
+    """The setup itself, where a backbone was named or the default one can be had.
+
+    Where its weights are neither here nor to be fetched, small pictures are learned from scratch, which is said; of
+    others NoWeightsError is raised, with both ways out.
+    """
+    if setup.named or setup.weights is not None:
+        return setup
+    try:
+        Backbone(setup.backbone).describe(space)
+    except NoWeightsError:
+        side = median_side(catalog)
+        if side is None or side > SMALL:
+            raise
+        note(
+            f"The weights of {setup.backbone} are not to be had here. The pictures are small ({side:.0f} px in the "
+            f"median), so a small network learns them from scratch: --backbone {FROM_SCRATCH}"
+        )
+        return replace(setup, backbone=FROM_SCRATCH, named=True)
+    return setup
+
+
+def median_side(catalog: Catalog) -> float | None:
+    """The median of the pictures' longer sides, pixels, of a sample where they are not scanned; None of no picture."""
+    known = catalog.rows.select(pl.max_horizontal("width", "height").drop_nulls()).to_series()
+    if not len(known) and len(catalog):
+        rows = np.unique(np.linspace(0, len(catalog) - 1, SAMPLE).round().astype(int))
+        files = catalog.files()
+        facts, _ = scan.read_files([files[row] for row in rows], Preparation(SMALL), resize.fastest())
+        known = pl.Series([max(fact.width, fact.height) for fact in facts if fact.width and fact.height])
+    return None if not len(known) else float(np.median(known.to_numpy()))
