@@ -13,8 +13,8 @@ from common import SHARED, report
 from PIL import Image
 
 from ursa.data.samples import digits
+from ursa.workflow.results.trained import Trained
 from ursa.workflow.train import train
-from ursa.workflow.trained import Trained
 
 PHOTOS = ("clothing", "dogs_cats")
 

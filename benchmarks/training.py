@@ -8,8 +8,8 @@ from typing import Any
 from common import BACKBONE, SQUEEZENET, median, report, shared
 
 from ursa.recipe import Recipe
+from ursa.workflow.results.trained import Trained
 from ursa.workflow.train import train
-from ursa.workflow.trained import Trained
 
 
 def main() -> None:

@@ -268,7 +268,7 @@ def test_one_epoch_has_no_first_epochs(folder, tmp_path):
 
 
 def test_an_accelerator_takes_a_whole_batch():
-    from ursa.workflow import unread_settings
+    from ursa.workflow.training_run import unread_settings
 
     recipe = Recipe.of(micro_batch_size=4)
     unread_settings.refuse(recipe, timed=False, device="cpu")

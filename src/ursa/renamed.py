@@ -116,15 +116,18 @@ MODULES = {  # inside `ursa`
     "training.trivial": "training.augment.trivial_augment",
     "training.units": "training.tasks.target_scaling",
     "training.untouched": "training.lr_finder.restored",
+    "workflow.bundle_path": "workflow.training_run.bundle_path",
     "workflow.learner": "learner.learner",
     "workflow.learner_export": "learner.exporting",
     "workflow.learner_file": "learner.learner_file",
     "workflow.learner_pictures": "learner.picture_data",
     "workflow.learner_results": "learner.results",
     "workflow.learner_setup": "learner.learner_recipe",
+    "workflow.minutes": "workflow.training_run.minutes",
     "workflow.parts": "prepared.splitting",
     "workflow.progress_table": "core.progress_display",
     "workflow.setup": "prepared.setup",
+    "workflow.speeds": "workflow.training_run.speeds",
 }
 
 NAMES = {  # of `ursa` itself, and of its packages that are open to all

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from ursa.embed.relatives import relatives
 
 from ursa.core.prepare import Preparation
-from ursa.embed.backbone import WITHOUT_WEIGHTS, Backbone
+from ursa.embed.backbone import Backbone
 from ursa.embed.engine import NATIVE_BF16, fast_precision
+from ursa.embed.pretrained.relatives import relatives
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 from ursa.errors import TrainingError
 from ursa.models.groups import parameter_groups
 from ursa.training.batches.batch import Batch

@@ -10,7 +10,8 @@ from PIL import Image
 import ursa
 from ursa.core.decoding.image import Pixels
 from ursa.data.sources.folder_source import from_folder
-from ursa.embed.backbone import Backbone, NoWeightsError
+from ursa.embed.backbone import Backbone
+from ursa.embed.pretrained.without_weights import NoWeightsError
 from ursa.errors import TrainingError
 from ursa.prepared import default_backbone
 from ursa.prepared.setup import Setup, listed

@@ -21,9 +21,9 @@ from ursa.training.history import History
 from ursa.training.loop import State
 from ursa.training.optim.deadline import MOST, Deadline
 from ursa.training.optim.schedules import one_cycle
-from ursa.workflow.minutes import WIDE, Weighed, Work, after, before, chosen, weigh
-from ursa.workflow.speeds import Speed, between
 from ursa.workflow.train import train
+from ursa.workflow.training_run.minutes import WIDE, Weighed, Work, after, before, chosen, weigh
+from ursa.workflow.training_run.speeds import Speed, between
 
 seconds = st.floats(1e-4, 1)
 counts = st.integers(1, 5000)
@@ -185,7 +185,7 @@ def test_a_run_within_minutes_says_what_it_weighed(picture_folder, tmp_path: Pat
 def test_too_little_time_for_a_probe_says_how_much_it_needs(picture_folder, tmp_path: Path, monkeypatch) -> None:
     folder = picture_folder(tmp_path / "tints", {"red": 12, "green": 12})
     slow = Speed("pixels", 64, 2.0, 2.0, {64: 5.0}, 3.0, 1.0)
-    monkeypatch.setattr("ursa.workflow.minutes.measured", lambda *_, **__: slow)
+    monkeypatch.setattr("ursa.workflow.training_run.minutes.measured", lambda *_, **__: slow)
     with pytest.raises(TrainingError, match=r"24 pictures need about [0-9.]+ minutes") as problem:
         train(folder, backbone="pixels", out=tmp_path / "tints.ursa", minutes=0.5)
     assert "0.5 minutes" in problem.value.what

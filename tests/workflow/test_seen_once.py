@@ -18,8 +18,8 @@ from ursa.sandbox.pool import Pool
 from ursa.serve.predictor import Predictor
 from ursa.training.fine_tuning import predict
 from ursa.workflow.check import check
-from ursa.workflow.held_out import HeldOut
 from ursa.workflow.train import train
+from ursa.workflow.training_run.held_out import HeldOut
 
 PIXELS = {"backbone": "pixels", "precision": "fp32"}
 ALL_PARTS = {"valid": 0.25, "test": 0.2, "train_dev": 0.15}

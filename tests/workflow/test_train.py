@@ -106,7 +106,7 @@ def test_a_class_with_one_picture_trains(tmp_path, picture_folder, pixels):
 
 
 def test_the_bundle_lies_where_the_user_stands_but_never_among_the_pictures(trained, pixels, monkeypatch, tmp_path):
-    from ursa.workflow.bundle_path import default
+    from ursa.workflow.training_run.bundle_path import default
 
     folder, _ = trained
     monkeypatch.chdir(tmp_path)

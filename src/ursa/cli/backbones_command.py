@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ursa.cli.console import Console
-    from ursa.workflow.backbone_pick import MeasuredBackbone
     from ursa.workflow.backbones import ComparedBackbones
+    from ursa.workflow.results.backbone_pick import MeasuredBackbone
 
 
 def backbones(

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ursa.workflow.check import Checked
     from ursa.workflow.demo import Demonstrated
     from ursa.workflow.download import Downloaded
-    from ursa.workflow.evaluated import Evaluated
-    from ursa.workflow.minutes import Weighed
-    from ursa.workflow.trained import Trained
+    from ursa.workflow.results.evaluated import Evaluated
+    from ursa.workflow.results.trained import Trained
+    from ursa.workflow.training_run.minutes import Weighed
 
 FEW = 10  # failed URLs that are all listed on the terminal
 LISTED = 5  # findings of a kind on the terminal; the report and --json have more

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ursa import workspace
 from ursa.core.prepare import Preparation
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 from ursa.errors import DataError, TrainingError
 
 if TYPE_CHECKING:
@@ -27,13 +28,8 @@ if TYPE_CHECKING:
 # 15 million parameters, Apache-2.0, 82.3 % on ImageNet: 6 points above resnet34.a1_in1k, the default before, at about
 # its seconds; and every command was measured with it (benchmarks/backbones.py, pretrained/known_backbones.json).
 DEFAULT = "convnext_nano.in12k_ft_in1k"
-WITHOUT_WEIGHTS = ("pixels", "small_cnn")  # for simple pictures: all of them is in this library
 LARGEST = 4096  # pixels, both sides of the pictures that a backbone sees
 FEATURES = 2  # raised when Extractor computes something else from the same body: old embeddings then do not count
-
-
-class NoWeightsError(TrainingError):
-    """The weights of a backbone are neither on this machine nor to be fetched."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import numpy as np
 from ursa.core.decoding.image import Pixels
 from ursa.core.threads import chunks
 from ursa.embed import pipeline
-from ursa.embed.backbone import WITHOUT_WEIGHTS, Backbone, Description
+from ursa.embed.backbone import Backbone, Description
 from ursa.embed.openvino_network import OpenVINONetwork
 from ursa.embed.pipeline import Chunk, Known
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 from ursa.embed.runtime import Runtime
 from ursa.embed.store import F32
 from ursa.errors import TrainingError
@@ -73,7 +74,9 @@ class Engine:
             yield from pipeline.ahead(files, preparation, self._forward, known, batch=BATCH_ACCELERATOR)
             return
         with one_thread() as begin:
-            pictures = 0 if self.backbone.name in WITHOUT_WEIGHTS else len(files)  # of which decoding is the larger part
+            pictures = (
+                0 if self.backbone.name in WITHOUT_WEIGHTS else len(files)
+            )  # of which decoding is the larger part
             forward = self.runtime.forward(pictures, self._forward, lambda: self._compiled)
             yield from pipeline.on_cores(files, preparation, forward, known, batch=BATCH, begin=begin)
 

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 import threading
 import warnings
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,10 +81,17 @@ class OpenVINONetwork:
 def unusable(found: str) -> TrainingError:
     """The one error of this runtime."""
     return TrainingError(
-        f"OpenVINO{' ' + version('openvino') if installed() else ''} cannot run this backbone",
+        f"OpenVINO{_version()} cannot run this backbone",
         found=found,
         fix="--runtime torch" if installed() else 'install it: pip install "ursa-learn[fast]", or --runtime torch',
     )
+
+
+def _version() -> str:
+    try:
+        return f" {version('openvino')}"
+    except PackageNotFoundError:  # built from source, or not there at all
+        return ""
 
 
 def first_line(problem: BaseException) -> str:

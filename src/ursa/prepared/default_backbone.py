@@ -12,7 +12,8 @@ from ursa.core.prepare import Preparation
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.embed import resize
-from ursa.embed.backbone import Backbone, NoWeightsError
+from ursa.embed.backbone import Backbone
+from ursa.embed.pretrained.without_weights import NoWeightsError
 from ursa.prepared.setup import Setup, note
 from ursa.workspace import Workspace
 

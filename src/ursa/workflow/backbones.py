@@ -14,17 +14,18 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data.catalog import Catalog
 from ursa.embed import openvino_network
-from ursa.embed.backbone import WITHOUT_WEIGHTS, Backbone
+from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine, machine
 from ursa.embed.pretrained.known_backbones import table as known_backbones
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 from ursa.embed.runtime import LARGE_PASS, Runtime
 from ursa.errors import BundleError, DataError, TrainingError
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import probed, unsealed
 from ursa.recipe import Recipe, recipe_from
-from ursa.workflow.backbone_pick import Limits, MeasuredBackbone, Pick, pick
-from ursa.workflow.short_repr import ShortRepr
-from ursa.workflow.speeds import measured
+from ursa.workflow.results.backbone_pick import Limits, MeasuredBackbone, Pick, pick
+from ursa.workflow.results.short_repr import ShortRepr
+from ursa.workflow.training_run.speeds import measured
 from ursa.workspace import Workspace
 
 MEASURED = ("pass_ms", "predict_ms", "megabytes")

@@ -26,7 +26,7 @@ from ursa.prepared.default_backbone import with_backbone
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import probed, unsealed
 from ursa.recipe import PLACES, Recipe, recipe_from
-from ursa.workflow.short_repr import ShortRepr, interval_text
+from ursa.workflow.results.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
 
 NOT_PROBED = {

@@ -15,8 +15,8 @@ from ursa.data.samples import digits
 from ursa.errors import DataError
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow.check import Checked, check
+from ursa.workflow.results.trained import Trained
 from ursa.workflow.train import train
-from ursa.workflow.trained import Trained
 
 BACKBONE = "small_cnn"  # with the settings that are usual for it, so the commands that are said do the same
 

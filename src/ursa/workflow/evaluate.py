@@ -19,7 +19,7 @@ from ursa.core.threads import chunks
 from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
-from ursa.workflow.evaluated import Evaluated, accuracy_of_new, learned_from
+from ursa.workflow.results.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -1,16 +1,11 @@
 """`ursa train`: folder -> probe, fine-tuned classifier, verdict, report, bundle."""
 
 import hashlib
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import polars as pl
-
-from ursa.core.decoding.image import Pixels
 from ursa.core.finding import Finding
 from ursa.core.progress import Progress
 from ursa.core.progress_display import ProgressDisplay, shown
@@ -19,7 +14,6 @@ from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
 from ursa.embed.backbone import DEFAULT
-from ursa.embed.engine import dtype_of
 from ursa.embed.stored_probe import select
 from ursa.prepared import last_setup
 from ursa.prepared.default_backbone import with_backbone
@@ -27,20 +21,18 @@ from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
-from ursa.workflow import bundle_path, runs, unread_settings
-from ursa.workflow.agreement import agreement
-from ursa.workflow.held_out import HeldOut
-from ursa.workflow.minutes import Limit, Plan, planned
-from ursa.workflow.trained import Trained
+from ursa.workflow import runs
+from ursa.workflow.results.agreement import agreement
+from ursa.workflow.results.trained import Trained
+from ursa.workflow.training_run import bundle_path, unread_settings
+from ursa.workflow.training_run.exported import exported
+from ursa.workflow.training_run.fine_tuned import fine_tuned
+from ursa.workflow.training_run.held_out import HeldOut
+from ursa.workflow.training_run.minutes import Limit, Plan, planned
 from ursa.workspace import Workspace, write_json, write_text
 
 if TYPE_CHECKING:
-    from ursa.training.checkpoints.checkpoint_folder import Checkpoints
     from ursa.training.fine_tuning import Outcome
-    from ursa.training.fit import Observer
-
-
-LARGE = 1_000_000  # pixels of a picture on average, from which on decoded ones are kept for the next epoch
 
 
 def train(
@@ -75,7 +67,7 @@ def train(
     recipe: a whole one, or the settings that differ from the usual ones of this backbone (`Recipe.for_backbone`), as in
     {"rotate": 10}; epochs, lr (of the head; the body's keeps its proportion), batch_size, seed: its commonest settings.
     minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (see
-    `ursa.workflow.minutes`). track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see
+    `ursa.workflow.training_run.minutes`). track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see
     `ursa.training.loggers`). resume: continue the run of this name, or where it is True the one begun last, of those
     that were not finished and nobody is training; with its recipe, its backbone (None) and its `out`, and more epochs
     if `epochs` says so. cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The
@@ -166,19 +158,18 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
         recipe = plan.recipe(recipe)
     with runs.in_hand(ready, before, setup, recipe, out) as run:
-        folder, checkpoints = ready.space.run(run.name), None
-        if plan is None and recipe.optim.epochs:
-            checkpoints = runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
+        folder = ready.space.run(run.name)
+        checkpoints = _checkpoints(run, ready, parts) if plan is None and recipe.optim.epochs else None
         with clock.phase("train"):
             loggers = runs.observers(job.track, folder, ready, recipe, job.bar)
-            outcome = _fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
+            outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
             judged = held_out.judged(outcome)
             agreed = agreement(probe, parts, judged, ready, recipe)
             by_part = held_out.accuracy_by_part(outcome, judged)
         job.bar("export", 0, 0)
         with clock.phase("export"):
-            predictor = _export(outcome, judged, ready, parts, recipe, out)
+            predictor = exported(outcome, judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
@@ -212,6 +203,10 @@ def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | N
         return setup, job.asked.recipe(setup.backbone)
     backbone = setup.backbone if setup.named else before.backbone or setup.backbone
     return runs.as_begun(before, setup, job.asked.recipe(backbone), job.asked.usual(backbone))
+
+
+def _checkpoints(run: runs.Run, ready: Prepared, parts: Parts) -> "Checkpoints":
+    return runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
 
 
 def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Plan | None, Setup, Recipe]:
@@ -250,113 +245,9 @@ def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
     return unsafe_augmentations(parts.learn, parts.labels, vectors, engine, preparation, augment, recipe.seed)
 
 
-def _fine_tuned(
-    held_out: HeldOut,
-    recipe: Recipe,
-    setup: Setup,
-    plan: Plan | None,
-    checkpoints: "Checkpoints | None",
-    observers: "list[Observer]",
-) -> "Outcome":
-    """From the probe, with a limit of time on pictures of the plan's size; decoded ones are kept where that pays."""
-    from ursa.training.batches.picture_batches import PictureBatches, Views, side_for
-    from ursa.training.batches.picture_reader import cached
-    from ursa.training.classifier import Classifier
-    from ursa.training.fine_tuning import fine_tune
-
-    ready, parts, engine = held_out.ready, held_out.parts, held_out.ready.engine
-    preparation = engine.about.preparation
-    model = Classifier.from_probe(engine.backbone.load(), held_out.head, recipe.augment.tta).to(setup.device)
-    at = preparation if plan is None else replace(preparation, size=plan.size)  # of the pictures learned from
-    targets, classes = parts.learn.targets(parts.labels), len(parts.labels)
-    room = _room_for_pixels(ready, recipe, setup)
-    with (
-        cached(ready.space, side_for(at, recipe.augment.min_scale), at.fit, room * 3 // 4) as of_learn,
-        cached(ready.space, preparation.size, preparation.fit, room // 4) as of_valid,
-    ):
-        batches = PictureBatches(
-            parts.learn,
-            targets,
-            at,
-            batch_size=recipe.optim.batch_size,
-            seed=recipe.seed,
-            augment=recipe.augment,
-            oversample=recipe.optim.oversample,
-            epochs=recipe.optim.epochs,
-            device=setup.device,
-            cache=of_learn,
-            classes=classes,
-        )
-        return fine_tune(
-            model,
-            batches,
-            Views(parts.valid, preparation, of_valid),
-            parts.valid.targets(parts.labels),
-            recipe.optim,
-            seed=recipe.seed,
-            settings=recipe.run_settings(),
-            before=held_out.stored(parts.valid),
-            precision=dtype_of(engine.precision),
-            deadline=None if plan is None else plan.deadline(len(parts.valid), parts.aside, recipe.optim.batch_size),
-            checkpoints=checkpoints,
-            observers=observers,
-            progress=setup.progress,
-        )
-
-
 def _uses(predictor: Predictor, ready: Prepared, parts: Parts) -> int:
     """Looks at this test part so far, this one with them; 0 without a test part."""
     if not len(parts.test):
         return 0
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
     return test_set_log.record_use(ready.space.test_set_log, "train", model, parts.test.rows["sha256"])
-
-
-def _export(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, recipe: Recipe, out: Path) -> Predictor:
-    """Write the bundle; refused unless it predicts what the learner predicts.
-
-    A fine-tuned model is compared on validation pictures, by the answers that judged it. Of a probe no picture was read
-    to judge it, and none is for this: it is compared on views made of the scan's thumbnails.
-    """
-    from ursa.export.parity import COMPARED, stand_ins
-    from ursa.export.write_bundle import export
-    from ursa.training.batches.picture_batches import Views
-    from ursa.training.fine_tuning import predict
-
-    counts, preparation = parts.learn.counts(), ready.engine.about.preparation
-    thumbnails = parts.valid.rows["thumbnail"].drop_nulls().to_list()
-    if outcome.kept == "probe" and thumbnails:
-        views: Iterable[Pixels] = stand_ins(thumbnails, preparation.size, recipe.seed)
-        learned, compared_on = predict(outcome.model, views), "thumbnails"
-    else:
-        rows = np.unique(np.linspace(0, len(parts.valid) - 1, min(COMPARED, len(parts.valid))).round().astype(int))
-        views, compared_on = Views(replace(parts.valid, rows=parts.valid.rows[rows]), preparation), "pictures"
-        learned = outcome.after[rows] if outcome.kept == "fine-tuned" else predict(outcome.model, views)
-    return export(
-        outcome.model.cpu(),
-        parts.labels,
-        preparation,
-        out,
-        views=views,
-        learned=learned,
-        training={
-            "backbone": ready.engine.backbone.name,
-            "kept": outcome.kept,
-            "pictures": {name: counts.get(name, 0) for name in parts.labels.names},
-            "recipe": recipe.to_json(),
-        },
-        metrics={"accuracy": judged.accuracy.to_json(), "probe": judged.probe.to_json()},
-        compared_on=compared_on,
-        pictures=parts.hashes(),
-    )
-
-
-def _room_for_pixels(ready: Prepared, recipe: Recipe, setup: Setup) -> int:
-    """Bytes for decoded pictures in the workspace; none where decoding again costs little.
-
-    Beside a step on a CPU it does for pictures of less than a megapixel (docs/benchmarks.md, files to batches).
-    """
-    pixels = ready.catalog.usable().rows.select(pl.col("width") * pl.col("height")).to_series().mean()
-    slow = setup.device != "cpu" or float(str(pixels or 0)) >= LARGE
-    room = min(int(setup.cache_gb * 1e9), shutil.disk_usage(ready.space.root).free // 4)
-    return room if slow and recipe.optim.epochs > 1 else 0

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ursa.embed.backbone import WITHOUT_WEIGHTS, NoWeightsError
 from ursa.embed.extractor import OrientedGradients, SmallCNN
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS, NoWeightsError
 from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
 

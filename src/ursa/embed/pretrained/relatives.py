@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from ursa.embed.backbone import WITHOUT_WEIGHTS
 from ursa.embed.pretrained.known_backbones import table
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 
 TORCHVISION = "torchvision:"
 SIZES = (

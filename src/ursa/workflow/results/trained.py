@@ -6,8 +6,8 @@ from typing import Any
 
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
-from ursa.workflow.minutes import Weighed
-from ursa.workflow.short_repr import ShortRepr, interval_text
+from ursa.workflow.results.short_repr import ShortRepr, interval_text
+from ursa.workflow.training_run.minutes import Weighed
 
 
 @dataclass(frozen=True, repr=False)

@@ -20,7 +20,7 @@ from ursa.errors import TrainingError
 from ursa.export.parity import COMPARED
 from ursa.prepared.setup import Data, Setup, listed
 from ursa.recipe import Recipe
-from ursa.workflow.speeds import Speed, measured
+from ursa.workflow.training_run.speeds import Speed, measured
 
 if TYPE_CHECKING:
     from ursa.training.optim.deadline import Deadline

@@ -11,7 +11,7 @@ from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
-from ursa.workflow.short_repr import ShortRepr, interval_text
+from ursa.workflow.results.short_repr import ShortRepr, interval_text
 
 UNKNOWN = "pictures of this folder; the bundle does not say which of them it learned from"
 EXACT = "Pictures are recognized by their bytes: a resized or re-encoded copy counts as new."
