@@ -32,6 +32,7 @@ from ursa.workflow.training_run.minutes import Limit, Plan, planned
 from ursa.workspace import Workspace, write_json, write_text
 
 if TYPE_CHECKING:
+    from ursa.training.checkpoints.checkpoint_folder import Checkpoints
     from ursa.training.fine_tuning import Outcome
 
 
