@@ -110,7 +110,8 @@ def _table(result: "ComparedBackbones", width: int) -> "Table":
     table.add_column("backbone", overflow="fold")
     for name in ("accuracy", "95 % interval", "pass", "predict", "model"):
         table.add_column(name, justify="right", no_wrap=True, style="dim" if name == "95 % interval" else "")
-    table.add_column("license" if width >= WIDE else "", overflow="fold", style="dim")
+    if width >= WIDE:
+        table.add_column("license", overflow="fold", style="dim")
     for row in result.rows:
         table.add_row(*_cells(row, result, width))
     return table
