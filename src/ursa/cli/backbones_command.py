@@ -55,7 +55,7 @@ def backbones(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure backbones on your pictures, and pick one. Exits 1 when none is within the limits.
+    """Measure backbones on your pictures, and pick one. Exits 1 when none fits the limits.
 
     Each costs one pass over the pictures, which a later check need not do again.
     """
