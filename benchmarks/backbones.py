@@ -98,7 +98,7 @@ def commands(name: str, weights: Path, home: Path, minutes: float) -> dict[str, 
     cells["cosine"] = f"{min(least_cosine(vectors[0], others) for others in vectors[1:]):.5f}"
     trained = ursa("train", folder, *own, "--epochs", "1", "--out", bundle, "--precision", "fp32")
     cells["train"] = outcome(trained)
-    timed = ("--minutes", minutes, "--set", "epochs=1", "--out", home / "timed.ursa")
+    timed = ("--minutes", minutes, "--out", home / "timed.ursa")
     cells["train --minutes"] = outcome(ursa("train", folder, *own, *timed))
     cells["evaluate"] = outcome(ursa("evaluate", bundle, folder))
     picture = next(folder.glob("*/*"))

@@ -32,6 +32,13 @@ FAMILIES = {
         "num_heads": (2, 2),
     },
     "convnext_atto": {"depths": (1, 1, 1, 1), "dims": (8, 8, 8, 8)},
+    "hgnetv2_b0": {},
+    "tiny_vit_5m_224": {
+        "embed_dims": (8, 8, 16, 16),
+        "depths": (1, 1, 1, 1),
+        "num_heads": (1, 1, 2, 2),
+        "window_sizes": (4, 4, 4, 4),
+    },
 }
 
 

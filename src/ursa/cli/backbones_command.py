@@ -55,7 +55,7 @@ def backbones(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Measure backbones on your pictures, and pick one. Exits 1 when none is within the limits.
+    """Measure backbones on your pictures, and pick one. Exits 1 when none fits the limits.
 
     Each costs one pass over the pictures, which a later check need not do again.
     """
@@ -110,7 +110,8 @@ def _table(result: "ComparedBackbones", width: int) -> "Table":
     table.add_column("backbone", overflow="fold")
     for name in ("accuracy", "95 % interval", "pass", "predict", "model"):
         table.add_column(name, justify="right", no_wrap=True, style="dim" if name == "95 % interval" else "")
-    table.add_column("license" if width >= WIDE else "", overflow="fold", style="dim")
+    if width >= WIDE:
+        table.add_column("license", overflow="fold", style="dim")
     for row in result.rows:
         table.add_row(*_cells(row, result, width))
     return table

@@ -195,6 +195,9 @@ def check(
         shows.checked(result, given.following("train"), _console())
 
 
+app.command(epilog="Example: ursa backbones bears/ --max-ms 20")(guarded(backbones))
+
+
 @app.command(epilog="Example: ursa train bears/ --out bears.ursa --epochs 5")
 @guarded
 def train(
@@ -311,7 +314,6 @@ def predict(
         raise typer.Exit(1)
 
 
-app.command(epilog="Example: ursa backbones bears/ --max-ms 20")(guarded(backbones))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 

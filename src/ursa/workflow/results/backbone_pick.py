@@ -80,8 +80,8 @@ class Limits:
         return {"max_ms": self.ms, "max_mb": self.mb}
 
     def __str__(self) -> str:
-        parts = [f"{self.ms:g} ms a picture"] * (self.ms is not None) + [f"{self.mb:g} MB"] * (self.mb is not None)
-        return " and ".join(parts)
+        pairs = ((self.ms, "ms a picture"), (self.mb, "MB"))
+        return " and ".join(f"{limit:g} {unit}" for limit, unit in pairs if limit is not None)
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,13 @@ def _beside(chosen: MeasuredBackbone, best: MeasuredBackbone, within: Sequence[M
     gap, p = 100 * (_accuracy(other) - _accuracy(chosen)), p_value(chosen, other)
     points = "no better" if not gap else f"{abs(gap):.1f} points {'better' if gap > 0 else 'worse'}"
     if p < CHANCE:  # of equals the fastest is chosen, so this one is worse
-        return f"{other.name}, the next, is {points} (p = {p:.2g})"
-    chance = f", which may be chance (p = {p:.2g})," if gap else ""
+        return f"{other.name}, the next, is {points} ({_p(p)})"
+    chance = f", which may be chance ({_p(p)})," if gap else ""
     return f"{other.name} is {points}{chance} and takes {_cost(other) / _cost(chosen):.1f} times as long"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _accuracy(row: MeasuredBackbone) -> float:
