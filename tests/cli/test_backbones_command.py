@@ -5,12 +5,12 @@ import json
 import shlex
 
 import pytest
+from ursa.workflow.backbone_pick import Limits, MeasuredBackbone, pick
 
 from ursa.cli.backbones_command import show_compared
 from ursa.cli.command_options import PictureOptions
 from ursa.cli.console import Console
 from ursa.core.statistics import proportion
-from ursa.workflow.backbone_pick import Limits, MeasuredBackbone, pick
 from ursa.workflow.backbones import ComparedBackbones
 
 LONG = "vit_small_patch14_reg4_dinov2.lvd142m"
