@@ -75,7 +75,10 @@ def test_evaluate(home, ursa):
     document = json.loads(done.stdout)
     assert document["pictures"] == 24
     assert document.keys() >= {"pictures", "accuracy", "per_class", "confusion"}
-    assert "on 24 pictures" in ursa("evaluate", "pets.ursa", "pets", cwd=home).stdout
+    learned, others = document["learned_from"], 24 - document["learned_from"]
+    shown = " ".join(ursa("evaluate", "pets.ursa", "pets", cwd=home).stdout.split())
+    assert f"on the {others} pictures that it did not learn from" in shown
+    assert f"{learned} of these 24 pictures were learned from; of the other {others}" in shown
 
 
 @pytest.mark.parametrize(
@@ -268,7 +271,7 @@ class Presses(Observer):
         raise KeyboardInterrupt
 runs.observers = lambda *_: [Presses()]
 try:
-    ursa.train(sys.argv[1], backbone="pixels", epochs=3, out=sys.argv[2])
+    ursa.train(sys.argv[1], backbone="pixels", epochs=3, recipe={"prune_below": 0}, out=sys.argv[2])
 except KeyboardInterrupt:
     pass
 """

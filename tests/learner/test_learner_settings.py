@@ -32,6 +32,7 @@ CHANGED = {
     "optim.gradual_unfreezing": 0.8,
     "optim.max_grad_norm": 0.01,
     "optim.patience": 1,
+    "optim.prune_below": 0.999,
     "optim.ema_decay": 0.05,  # below what the first steps take anyway
     "optim.label_smoothing": 0.3,
     "optim.class_weights": True,
@@ -126,6 +127,8 @@ USUAL = {}
 
 def changes_run_or_is_refused(make, folder, name):
     base = {"optim.batch_size": 8, **TOGETHER.get(name, {})}
+    if make is of_backbone:  # to the end, so that what shows late is seen
+        base["optim.prune_below"] = 0.0
     try:
         changed = result(make, folder, {**base, name: CHANGED[name]})
     except TrainingError as told:

@@ -166,8 +166,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
             judged = held_out.judged(outcome)
-            agreed = agreement(probe, parts, judged, ready, recipe)
-            by_part = held_out.accuracy_by_part(outcome, judged)
+            by_part, agreed = held_out.accuracy_by_part(outcome, judged), agreement(probe, parts, judged, ready, recipe)
         job.bar("export", 0, 0)
         with clock.phase("export"):
             predictor = exported(outcome, judged, ready, parts, recipe, out)
