@@ -85,7 +85,11 @@ class OptimSettings(SettingsGroup):
     max_grad_norm: float = _setting(1.0, "largest norm of the gradient; 0: any", 0, 1e9)
     patience: int = _setting(0, "epochs without a better one until training stops; 0: never (Prechelt 1998)", 0, 10_000)
     ema_decay: float = _setting(
-        0.98, "share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average", 0, 0.99999
+        0.98,
+        "share of the averaged weights kept at each step (Polyak and Juditsky 1992); fine-tuning's begin as the "
+        "probe's; 0: no average",
+        0,
+        0.99999,
     )
     label_smoothing: float = _setting(0.1, "share of each target spread over all classes (Szegedy 2016)", 0, 0.9)
     class_weights: bool = _setting(False, "whether rare classes count more in the loss")

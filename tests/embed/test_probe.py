@@ -16,7 +16,7 @@ def blobs(seed=0, pictures=240, features=20, classes=3, apart=0.7) -> tuple[np.n
     targets = rng.permutation(np.arange(pictures) % classes)
     centers = rng.normal(0, apart, (classes, features))
     features_ = centers[targets] + rng.normal(size=(pictures, features))
-    scaled = features_ * rng.uniform(3, 30, features) + rng.normal(0, 50, features)
+    scaled = features_ * rng.uniform(0.1, 30, features) + rng.normal(0, 50, features)
     return scaled.astype(np.float32), targets
 
 
@@ -101,7 +101,7 @@ def test_features_that_never_change_do_no_harm():
 def test_the_scale_and_place_of_features_play_no_part():
     vectors, targets = blobs()
     rng = np.random.default_rng(1)
-    moved = 1e-3 * vectors * rng.uniform(10, 100, vectors.shape[1]) + rng.normal(0, 10, vectors.shape[1])
+    moved = vectors * rng.uniform(0.01, 100, vectors.shape[1]) + rng.normal(0, 10, vectors.shape[1])
     one, other = fit(vectors, targets, 3), fit(moved.astype(np.float32), targets, 3)
     assert np.abs(one.probabilities - other.probabilities).max() < 0.02
 

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from ursa.embed.feature_scale import feature_scale
 from ursa.embed.probe import Head, lbfgs
 
 F32 = npt.NDArray[np.float32]
@@ -18,7 +17,8 @@ def fitted_head(vectors: F32, targets: F32, task: str) -> Head:
     penalty stays the same for numbers of mean 0 and standard deviation 1. Both with the penalty STRENGTH / 2 * |W|^2
     beside the mean loss.
     """
-    mean, scale = vectors.mean(0), feature_scale(vectors.std(0))
+    mean, spread = vectors.mean(0), vectors.std(0)
+    scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)  # constants say nothing
     features = np.ascontiguousarray((vectors - mean) * scale, np.float32)
     count, shape = len(features), (features.shape[1] + 1, targets.shape[1])
 

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from ursa.core import seeds, statistics, stratified
 from ursa.core.statistics import softmax
-from ursa.embed.feature_scale import feature_scale
 from ursa.errors import DataError
 
 F32 = npt.NDArray[np.float32]
@@ -34,7 +33,7 @@ class Head:
     weight: F32  # [D, K]
     bias: F32  # [K]
     mean: F32  # [D] of the features that it learned from
-    scale: F32  # [D], one over their standard deviation, as `feature_scale` limits it
+    scale: F32  # [D], one over their standard deviation; 0 for a feature that never changed
 
     def probabilities(self, vectors: F32) -> F32:
         """vectors [N, D] -> [N, K], rows summing to 1."""
@@ -126,7 +125,9 @@ class _Problems:
         self.mean = self.share.T @ self.features  # [P, D]
         variance = self.share.T @ self.features**2 - self.mean**2
         spread = np.sqrt(np.clip(variance, 0, None))
-        self.scale = feature_scale(spread)  # constants say nothing
+        self.scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(
+            np.float32
+        )  # constants say nothing
 
     def minimize(self, strength: float, start: F32 | None, tolerance: float = 1e-4) -> F32:
         """-> weights [P, D + 1, K] on standardized features, the last row the bias."""
