@@ -89,7 +89,11 @@ class OptimSettings(SettingsGroup):
         0.1, "chance to beat the probe below which fine-tuning is ended early (Optuna's pruning); 0: never", 0, 1
     )
     ema_decay: float = _setting(
-        0.98, "share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average", 0, 0.99999
+        0.98,
+        "share of the averaged weights kept at each step (Polyak and Juditsky 1992); fine-tuning's begin as the "
+        "probe's; 0: no average",
+        0,
+        0.99999,
     )
     label_smoothing: float = _setting(0.1, "share of each target spread over all classes (Szegedy 2016)", 0, 0.9)
     class_weights: bool = _setting(False, "whether rare classes count more in the loss")

@@ -1,5 +1,6 @@
 """From the probe on: training starts where the probe stands, and has to beat it to be kept."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -133,6 +134,25 @@ def test_a_hopeless_run_ends_after_a_third_and_says_so(catalog, extractor, head)
     assert (len(outcome.steps), outcome.kept) == (18, "probe")
 
 
+def test_what_is_kept_lies_between_where_it_began_and_where_it_went(catalog, extractor):
+    """After t steps the average is still the start by ema_decay ** t; 0 is the last weights. Here t is 1."""
+    ends = {}
+    for decay in (0.0, 0.25):
+        torch.manual_seed(0)
+        model = Classifier(copy.deepcopy(extractor), 960, 2)
+        torch.nn.init.zeros_(model.head.weight)
+        torch.nn.init.zeros_(model.head.bias)
+        recipe = Recipe.of(epochs=1, batch_size=24, head_lr=1e-2, ema_decay=decay)
+        outcome = tuned(catalog, model, recipe)
+        assert outcome.kept == "fine-tuned"
+        ends[decay] = {name: value.clone() for name, value in outcome.model.named_parameters()}
+    start = {"head.weight": 0.0, "head.bias": 0.0, "extractor.body.edges": extractor.body.edges.detach()}
+    assert ends[0.0].keys() == start.keys()
+    for name, began in start.items():
+        torch.testing.assert_close(ends[0.25][name], 0.25 * began + 0.75 * ends[0.0][name])
+        assert not torch.equal(ends[0.25][name], ends[0.0][name])
+
+
 def test_no_epochs_means_the_probe_alone(catalog, extractor, head):
     outcome = tuned(catalog, Classifier.from_probe(extractor, head[0]), Recipe.of(epochs=0))
     assert outcome.kept == "probe"
@@ -165,7 +185,7 @@ class Counted:
 def test_validation_is_run_once_an_epoch_and_the_probe_s_answers_may_be_known(catalog, extractor, head, epochs, known):
     """The answers of the last epoch are remembered: it is not run again to say what was kept."""
     views = Counted(Views(catalog, PREPARATION))
-    recipe = Recipe.of(epochs=epochs, batch_size=8, head_lr=1e-2, prune_below=0.0)
+    recipe = Recipe.of(epochs=epochs, batch_size=8, head_lr=1e-2, prune_below=0.0, ema_decay=0.5)
     wrong = np.roll(catalog.targets(), 5)  # so that there is something to gain on the probe
     model = Classifier.from_probe(extractor, head[0])
     before = fine_tuning.predict(model, Views(catalog, PREPARATION)) if known else None

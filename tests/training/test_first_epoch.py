@@ -1,7 +1,6 @@
 """Fine-tuning does not fall below the probe first, whatever kind of network it goes on from.
 
-The networks have random weights, without the calm of pretrained norms, and learn at a rate at which their own weights
-do fall.
+The networks have random weights, and learn at a rate at which those weights do fall.
 """
 
 import numpy as np
