@@ -55,7 +55,7 @@ def synthetic(classes: int, a_class: int, features: int = 256) -> Data:
     centers = draw.normal(size=(classes, features))
     noise = draw.normal(size=(len(targets), features))
     turn = np.linalg.qr(draw.normal(size=(features, features)))[0]
-    vectors = ((centers[targets] + 1.5 * noise) * spread @ turn).astype(np.float32)
+    vectors = ((centers[targets] + 2.5 * noise) * spread @ turn).astype(np.float32)
     return vectors, targets, np.arange(len(targets))
 
 

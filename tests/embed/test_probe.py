@@ -158,7 +158,7 @@ def test_copies_in_one_group_do_not_give_their_labels_away():
 @pytest.mark.parametrize("kind", [0, 1], ids=["regression", "analysis"])
 def test_the_labels_of_a_fold_have_no_say_in_the_heads_that_judge_it(monkeypatch, kind):
     monkeypatch.setattr(probe, "PATH_TOLERANCE", 1e-5)
-    monkeypatch.setattr(regularization_path, "WORSE", 9.0)  # where a path ends looks at all of them
+    monkeypatch.setattr(regularization_path, "GAIN", 9.0)  # where a path ends looks at all of them
     monkeypatch.setattr(probe, "STRENGTHS", (1.0, 0.1))
     monkeypatch.setattr(probe, "SHRINKAGES", (0.5,))
     vectors, targets = blobs()

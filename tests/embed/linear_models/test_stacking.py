@@ -123,6 +123,15 @@ def test_the_path_ends_where_it_gets_worse_and_keeps_what_is_best_for_some_fold(
     assert np.array_equal(path.logits_without(2), path.logits[1])
 
 
+def test_the_path_ends_where_nothing_is_gained_any_more():
+    logits, targets = calibrated()
+    tried = []
+    path = RegularizationPath.followed(
+        (3.0, 2.0, 1.0), lambda s: tried.append(s) or logits * s, judge_of(targets, 4)
+    )  # the same but for a temperature
+    assert tried == [3.0, 2.0] and len(path.losses) == 2
+
+
 # --- classes that nobody could learn -------------------------------------------------------------------------------
 
 

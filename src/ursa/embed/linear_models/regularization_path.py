@@ -13,7 +13,8 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.floating]
 
-WORSE = 1.01  # a path ends where the loss has risen by so much: what follows only overfits more, and is slowest to fit
+# A path ends where the loss is not below the least before times this: what follows hardly gains, and is slowest to fit.
+GAIN = 0.995
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,10 @@ class RegularizationPath:
         for number, setting in enumerate(settings):
             kept[number] = logits_at(setting)
             losses.append(judge.losses(kept[number]))
+            before = min((some[-1] for some in losses[:-1]), default=np.inf)
             best = set(np.array(losses).argmin(0).tolist())
             kept = {number: logits for number, logits in kept.items() if number in best}
-            if losses[-1][-1] > WORSE * min(some[-1] for some in losses):
+            if losses[-1][-1] > GAIN * before:
                 break
         return cls(tuple(settings[: len(losses)]), np.array(losses), kept)
 
