@@ -101,7 +101,7 @@ def test_what_may_be_chance_goes_to_the_probe_and_says_how_many_pictures_would_t
     rows = np.r_[0:4, 12:16]
     some, targets = replace(catalog, rows=catalog.rows[rows]), catalog.targets()[rows]
     start = head[1][rows].copy()
-    start[0] = start[0, ::-1]  # as if the probe had one of them wrong
+    start[0] = np.where(np.arange(2) == targets[0], 0.45, 0.55)  # as if the probe had one of them just wrong
     recipe = Recipe.of(epochs=1, batch_size=8, prune_below=0.0, head_lr=1e-6, body_lr=1e-6)
     made = Batches(catalog, catalog.targets(), PREPARATION, batch_size=8)
     outcome = fine_tuning.fine_tune(model, made, Views(some, PREPARATION), targets, recipe.optim, before=start)
