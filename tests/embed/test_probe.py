@@ -1,12 +1,17 @@
 """The probe: the right solution, judged only by heads that had not seen the picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ursa.embed import probe
-from ursa.embed.probe import assign_folds, fit, lbfgs
+from ursa.embed.linear_models import regularization_path
+from ursa.embed.linear_models.principal_components import principal_components
+from ursa.embed.linear_models.stacking import Judge
+from ursa.embed.probe import assign_folds, fit
 from ursa.errors import DataError
 
 
@@ -20,66 +25,60 @@ def blobs(seed=0, pictures=240, features=20, classes=3, apart=0.7) -> tuple[np.n
     return scaled.astype(np.float32), targets
 
 
-def by_sklearn(vectors, targets, learns, asked, strength) -> np.ndarray:
-    """The probabilities of an independent, exact solution of the same problem."""
+def correlated(seed=0, pictures=300, features=40, classes=6):
+    """Classes that differ where pictures hardly do: discriminant analysis sees them, distances do not."""
+    rng = np.random.default_rng(seed)
+    targets = rng.permutation(np.arange(pictures) % classes)
+    within = rng.normal(size=(pictures, features)) @ np.diag(np.geomspace(0.05, 3, features))
+    turned = np.linalg.qr(rng.normal(size=(features, features)))[0]
+    return ((within + rng.normal(0, 0.12, (classes, features))[targets]) @ turned).astype(np.float32), targets
+
+
+# --- the head ------------------------------------------------------------------------------------------------------
+
+
+def test_the_head_says_what_regression_and_analysis_say_together():
+    """Against scikit-learn's, fitted to standardized features, with the probe's strength, shrinkage and weights."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
-    mean, std = vectors[learns].mean(0), vectors[learns].std(0)
-    if targets.max() == 1:  # sklearn has one vector of weights for two classes, w - (-w): its square counts double
-        strength = strength / 2
-    model = LogisticRegression(C=1 / (strength * learns.sum()), tol=1e-8, max_iter=5000)
-    model.fit((vectors[learns] - mean) / std, targets[learns])
-    return model.predict_proba((vectors[asked] - mean) / std)
-
-
-@pytest.fixture
-def exact(monkeypatch):
-    """exact(strength): cross-validation at this strength alone, solved as far as float32 goes."""
-
-    def at(*strengths: float) -> None:
-        monkeypatch.setattr(probe, "STRENGTHS", strengths)
-        monkeypatch.setattr(probe, "PATH_TOLERANCE", 1e-5)
-
-    return at
-
-
-# --- the solution --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("strength", [1.0, 0.1, 0.01])
-@pytest.mark.parametrize("classes", [2, 3])
-def test_the_head_is_the_solution_that_sklearn_finds(exact, strength, classes):
-    exact(strength)
-    vectors, targets = blobs(classes=classes)
-    everything = np.ones(len(targets), bool)
-    found = fit(vectors, targets, classes)
-    assert found.strength == strength
-    wanted = by_sklearn(vectors, targets, everything, everything, strength)
-    assert np.abs(found.head.probabilities(vectors) - wanted).max() < 5e-3
-
-
-@pytest.mark.parametrize("strength", [1.0, 0.1, 0.01])
-def test_the_folds_fitted_together_are_each_the_solution_of_its_fold_alone(exact, strength):
-    exact(strength)
-    vectors, targets = blobs()
+    vectors, targets = blobs(features=8)
     found = fit(vectors, targets, 3)
-    assert found.folds.max() == 4
-    for fold in range(5):
-        inside = found.folds == fold
-        wanted = by_sklearn(vectors, targets, ~inside, inside, strength)
-        assert np.abs(found.probabilities[inside] - wanted).max() < 5e-3
+    standardized = (vectors - found.head.mean) * found.head.scale
+    regression = LogisticRegression(C=1 / (found.strength * 240), tol=1e-8, max_iter=5000).fit(standardized, targets)
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=found.shrinkage).fit(standardized, targets)
+    one, other = found.stacking
+    logits = one * regression.decision_function(standardized) + other * analysis.decision_function(standardized)
+    wanted = np.exp(logits - logits.max(1, keepdims=True))
+    wanted /= wanted.sum(1, keepdims=True)
+    assert np.abs(found.head.probabilities(vectors) - wanted).max() < 0.01
+    assert found.temperature == pytest.approx(1 / (one + other))
 
 
-def test_stopping_early_along_the_path_judges_as_the_exact_solutions_do():
-    """What PATH_TOLERANCE claims: the same cross-validated loss within 2 %, whichever strength is chosen."""
-    vectors, targets = blobs(seed=3, pictures=300, features=60, apart=0.35)
-    found = fit(vectors, targets, 3)
-    wanted = np.empty_like(found.probabilities)
-    for fold in range(5):
-        inside = found.folds == fold
-        wanted[inside] = by_sklearn(vectors, targets, ~inside, inside, found.strength)
-    loss, exact_loss = (-np.log(p[np.arange(300), targets]).mean() for p in (found.probabilities, wanted))
-    assert loss == pytest.approx(exact_loss, rel=0.02)
+def test_the_better_kind_of_classifier_judges():
+    """Each is what the data were made for once; the mixture is not worse than the regression alone would be."""
+    vectors, targets = correlated()
+    mixed = fit(vectors, targets, 6)
+    assert mixed.stacking[1] > 0 and "discriminant analysis" in mixed.kind
+    assert mixed.accuracy(targets).value > 0.8
+    assert replace(mixed, stacking=(1.0, 0.0)).kind == "logistic regression"
+    assert replace(mixed, stacking=(0.0, 0.5)).kind == "discriminant analysis"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_probabilities_are_calibrated_out_of_sample_and_so_is_the_head(seed):
+    """The mean probability of the likeliest class is the share that it is right, for new pictures too."""
+    vectors, targets = blobs(seed, pictures=1600, features=60, apart=0.25)
+    known = np.arange(1600) < 600
+    found = fit(vectors[known], targets[known], 3)
+    for probabilities, wanted in (
+        (found.probabilities, targets[known]),
+        (found.head.probabilities(vectors[~known]), targets[~known]),
+    ):
+        right = probabilities.argmax(1) == wanted
+        assert abs(probabilities.max(1).mean() - right.mean()) < 0.04
+        sure = probabilities.max(1) > np.median(probabilities.max(1))
+        assert abs(probabilities.max(1)[sure].mean() - right[sure].mean()) < 0.05
 
 
 def test_the_strength_follows_the_data():
@@ -98,12 +97,22 @@ def test_features_that_never_change_do_no_harm():
     assert np.abs(padded.head.probabilities(elsewhere) - plain.head.probabilities(vectors)).max() < 0.01
 
 
-def test_the_scale_and_place_of_features_play_no_part():
+def test_the_place_of_features_and_their_unit_play_no_part():
     vectors, targets = blobs()
-    rng = np.random.default_rng(1)
-    moved = vectors * rng.uniform(0.01, 100, vectors.shape[1]) + rng.normal(0, 10, vectors.shape[1])
+    moved = vectors * 0.01 + np.random.default_rng(1).normal(0, 0.1, vectors.shape[1])
     one, other = fit(vectors, targets, 3), fit(moved.astype(np.float32), targets, 3)
     assert np.abs(one.probabilities - other.probabilities).max() < 0.02
+
+
+def test_a_feature_that_varied_in_a_single_picture_does_not_decide_over_new_ones():
+    """It seems to vary by next to nothing, and a new picture that has it would be far away from all others."""
+    vectors, targets = blobs(apart=1.0)
+    rare = np.zeros((240, 3), np.float32)
+    rare[[5, 6, 7], [0, 1, 2]] = 1e-3
+    head = fit(np.hstack([vectors, rare]), targets, 3).head
+    plain = head.probabilities(np.hstack([vectors, np.zeros_like(rare)]))
+    having = head.probabilities(np.hstack([vectors, np.ones_like(rare)]))
+    assert np.abs(plain - having).max() < 0.05
 
 
 def test_probabilities_are_probabilities_and_what_came_in_is_not_changed():
@@ -146,17 +155,22 @@ def test_copies_in_one_group_do_not_give_their_labels_away():
     assert apart.value > 0.8  # the leak that groups are for
 
 
-def test_the_labels_of_a_fold_have_no_say_in_how_it_is_judged(exact, monkeypatch):
-    exact(1.0, 0.1)
+@pytest.mark.parametrize("kind", [0, 1], ids=["regression", "analysis"])
+def test_the_labels_of_a_fold_have_no_say_in_the_heads_that_judge_it(monkeypatch, kind):
+    monkeypatch.setattr(probe, "PATH_TOLERANCE", 1e-5)
+    monkeypatch.setattr(regularization_path, "WORSE", 9.0)  # where a path ends looks at all of them
+    monkeypatch.setattr(probe, "STRENGTHS", (1.0, 0.1))
+    monkeypatch.setattr(probe, "SHRINKAGES", (0.5,))
     vectors, targets = blobs()
-    fold = np.arange(len(targets)) % 5
-    monkeypatch.setattr(probe, "assign_folds", lambda *_: fold)
-    before = fit(vectors, targets, 3).probabilities
-    changed = targets.copy()
-    changed[np.flatnonzero(fold == 0)[:12]] = 0
-    after = fit(vectors, changed, 3).probabilities
-    assert np.abs(after - before)[fold == 0].max() < 5e-3
-    assert np.abs(after - before)[fold != 0].max() > 0.02
+    fold, order = np.arange(240) % 5, np.arange(240)
+    changed = np.where((fold == 0) & (order < 60), 0, targets)
+
+    def judged(targets):
+        both = probe._Classifiers.of(principal_components(vectors, order), targets, 3, fold)
+        return both.paths(Judge.of(targets, fold, np.zeros((5, 3), np.float32), order))[kind].logits_without(0)
+
+    moved = np.abs(judged(changed) - judged(targets))
+    assert moved[fold == 0].max() < 0.01 < 0.2 < moved[fold != 0].max()
 
 
 def test_accuracy_counts_out_of_sample_answers_and_says_how():
@@ -214,6 +228,39 @@ def test_the_order_of_the_rows_plays_no_part_where_groups_name_them():
     assert np.abs(one.probabilities[order] - other.probabilities).max() < 0.02
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-3, 0.03])
+def test_pictures_that_are_told_apart_without_any_doubt_leave_the_doubt_of_one_in_all(noise):
+    """Whatever varies within classes, next to nothing or a little, heads are not surer than what was seen allows."""
+    rng = np.random.default_rng(0)
+    targets = np.arange(24) % 2
+    vectors = (rng.normal(size=(2, 90))[targets] + noise * rng.normal(size=(24, 90))).astype(np.float32)
+    found = fit(vectors, targets, 2)
+    for probabilities in (found.probabilities, found.head.probabilities(vectors)):
+        assert 0.95 < probabilities[np.arange(24), targets].min() < 0.995
+
+
+# --- many classes, few pictures, imbalance -------------------------------------------------------------------------
+
+
+def test_five_pictures_a_class_of_many_classes_are_judged_sensibly():
+    vectors, targets = blobs(pictures=300, features=40, classes=60, apart=1.5)
+    found = fit(vectors, targets, 60)
+    known = found.accuracy(targets)
+    new, wanted = (part[300:] for part in blobs(pictures=1500, features=40, classes=60, apart=1.5))
+    assert found.probabilities.max(1).mean() == pytest.approx(known.value, abs=0.08)
+    assert known.value > 0.5 and len(new) == len(wanted) == 1200
+
+
+def test_of_two_classes_at_one_to_a_hundred_neither_is_forgotten():
+    rng = np.random.default_rng(0)
+    targets = (np.arange(1010) >= 1000).astype(np.int64)
+    vectors = (rng.normal(size=(1010, 30)) + 2 * targets[:, None] * (np.arange(30) < 4)).astype(np.float32)
+    found = fit(vectors, targets, 2)
+    assert found.probabilities[:, 1].mean() == pytest.approx(10 / 1010, abs=0.005)
+    assert (found.probabilities[targets == 1, 1]).mean() > 0.4
+    assert found.accuracy(targets).value > 0.99
+
+
 # --- small and odd data --------------------------------------------------------------------------------------------
 
 
@@ -250,54 +297,3 @@ def test_fewer_than_two_classes_are_refused(targets):
 def test_copies_of_a_single_picture_are_refused():
     with pytest.raises(DataError, match="two different pictures"):
         fit(np.zeros((4, 3), np.float32), np.array([0, 1, 0, 1]), 2, groups=np.zeros(4, np.int64))
-
-
-# --- L-BFGS --------------------------------------------------------------------------------------------------------
-
-
-def turned(size: int, seed: int = 0) -> np.ndarray:
-    """A random rotation."""
-    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
-
-
-@pytest.mark.parametrize("condition", [1, 10, 1000])
-def test_the_minimum_of_a_quadratic_is_found(condition):
-    basis, wanted = turned(12), np.random.default_rng(1).normal(size=12)
-    curvature = basis @ np.diag(np.geomspace(1, condition, 12)) @ basis.T
-
-    def loss(x):
-        off = x.astype(np.float64) - wanted
-        return float(off @ curvature @ off / 2), (curvature @ off).astype(np.float32)
-
-    found = lbfgs(loss, np.zeros(12, np.float32), tolerance=1e-6)
-    assert np.abs(found - wanted).max() < 1e-3
-
-
-def test_the_minimum_of_a_bent_convex_valley_is_found():
-    """Steep and quartic across, flat along: sum of 100 (a.x)^2 + (b.x - 1)^4 + 0.01 (b.x - 1)^2."""
-    basis = turned(4)
-
-    def loss(x):
-        z = basis.T @ x.astype(np.float64)
-        across, along = z[:2], z[2:] - 1
-        value = (100 * across**2).sum() + (along**4 + 0.01 * along**2).sum()
-        slope = np.concatenate([200 * across, 4 * along**3 + 0.02 * along])
-        return float(value), (basis @ slope).astype(np.float32)
-
-    found = lbfgs(loss, np.full(4, 3, np.float32), tolerance=1e-6)
-    assert np.abs(basis.T @ found - [0, 0, 1, 1]).max() < 0.01
-
-
-def test_at_the_minimum_nothing_moves_and_the_start_is_not_changed():
-    calls = []
-
-    def loss(x):
-        calls.append(1)
-        return float(x @ x), 2 * x
-
-    start = np.zeros(3, np.float32)
-    assert np.array_equal(lbfgs(loss, start), start)
-    assert len(calls) == 1
-    start = np.ones(3, np.float32)
-    lbfgs(loss, start)
-    assert np.array_equal(start, np.ones(3, np.float32))

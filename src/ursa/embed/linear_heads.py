@@ -3,7 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from ursa.embed.probe import Head, lbfgs
+from ursa.embed.linear_models.lbfgs import lbfgs
+from ursa.embed.linear_models.principal_components import standardization
+from ursa.embed.probe import Head
 
 F32 = npt.NDArray[np.float32]
 
@@ -17,8 +19,7 @@ def fitted_head(vectors: F32, targets: F32, task: str) -> Head:
     penalty stays the same for numbers of mean 0 and standard deviation 1. Both with the penalty STRENGTH / 2 * |W|^2
     beside the mean loss.
     """
-    mean, spread = vectors.mean(0), vectors.std(0)
-    scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)  # constants say nothing
+    mean, scale = standardization(vectors)
     features = np.ascontiguousarray((vectors - mean) * scale, np.float32)
     count, shape = len(features), (features.shape[1] + 1, targets.shape[1])
 
@@ -34,4 +35,4 @@ def fitted_head(vectors: F32, targets: F32, task: str) -> Head:
         return float(value.sum() / count + STRENGTH / 2 * (weight**2).sum()), slope.reshape(-1).astype(np.float32)
 
     found = lbfgs(loss, np.zeros(shape[0] * shape[1], np.float32)).reshape(shape)
-    return Head(found[:-1], found[-1], mean.astype(np.float32), scale)
+    return Head(found[:-1], found[-1], mean, scale)

@@ -1,12 +1,12 @@
-"""Embeddings -> a linear head, out-of-sample probabilities, honest accuracy. Seconds on a CPU; no torch.
+"""Embeddings -> a linear head, calibrated out-of-sample probabilities, honest accuracy. Seconds on a CPU; no torch.
 
-The probe is multinomial logistic regression with an L2 penalty on standardized features. Cross-validation needs it once
-for each fold and each strength. All folds are fitted together: they share the features, so one matrix product serves
-them all, and each strength starts from the solution of the stronger one before it. That is several times as fast as
-scikit-learn's one by one, at the same cross-validated loss (`benchmarks/probe.py`, `tests/embed/test_probe.py`).
+Two linear classifiers on standardized features: multinomial logistic regression with an L2 penalty, and discriminant
+analysis with a shrunken covariance. Which is better depends on the pictures, so their logits are added up with weights
+that cross-validation chooses, along with strength and shrinkage (`linear_models/stacking.py`). The sum of two linear
+heads is one, and the weights hold the temperature: what is exported is calibrated.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,30 @@ import numpy.typing as npt
 
 from ursa.core import seeds, statistics, stratified
 from ursa.core.statistics import softmax
+from ursa.embed.linear_models.discriminant_analysis import DiscriminantAnalyses
+from ursa.embed.linear_models.logistic_regression import LogisticRegressions
+from ursa.embed.linear_models.principal_components import Components, principal_components
+from ursa.embed.linear_models.regularization_path import RegularizationPath, absent_offset, held_out, with_absent
+from ursa.embed.linear_models.stacking import Judge
 from ursa.errors import DataError
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 # L2 strengths tried, strongest first; the penalty is strength / 2 * |W|^2 beside the mean loss. The best of the shared
-# picture sets lie between 0.003 and 0.1, of digits near 0.0003 (docs/decisions.md): the path has room on both sides.
+# picture sets lie between 0.1 and 1, of digits near 0.0001 (docs/decisions.md).
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
-PATH_TOLERANCE = 3e-4  # of the folds; exact solutions take 1.4 times as long and judge no differently (measured)
-MEMORY = 8  # pairs of steps and gradient changes that L-BFGS remembers (Nocedal and Wright 2006 advise 3 to 20)
+SHRINKAGES = (
+    0.8,
+    0.6,
+    0.4,
+    0.2,
+    0.1,
+    0.03,
+    0.01,
+)  # of the covariance; the best lie at 0.4 to 0.7, of digits below 0.05
+PATH_TOLERANCE = 3e-4  # of the folds; exact solutions take longer and judge no differently (measured)
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Head:
     weight: F32  # [D, K]
     bias: F32  # [K]
     mean: F32  # [D] of the features that it learned from
-    scale: F32  # [D], one over their standard deviation; 0 for a feature that never changed
+    scale: F32  # [D], one over their standard deviation (see `standardization`); 0 for a feature that never changed
 
     def probabilities(self, vectors: F32) -> F32:
         """vectors [N, D] -> [N, K], rows summing to 1."""
@@ -45,22 +59,40 @@ class Probe:
     """A head fitted on all pictures, and what heads that had not seen a picture say of it."""
 
     head: Head
-    strength: float  # L2 penalty of the head
+    strength: float  # L2 penalty of the logistic regression
+    shrinkage: float  # of the covariance of the discriminant analysis, 0 to 1
+    stacking: tuple[float, float]  # weights of the logits of regression and analysis in the head
     probabilities: F32  # [N, K], each row by a head fitted without that picture's fold
     folds: I64  # [N], the fold each picture was held out in
+
+    @property
+    def kind(self) -> str:
+        """What the head is made of."""
+        regression, analysis = (weight > 0 for weight in self.stacking)
+        if regression and analysis:
+            return "logistic regression and discriminant analysis"
+        return "logistic regression" if regression else "discriminant analysis"
+
+    @property
+    def temperature(self) -> float:
+        """What the mean of both heads' logits, weighted, was divided by to be calibrated."""
+        return 1 / sum(self.stacking)
 
     def accuracy(self, targets: I64) -> statistics.Estimate:
         """targets [N] -> share of pictures that are right out of sample."""
         folds = int(self.folds.max()) + 1
-        return statistics.accuracy(self.probabilities, targets, f"{folds}-fold cross-validated linear probe")
+        return statistics.accuracy(
+            self.probabilities, targets, f"{folds}-fold cross-validated linear probe, {self.kind}"
+        )
 
 
 def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, seed: int = 0, folds: int = 5) -> Probe:
     """vectors [N, D], targets [N] in 0..classes-1 -> Probe.
 
-    Pictures of one group (copies of each other) are always held out together. The strength of the head is the one with
-    the least cross-validated loss; the strength that judges a fold is chosen on the other folds alone, so no picture
-    has a say in the choice of the head that judges it. Raises DataError for fewer than two classes or pictures.
+    Pictures of one group (copies of each other) are always held out together. Strength, shrinkage, weights and
+    temperature of the head are those with the least cross-validated loss; those that judge a fold are chosen on the
+    pictures of the other folds, so no picture is among those that choose the head that judges it. Raises DataError for
+    fewer than two classes or pictures.
     """
     counts = np.bincount(targets, minlength=classes)
     if (counts > 0).sum() < 2:
@@ -69,30 +101,27 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
             found=f"{(counts > 0).sum()} class with pictures",
             fix="add a folder of pictures for each class",
         )
-    fold = assign_folds(targets, groups if groups is not None else np.arange(len(targets)), folds, seed)
-    folds = int(fold.max()) + 1
-    center = vectors.mean(0)
-    centered = vectors - center  # for precision: features of one sign would cancel badly in float32
-    held_out = fold[:, None] == np.arange(folds)
-    solve = _Problems(centered, targets, classes, ~held_out)
-    losses, answers, weights = [], [], None
-    for strength in STRENGTHS:
-        weights = solve.minimize(strength, weights, PATH_TOLERANCE)
-        probabilities = solve.probabilities(weights)[np.arange(len(fold)), fold]
-        likelihood = np.clip(probabilities[np.arange(len(fold)), targets], 1e-12, None)
-        losses.append([float(-np.log(likelihood[fold == f]).sum()) for f in range(folds)])
-        answers.append(probabilities)
-        if sum(losses[-1]) > 1.02 * min(map(sum, losses)):
-            break  # weaker penalties only overfit more, and are the slowest to fit
-    table = np.array(losses)  # [strengths tried, folds]
-    others = (table.sum(1, keepdims=True) - table).argmin(0)  # for each fold, the best strength by the other folds
-    best = int(table.sum(1).argmin())
-    whole = _Problems(centered, targets, classes, np.ones((len(fold), 1), bool))
-    (weights,) = whole.minimize(STRENGTHS[best], None)
+    groups = groups if groups is not None else np.arange(len(targets))
+    fold = assign_folds(targets, groups, folds, seed)
+    order = np.argsort(groups, kind="stable")
+    both = _Classifiers.of(principal_components(vectors, order), targets, classes, fold)
+    offset = absent_offset(both.counts)
+    judge = Judge.of(targets, fold, offset, order)
+    paths = both.paths(judge)
+    probabilities = np.empty((len(targets), classes), np.float32)
+    for f in range(len(offset)):
+        logits = [path.logits_without(f) for path in paths]
+        rows, weights = fold == f, judge.weights(logits, without=f)
+        probabilities[rows] = softmax(_sum([some[rows] for some in logits], weights) + offset[f])
+    strength, shrinkage = (path.setting for path in paths)
+    weights = judge.weights([path.logits_without(-1) for path in paths])
+    whole = _Classifiers.of(both.components, targets, classes, np.full_like(fold, -1))
     return Probe(
-        head=Head(weights[:-1], weights[-1], center + whole.mean[0], whole.scale[0]),
-        strength=STRENGTHS[best],
-        probabilities=np.stack(answers)[others[fold], np.arange(len(fold))],
+        head=whole.head(strength, shrinkage, weights),
+        strength=strength,
+        shrinkage=shrinkage,
+        stacking=(float(weights[0]), float(weights[1])),
+        probabilities=probabilities,
         folds=fold,
     )
 
@@ -114,90 +143,58 @@ def assign_folds(targets: I64, groups: I64, folds: int, seed: int) -> I64:
     return stratified.folds(targets, groups, folds, seeds.generator(seed, "folds"))
 
 
-class _Problems:
-    """P logistic regressions on the same features, each with its own rows: one matrix product serves them all."""
+@dataclass(frozen=True)
+class _Classifiers:
+    """Both kinds of classifier, each without each fold."""
 
-    def __init__(self, features: F32, targets: I64, classes: int, rows: npt.NDArray[np.bool_]) -> None:
-        """features [N, D], targets [N], rows [N, P]: problem p learns from the rows where rows[:, p]."""
-        self.features = np.ascontiguousarray(features, dtype=np.float32)
-        self.onehot = np.eye(classes, dtype=np.float32)[targets]  # [N, K]
-        self.share = (rows / rows.sum(0)).astype(np.float32)  # [N, P], columns summing to 1
-        self.mean = self.share.T @ self.features  # [P, D]
-        variance = self.share.T @ self.features**2 - self.mean**2
-        spread = np.sqrt(np.clip(variance, 0, None))
-        self.scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(
-            np.float32
-        )  # constants say nothing
+    components: Components
+    folds: I64  # [N], -1 for what all learn from
+    regressions: LogisticRegressions
+    analyses: DiscriminantAnalyses
 
-    def minimize(self, strength: float, start: F32 | None, tolerance: float = 1e-4) -> F32:
-        """-> weights [P, D + 1, K] on standardized features, the last row the bias."""
-        shape = (self.share.shape[1], self.features.shape[1] + 1, self.onehot.shape[1])
-        start = np.zeros(shape, np.float32) if start is None else start
+    @classmethod
+    def of(cls, components: Components, targets: I64, classes: int, folds: I64) -> "_Classifiers":
+        """targets [N], folds [N] -> one of each kind a fold; of what lies in no fold, one in all."""
+        count = max(int(folds.max()) + 1, 1)
+        regressions = LogisticRegressions(components, targets, classes, folds, count)
+        return cls(
+            components, folds, regressions, DiscriminantAnalyses(components.scores, targets, classes, folds, count)
+        )
 
-        def loss(flat: F32) -> tuple[float, F32]:
-            weights = flat.reshape(shape)
-            probabilities = self.probabilities(weights)
-            likelihood = (probabilities * self.onehot[:, None]).sum(-1)  # [N, P]
-            value = -(np.log(np.maximum(likelihood, 1e-30)) * self.share).sum()
-            value += strength / 2 * float((weights[:, :-1] ** 2).sum())
-            return float(value), self._gradient(probabilities, weights, strength).reshape(-1)
+    @property
+    def counts(self) -> F64:
+        """[P, K] pictures that the classifiers learn from."""
+        return self.analyses.counts
 
-        return lbfgs(loss, start.reshape(-1), tolerance=tolerance).reshape(shape)
+    def paths(self, judge: Judge) -> tuple[RegularizationPath, RegularizationPath]:
+        """Strengths of the regression, shrinkages of the analysis."""
+        weights: list[F32] = []
 
-    def probabilities(self, weights: F32) -> F32:
-        """weights [P, D + 1, K] -> [N, P, K]."""
-        scaled = weights[:, :-1] * self.scale[..., None]  # [P, D, K]
-        shift = weights[:, -1] - np.einsum("pd,pdk->pk", self.mean, scaled)  # [P, K]
-        p, d, k = scaled.shape
-        logits = self.features @ scaled.transpose(1, 0, 2).reshape(d, p * k)
-        return softmax(logits.reshape(-1, p, k) + shift)
+        def regression(strength: float) -> F32:
+            weights[:] = [self.regressions.minimize(strength, weights[0] if weights else None, PATH_TOLERANCE)]
+            return self._held_out(weights[0])
 
-    def _gradient(self, probabilities: F32, weights: F32, strength: float) -> F32:
-        error = (probabilities - self.onehot[:, None]) * self.share[..., None]  # [N, P, K]
-        n, p, k = error.shape
-        product = (self.features.T @ error.reshape(n, p * k)).reshape(-1, p, k).transpose(1, 0, 2)  # [P, D, K]
-        total = error.sum(0)  # [P, K]
-        slope = (product - self.mean[..., None] * total[:, None]) * self.scale[..., None] + strength * weights[:, :-1]
-        return np.concatenate([slope, total[:, None]], axis=1)
+        def analysis(shrinkage: float) -> F32:
+            return self._held_out(self.analyses.solve(shrinkage))
 
+        return (
+            RegularizationPath.followed(STRENGTHS, regression, judge),
+            RegularizationPath.followed(SHRINKAGES, analysis, judge),
+        )
 
-def lbfgs(loss: Callable[[F32], tuple[float, F32]], start: F32, *, steps: int = 200, tolerance: float = 1e-4) -> F32:
-    """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with backtracking: for smooth convex losses.
+    def head(self, strength: float, shrinkage: float, stacking: F64) -> Head:
+        """The head of classifiers without folds."""
+        fitted = self.regressions.minimize(strength), self.analyses.solve(shrinkage)
+        weights = _sum([with_absent(some, self.counts)[:, 0] for some in fitted], stacking)
+        weight = np.ascontiguousarray(self.components.basis @ weights[:-1])
+        return Head(weight, weights[-1] + absent_offset(self.counts)[0], self.components.mean, self.components.scale)
 
-    loss: x [n] -> value, gradient [n]. Ends when the gradient's norm is below `tolerance` times 1 + |x|.
-    """
-    x, (value, gradient) = start, loss(start)
-    pairs: list[tuple[F32, F32, float]] = []
-    for _ in range(steps):
-        if np.linalg.norm(gradient) <= tolerance * (1 + np.linalg.norm(x)):
-            break
-        direction = _two_loops(gradient, pairs)
-        slope, length = float(direction @ gradient), 1.0 if pairs else min(1.0, 1 / float(np.linalg.norm(gradient)))
-        while True:
-            ahead = x + np.float32(length) * direction
-            value_ahead, gradient_ahead = loss(ahead)
-            if value_ahead <= value + 1e-4 * length * slope + 1e-7 * abs(value):  # the last term: float32 rounding
-                break
-            length /= 2
-            if length < 1e-6:
-                return x  # no descent left at this precision
-        step, change = ahead - x, gradient_ahead - gradient
-        curvature = float(step @ change)
-        if curvature > 1e-12:
-            pairs = [*pairs[-(MEMORY - 1) :], (step, change, curvature)]
-        x, value, gradient = ahead, value_ahead, gradient_ahead
-    return x
+    def _held_out(self, weights: F32) -> F32:
+        return held_out(self.components.scores, weights, self.counts, self.folds)
 
 
-def _two_loops(gradient: F32, pairs: list[tuple[F32, F32, float]]) -> F32:
-    direction, kept = -gradient, []
-    for step, change, curvature in reversed(pairs):
-        alpha = float(step @ direction) / curvature
-        direction = direction - np.float32(alpha) * change
-        kept.append(alpha)
-    if pairs:
-        step, change, curvature = pairs[-1]
-        direction = direction * np.float32(curvature / float(change @ change))
-    for (step, change, curvature), alpha in zip(pairs, reversed(kept), strict=True):
-        direction = direction + np.float32(alpha - float(change @ direction) / curvature) * step
-    return direction
+def _sum(parts: Sequence[F32], weights: F64) -> F32:
+    total = np.zeros_like(parts[0])
+    for part, weight in zip(parts, weights, strict=True):
+        total += np.float32(weight) * part
+    return total

@@ -20,7 +20,7 @@ I64 = npt.NDArray[np.int64]
 
 HEAD = ("weight", "bias", "mean", "scale")
 
-VERSION = 2  # raised when the probe computes something else from the same embeddings
+VERSION = 3  # raised when the probe computes something else from the same embeddings
 
 
 def fitted_probe(
@@ -76,7 +76,7 @@ def _save(fitted: Probe, path: Path) -> None:
         **{name: getattr(fitted.head, name) for name in HEAD},
         "probabilities": fitted.probabilities,
         "folds": fitted.folds,
-        "strength": np.array([fitted.strength]),
+        "settings": np.array([fitted.strength, fitted.shrinkage, *fitted.stacking]),
     }
     workspace.write_sealed(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
@@ -91,12 +91,15 @@ def _load(path: Path, shape: tuple[int, int, int]) -> Probe | None:
     tensors = load(data)
     n, d, k = shape
     wanted = {"weight": (d, k), "bias": (k,), "mean": (d,), "scale": (d,)}
-    wanted |= {"probabilities": (n, k), "folds": (n,), "strength": (1,)}
+    wanted |= {"probabilities": (n, k), "folds": (n,), "settings": (4,)}
     if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
         return None
+    strength, shrinkage, *stacking = tensors["settings"].tolist()
     return Probe(
         head=Head(*(tensors[name] for name in HEAD)),
-        strength=float(tensors["strength"][0]),
+        strength=strength,
+        shrinkage=shrinkage,
+        stacking=(stacking[0], stacking[1]),
         probabilities=tensors["probabilities"],
         folds=tensors["folds"],
     )

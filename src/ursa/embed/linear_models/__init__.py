@@ -1,0 +1,1 @@
+"""Features [N, D] and classes -> linear classifiers, each also fitted without each fold. What the probe is made of."""

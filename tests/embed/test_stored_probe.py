@@ -1,0 +1,79 @@
+"""A fitted probe is read again as it was, and fitted again where it does not fit what is asked."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from ursa.data.scanning import scanned
+from ursa.data.sources.folder_source import from_folder
+from ursa.embed import probe, stored_probe
+from ursa.embed.store import Embeddings
+from ursa.embed.stored_probe import fitted_probe
+from ursa.workspace import Workspace
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """What fitted_probe is given, but seed and folds."""
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        folder = tmp_path / "pictures" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    catalog = scanned(from_folder(tmp_path / "pictures")).usable()
+    vectors = rng.normal(size=(40, 6)).astype(np.float32)
+    vectors[:, 0] += 2 * (catalog.rows["label"] == "a").to_numpy()
+    return catalog, catalog.labels, Embeddings(tuple(catalog.ids), vectors, "known"), Workspace.open(tmp_path, None)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Counts how often a probe is fitted."""
+    seen, fit = [], probe.fit
+    monkeypatch.setattr(probe, "fit", lambda *given, **named: seen.append(1) or fit(*given, **named))
+    return seen
+
+
+def same(one, other):
+    arrays = ("probabilities", "folds")
+    heads = ("weight", "bias", "mean", "scale")
+    return (
+        (one.strength, one.shrinkage, one.stacking) == (other.strength, other.shrinkage, other.stacking)
+        and all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
+        and all(np.array_equal(getattr(one.head, name), getattr(other.head, name)) for name in heads)
+    )
+
+
+def test_what_was_fitted_is_read_and_not_fitted_again(asked, fits):
+    one = fitted_probe(*asked, seed=0, folds=5)
+    assert same(one, fitted_probe(*asked, seed=0, folds=5))
+    assert len(fits) == 1
+
+
+def test_other_questions_and_earlier_versions_are_fitted_again(asked, fits, monkeypatch):
+    fitted_probe(*asked, seed=0, folds=5)
+    fitted_probe(*asked, seed=1, folds=5)
+    fitted_probe(*asked, seed=0, folds=4)
+    assert len(fits) == 3
+    catalog, labels, embeddings, space = asked
+    swapped = catalog.rows.with_columns(pl.col("label").replace({"a": "b", "b": "a"}))
+    fitted_probe(replace(catalog, rows=swapped), labels, embeddings, space, seed=0, folds=5)
+    assert len(fits) == 4
+    monkeypatch.setattr(stored_probe, "VERSION", stored_probe.VERSION + 1)
+    fitted_probe(*asked, seed=0, folds=5)
+    assert len(fits) == 5
+
+
+def test_a_file_of_other_tensors_is_fitted_again(asked, fits):
+    from safetensors.numpy import save
+
+    from ursa import workspace
+
+    fitted_probe(*asked, seed=0, folds=5)
+    (path,) = asked[3].root.rglob("*.safetensors")
+    workspace.write_sealed(path, save({"strength": np.array([0.03])}))  # as an earlier version wrote them
+    fitted_probe(*asked, seed=0, folds=5)
+    assert len(fits) == 2
