@@ -1,4 +1,4 @@
-"""Abstaining: thresholds chosen on one half of the pictures, judged on the other, and on pictures of none of the classes."""
+"""Abstaining: thresholds chosen on one half of the pictures, judged on the other half and on foreign pictures."""
 
 import sys
 
@@ -9,7 +9,7 @@ from probe import Data, embedded
 
 from ursa.diagnose.abstain import threshold_for
 from ursa.diagnose.calibration import calibrated_out_of_sample, reliability, temperature_for
-from ursa.diagnose.learning_curve import nested_draws
+from ursa.diagnose.more_data.learning_curve import nested_draws
 from ursa.embed import probe
 
 DRAWS = 10
@@ -24,7 +24,16 @@ def main() -> None:
         foreign = embedded(shared(FOREIGN[name]), BACKBONE, SQUEEZENET)[0] if name in FOREIGN else None
         rows += judged(name, data, foreign, draws)
         calibrations.append(calibrated(name, data))
-    columns = ["data", "wanted", "no threshold", "threshold", "answered", "of those wrong", "worst draw", "above wanted"]
+    columns = [
+        "data",
+        "wanted",
+        "no threshold",
+        "threshold",
+        "answered",
+        "of those wrong",
+        "worst draw",
+        "above wanted",
+    ]
     note = (
         f"Means over {draws} draws of a half, in per cent: threshold from the half's cross-validated probabilities, "
         "judged by the head on the other half. Above wanted: draws in which a larger share of the held-out answers is "
@@ -33,7 +42,10 @@ def main() -> None:
     )
     report("abstain", "Abstaining at a wanted share of wrong answers", [*columns, "foreign answered"], rows, note)
     columns = ["data", "calibration error", "temperature", "error after", "by chance", "95 % of chance below"]
-    note = "Of the probe's cross-validated probabilities, 15 bins of as many pictures; after: by the other folds' temperature."
+    note = (
+        "Of the probe's cross-validated probabilities, 15 bins of as many pictures each; after: by the temperature of "
+        "the other folds."
+    )
     report("calibration", "Calibration of the probe before and after another temperature", columns, calibrations, note)
 
 

@@ -1,4 +1,4 @@
-"""Forecasts from a quarter of the pictures to the whole, against what the probe then reaches; and what a curve costs."""
+"""Forecasts from a quarter of the pictures to all, against what the probe then reaches; and what a curve costs."""
 
 import sys
 import tempfile
@@ -12,8 +12,8 @@ from PIL import Image
 from probe import Data, embedded
 
 from ursa.data.samples import digits
-from ursa.diagnose.forecast import forecast, forecast_classes, not_monotone
-from ursa.diagnose.learning_curve import learning_curve, nested_draws
+from ursa.diagnose.more_data.forecast import forecast, forecast_classes, not_monotone
+from ursa.diagnose.more_data.learning_curve import learning_curve, nested_draws
 from ursa.embed import probe
 
 DRAWS = 10
@@ -26,8 +26,8 @@ def main() -> None:
     columns = ["data", "a quarter", "the whole", "forecast off by", "on average", "inside", "width"]
     columns += ["sampling alone", "recalls off by", "inside", "refused", "CPU s of a curve"]
     note = (
-        f"{draws} draws of a quarter each; accuracy of the cross-validated probe in per cent, errors in points. Off by: "
-        "mean distance of the forecast for four times the pictures from the whole's accuracy. Inside: how often that "
+        f"{draws} draws of a quarter each; accuracy of the cross-validated probe in per cent, errors in points. Off "
+        "by: mean distance of the forecast for four times the pictures from the whole's accuracy. Inside: how often that "
         "lies in the interval. Sampling alone: what a forecast is off by that knows by which factor errors fall, since "
         "a quarter's own errors are counted on few pictures. CPU seconds: of the curve of the whole, on one thread."
     )
@@ -58,7 +58,9 @@ def compared(name: str, data: Data, draws: int) -> Iterator[list[object]]:
         classes = int(targets.max()) + 1
         moved = (targets + draw.integers(1, classes, len(targets))) % classes
         wrong = draw.random(len(targets)) < WRONG
-        yield measured(f"{name}, {WRONG:.0%} of labels wrong", (vectors, np.where(wrong, moved, targets), groups), draws)
+        yield measured(
+            f"{name}, {WRONG:.0%} of labels wrong", (vectors, np.where(wrong, moved, targets), groups), draws
+        )
 
 
 def measured(name: str, data: Data, draws: int) -> list[object]:

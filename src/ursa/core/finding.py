@@ -109,6 +109,12 @@ KINDS = {  # the most pressing first
     "tiny": Kind("tiny picture", "tiny pictures", "note", "pictures"),
     "odd-shape": Kind("very long or very wide picture", "very long or very wide pictures", "note", "pictures"),
     "huge": Kind("huge picture", "huge pictures", "note", "pictures"),
+    "more-pictures-help": Kind(
+        "sign that more pictures would help", "signs that more pictures would help", "note", "data"
+    ),
+    "more-pictures-help-little": Kind(
+        "sign that more pictures would help little", "signs that more pictures would help little", "note", "data"
+    ),
     "fine-tuning-kept": Kind("fine-tuned model kept", "fine-tuned models kept", "note", "data"),
     "probe-kept": Kind("probe kept", "probes kept", "note", "data"),
 }

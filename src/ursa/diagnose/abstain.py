@@ -7,6 +7,7 @@ promise holds for the threshold that is chosen, with the probability asked for, 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.floating[Any]]
 
+ERRORS = (0.01, 0.02, 0.05)  # shares of wrong answers that `ursa check` looks for
 SURE = 0.95  # that no more than the wanted share is wrong
 STEPS = 40  # thresholds tested, even in the number of pictures that they answer
 START = 0.5  # share answered by the first one: a few sure mistakes, as wrong labels are, do not end the search there
@@ -81,6 +83,19 @@ def threshold_for(probabilities: Numbers, targets: I64, error: float = 0.01, *, 
             break
         value = candidate
     return at_threshold(top, wrong, value, error, sure)
+
+
+def thresholds_for(probabilities: Numbers, targets: I64) -> tuple[Threshold, ...]:
+    """As `threshold_for`, for each of ERRORS."""
+    return tuple(threshold_for(probabilities, targets, error) for error in ERRORS)
+
+
+def described(thresholds: Sequence[Threshold]) -> str:
+    """The least share of wrong answers that can be promised, in a sentence; or that none can."""
+    kept = [each for each in thresholds if each.answers]
+    if kept:
+        return f"Of the probe's answers, {kept[0]}."
+    return f"{str(max(thresholds, key=lambda each: each.wanted)).capitalize()}." if thresholds else ""
 
 
 def at_threshold(top: F64, wrong: Bool, value: float, wanted: float, sure: float = SURE) -> Threshold:

@@ -55,7 +55,9 @@ def reliability(probabilities: Numbers, targets: I64, *, bins: int = BINS) -> Re
     floor and ceiling are those of classes drawn from the very probabilities. Raises DataError without pictures.
     """
     if not len(targets):
-        raise DataError("calibration is measured on pictures", found="none", fix="give some that the model has not seen")
+        raise DataError(
+            "calibration is measured on pictures", found="none", fix="give some that the model has not seen"
+        )
     sure = np.asarray(probabilities.max(1), np.float64)
     order = np.argsort(sure, kind="stable")
     parts = [rows for rows in np.array_split(order, bins) if len(rows)]

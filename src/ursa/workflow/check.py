@@ -18,8 +18,14 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
+from ursa.data.near_duplicates import with_groups
 from ursa.data.saved_splits import load_splits, with_drawn_test
 from ursa.diagnose import report
+from ursa.diagnose.abstain import Threshold, thresholds_for
+from ursa.diagnose.calibration import Reliability, reliability
+from ursa.diagnose.more_data.learning_curve import too_few
+from ursa.diagnose.more_data.more_pictures import MorePictures, more_pictures
+from ursa.diagnose.more_data.stored_curve import stored_learning_curve
 from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
 from ursa.embed.backbone import DEFAULT
@@ -49,6 +55,9 @@ class Checked(ShortRepr):
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
     report: Path
     seconds: dict[str, float]
+    more_pictures: MorePictures  # whether they would help: the probe's learning curve, and its forecast
+    calibration: Reliability | None  # of the probe; None where there was nothing to probe
+    thresholds: tuple[Threshold, ...]  # from what probability of the probe on to answer
     engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
 
     def _shown(self) -> list[tuple[str, str]]:
@@ -69,6 +78,9 @@ class Checked(ShortRepr):
             "accuracy": self.accuracy.to_json(),
             "per_class": statistics.per_class(self.confusion, self.labels.names),
             "confusion": self.confusion.tolist(),
+            "learning_curve": self.more_pictures.to_json(),
+            "calibration": self.calibration.to_json() if self.calibration else None,
+            "abstain": [each.to_json() for each in self.thresholds],
             "report": str(self.report),
             "engine": dict(self.engine),
             "seconds": self.seconds,
@@ -137,28 +149,63 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
     last_setup.remember(ready.space, data, setup)
     catalog, embeddings, space = ready.catalog, ready.embeddings, ready.space
     with clock.phase("probe"):
-        labels, accuracy, confusion, probed = _probed(ready, recipe)
+        probed = _probed(ready, recipe)
     with clock.phase("audit"):
-        findings = [*audit(catalog, embeddings, checks), *probed]
+        findings = [*audit(catalog, embeddings, checks), *probed.findings]
+    labels, accuracy, confusion = probed.labels, probed.accuracy, probed.confusion
+    about = probed.more_pictures, probed.calibration, probed.thresholds
     with clock.phase("report"):
-        write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
+        write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion, *about))
     engine = ready.engine.described()
-    return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds, engine)
+    return Checked(catalog, labels, findings, accuracy, confusion, *about, space.report, clock.seconds, engine)
 
 
-def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64], list[Finding]]:
-    """Of the cross-validated probe on all but the test part: classes, accuracy, confusion [K, K], and findings."""
+@dataclass(frozen=True)
+class _Probed:
+    """What a cross-validated probe says of all but the test part."""
+
+    labels: Labels
+    accuracy: Estimate
+    confusion: npt.NDArray[np.int64]  # [K, K]
+    more_pictures: MorePictures
+    calibration: Reliability | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def _probed(ready: Prepared, recipe: Recipe) -> _Probed:
     parts = with_drawn_test(ready.catalog.usable(), load_splits(ready.space.splits, recipe.seed))
     part = parts.where(pl.col("split").fill_null("train") != "test")
     labels, task = part.labels, ready.catalog.task
     if task != "single-label" or not len(labels):
         why = NOT_PROBED["none" if task == "single-label" else task]
-        return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64), []
+        accuracy = Estimate(math.nan, 0.0, 1.0, why, share=True)
+        nothing = np.zeros((len(labels),) * 2, np.int64)
+        return _Probed(labels, accuracy, nothing, MorePictures.refuse(why))
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
     vectors = select(part, ready.embeddings)
     fitted = fitted_probe(part, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
     targets = part.targets(labels)
     predicted = fitted.probabilities.argmax(1)
-    confusion = statistics.confusion(predicted, targets, len(labels))
-    found = [*shortcuts(part, groups=groups, seed=recipe.seed), *weak_slices(part, predicted == targets)]
-    return labels, fitted.accuracy(targets), confusion, found
+    right, joined = predicted == targets, with_groups(part, groups)
+    if reason := too_few(targets):
+        outlook = MorePictures.refuse(reason)
+    else:
+        curve = stored_learning_curve(
+            vectors.vectors, targets, len(labels), ready.space, groups=joined, seed=recipe.seed
+        )
+        outlook = more_pictures(curve, labels, right)
+    first = np.unique(joined, return_index=True)[1]  # near duplicates count once
+    return _Probed(
+        labels,
+        fitted.accuracy(targets),
+        statistics.confusion(predicted, targets, len(labels)),
+        outlook,
+        reliability(fitted.probabilities[first], targets[first]),
+        thresholds_for(fitted.probabilities[first], targets[first]),
+        (
+            *shortcuts(part, groups=groups, seed=recipe.seed),
+            *weak_slices(part, right),
+            *outlook.findings(),
+        ),
+    )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ursa.core import statistics
 from ursa.core.statistics import Estimate
-from ursa.diagnose.learning_curve import OF_CLASS, LearningCurve
+from ursa.diagnose.more_data.learning_curve import OF_CLASS, LearningCurve
 from ursa.errors import DataError
 
 F64 = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ class Forecast:
 def forecast(
     curve: LearningCurve, right: Bool, times: Sequence[float] = (2, 4), *, where: Bool | None = None
 ) -> list[Forecast]:
-    """curve, right [N]: whether the probe, cross-validated, was right on each picture -> one forecast for each of times.
+    """curve, right [N]: whether the probe, cross-validated, was right -> one forecast for each of times.
 
     The curve says by which factor errors fall from its largest size, the probe's own errors say from where; the
     interval holds both, the probe's errors by Wilson's. where [N]: of these pictures alone, such as those of a class.
@@ -78,8 +78,10 @@ def forecast(
         less = np.hypot(factor * (now.value - now.low), now.value * (factor - low))
         ends = max(0.0, 1 - error - float(more)), min(1.0, 1 - error + float(less))
         accuracy = Estimate(1 - error, *ends, method.format(each), share=True)
-        gains = (now.value * (1 - some) for some in (factor, high, low))
-        found.append(Forecast(float(each), accuracy, Estimate(*gains, "95 % interval of the laws", share=True)))
+        gained, least, most = (now.value * (1 - some) for some in (factor, high, low))
+        found.append(
+            Forecast(float(each), accuracy, Estimate(gained, least, most, "95 % interval of the laws", share=True))
+        )
     return found
 
 
@@ -120,7 +122,7 @@ def error_factors(sizes: F64, errors: F64, noise: F64, times: Sequence[float]) -
 
 
 def covariance(wrong: Bool, groups: I64) -> F64:
-    """wrong [S, shuffles, N], groups [N] -> [S, S] of the mean errors: by which pictures are held out, and by the draws.
+    """wrong [S, shuffles, N], groups [N] -> [S, S] of the mean errors: by what is held out, and by the draws.
 
     One picture counts as half a mistake more, so that where none was seen the noise is not nothing.
     """

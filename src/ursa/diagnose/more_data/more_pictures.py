@@ -1,18 +1,17 @@
-"""Embeddings, labels, what the probe got right -> whether more pictures would help, and of which class, in words."""
+"""A learning curve, what the probe got right -> whether more pictures would help, and of which class, in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
-from ursa.diagnose.forecast import Forecast, forecast, forecast_classes, not_monotone
-from ursa.diagnose.learning_curve import F32, I64, Bool, LearningCurve, learning_curve, too_few
+from ursa.diagnose.more_data.forecast import Forecast, forecast, forecast_classes, not_monotone
+from ursa.diagnose.more_data.learning_curve import Bool, LearningCurve
 
 HELPS = 0.01  # accuracy gained by twice the pictures that is worth collecting them
 LITTLE = 0.005  # gained, and less is not
@@ -24,7 +23,7 @@ CLASS_GAINS = 0.02  # recall, for a class to be named
 class MorePictures:
     """A learning curve, where it leads, and what that means."""
 
-    curve: LearningCurve | None  # None where there are too few pictures
+    curve: LearningCurve | None  # None where there are too few pictures, or no labels
     forecasts: tuple[Forecast, ...]  # for twice and four times the pictures; none where refused
     recalls: Mapping[str, tuple[Estimate, Forecast | None]]  # by class: today, and with twice the pictures
     now: Estimate | None  # the probe's accuracy
@@ -63,20 +62,25 @@ class MorePictures:
             f"{said}{first}."
         )
 
-    def finding(self) -> Finding | None:
-        """Where it matters: more pictures would help, or would not although many are wrong."""
+    @classmethod
+    def refuse(cls, reason: str) -> "MorePictures":
+        """Without a curve."""
+        return cls(None, (), {}, None, reason)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """One where it matters: more pictures would help, or would not although many are wrong."""
         if not self.forecasts or self.now is None or self.outlook == "cannot be told":
-            return None
+            return ()
         numbers = {"accuracy": self.now.to_json(), "forecast": [each.to_json() for each in self.forecasts]}
         score = min(1.0, max(0.0, 10 * self.forecasts[0].gain.value))
         if self.outlook == "help":
             advice = "Collect more pictures of the kind that the model will be used on"
             advice += f", of {self.gains_most!r} first{self._recall()}." if self.gains_most else "."
-            return Finding("more-pictures-help", (), score, str(self), advice, numbers)
+            return (Finding("more-pictures-help", (), score, str(self), advice, numbers),)
         if 1 - self.now.value < WRONG:
-            return None
+            return ()
         advice = "Look at the labels and at the classes that are confused, or try another backbone, before collecting."
-        return Finding("more-pictures-help-little", (), score, str(self), advice, numbers)
+        return (Finding("more-pictures-help-little", (), score, str(self), advice, numbers),)
 
     def to_json(self) -> dict[str, Any]:
         """{"sizes", "accuracy", "log_loss", "forecast", "per_class", "outlook", "refused"}."""
@@ -96,23 +100,16 @@ class MorePictures:
 
     def _recall(self) -> str:
         now, then = self.recalls[self.gains_most]
-        return f": its recall would rise from {100 * now.value:.0f} % to {100 * then.accuracy.value:.0f} %" if then else ""
+        return (
+            f": its recall would rise from {100 * now.value:.0f} % to {100 * then.accuracy.value:.0f} %" if then else ""
+        )
 
 
-def more_pictures(
-    vectors: F32, targets: I64, labels: Labels, right: Bool, *, groups: I64 | None = None, seed: int = 0
-) -> MorePictures:
-    """vectors [N, D], targets [N]; right [N]: whether the probe, cross-validated, was right on it -> MorePictures.
+def more_pictures(curve: LearningCurve, labels: Labels, right: Bool) -> MorePictures:
+    """A learning curve, its class names; right [N]: whether the probe, cross-validated, was right -> MorePictures.
 
     Forecasts of a class are of its recall, were there twice the pictures of all classes.
     """
-    if reason := too_few(targets):
-        return MorePictures(None, (), {}, None, reason)
-    return outlook_of(learning_curve(vectors, targets, len(labels), groups=groups, seed=seed), labels, right)
-
-
-def outlook_of(curve: LearningCurve, labels: Labels, right: Bool) -> MorePictures:
-    """A learning curve, its class names, right [N] -> MorePictures."""
     now = statistics.proportion(int(right.sum()), len(right), "cross-validated linear probe")
     if reason := not_monotone(curve):
         return MorePictures(curve, (), {}, now, reason)

@@ -50,7 +50,7 @@ class LearningCurve:
     @property
     def draws(self) -> int:
         """Sets of pictures learned from at each size."""
-        return FOLDS * self.right.shape[1]
+        return FOLDS * int(self.right.shape[1])
 
     def accuracy(self) -> list[Estimate]:
         """[S] shares of held-out pictures that are right."""
@@ -86,7 +86,8 @@ def learning_curve(
     for s, size in enumerate(wanted):
         ends = [ends[min(int(np.searchsorted(ends, size - 0.5)), len(ends) - 1)] for _, _, ends in draws]
         sizes[s] = np.mean(ends)
-        logits, losses[s] = _judged(components, targets, classes, [(*d[:2], end) for d, end in zip(draws, ends)])
+        cut = [(held_out, order[:end]) for (held_out, order, _), end in zip(draws, ends, strict=True)]
+        logits, losses[s] = _judged(components, targets, classes, cut)
         right[s] = (logits.argmax(-1) == targets).reshape(shuffles, -1)
     return LearningCurve(sizes, right, losses, targets, groups)
 
@@ -126,10 +127,8 @@ def _places(targets: I64, draw: np.random.Generator) -> F64:
     return place
 
 
-def _judged(
-    components: Components, targets: I64, classes: int, draws: list[tuple[I64, I64, int]]
-) -> tuple[F32, float]:
-    """draws: rows held out, rows in drawing order, how many to learn from -> logits [shuffles, N, K], their loss.
+def _judged(components: Components, targets: I64, classes: int, draws: list[tuple[I64, I64]]) -> tuple[F32, float]:
+    """draws: rows held out, rows to learn from -> logits [shuffles, N, K], their loss.
 
     Of all strengths, that with the least loss.
     """
@@ -137,12 +136,12 @@ def _judged(
     logits = np.empty((len(STRENGTHS), shuffles, count, classes), np.float32)
     offset = np.empty((len(draws), classes), np.float32)
     number = np.empty((shuffles, count), np.int64)
-    for d, (held_out, order, end) in enumerate(draws):
-        learned, place = order[:end], (d // FOLDS, held_out)
+    for d, (held_out, learned) in enumerate(draws):
+        place = d // FOLDS, held_out
         counts = np.bincount(targets[learned], minlength=classes)[None].astype(float)
         offset[d], number[place] = absent_offset(counts)[0], d
         part = replace(components, scores=components.scores[learned])
-        models = LogisticRegressions(part, targets[learned], classes, np.full(end, -1), 1)
+        models = LogisticRegressions(part, targets[learned], classes, np.full(len(learned), -1), 1)
         weights: F32 | None = None
         for s, strength in enumerate(STRENGTHS):
             weights = models.minimize(strength, weights, TOLERANCE)
