@@ -27,8 +27,8 @@ def main() -> None:
     columns += ["sampling alone", "recalls off by", "inside", "refused", "CPU s of a curve"]
     note = (
         f"{draws} draws of a quarter each; accuracy of the cross-validated probe in per cent, errors in points. Off "
-        "by: mean distance of the forecast for four times the pictures from the whole's accuracy. Inside: how often that "
-        "lies in the interval. Sampling alone: what a forecast is off by that knows by which factor errors fall, since "
+        "by: mean distance of the forecast for four times the pictures from the whole's accuracy. Inside: how often "
+        "that lies in the interval. Sampling alone: what a forecast is off by that knows by which factor errors fall: "
         "a quarter's own errors are counted on few pictures. CPU seconds: of the curve of the whole, on one thread."
     )
     report("learning_curve", "Learning curve: forecast from a quarter of the pictures to all", columns, rows, note)

@@ -60,16 +60,16 @@ def reliability(probabilities: Numbers, targets: I64, *, bins: int = BINS) -> Re
         )
     sure = np.asarray(probabilities.max(1), np.float64)
     order = np.argsort(sure, kind="stable")
-    parts = [rows for rows in np.array_split(order, bins) if len(rows)]
-    right = probabilities.argmax(1) == targets
-    confidence = np.array([sure[rows].mean() for rows in parts])
+    sure, right = sure[order], (probabilities.argmax(1) == targets)[order]
+    pictures = np.array([len(rows) for rows in np.array_split(order, bins) if len(rows)])
     draw = seeds.generator(0, "calibration", len(sure))
-    chance = [_error(draw.random(len(sure)) < sure, parts, confidence) for _ in range(REPEATS)]
+    chance = [_error(draw.random(len(sure)) < sure, sure, pictures) for _ in range(REPEATS)]
+    hits = _by_bin(right, pictures).astype(int).tolist()
     return Reliability(
-        confidence,
-        [statistics.proportion(int(right[rows].sum()), len(rows), "share that is right") for rows in parts],
-        np.array([len(rows) for rows in parts]),
-        _error(right, parts, confidence),
+        _by_bin(sure, pictures) / pictures,
+        [statistics.proportion(*both, "share that is right") for both in zip(hits, pictures.tolist(), strict=True)],
+        pictures,
+        _error(right, sure, pictures),
         float(np.mean(chance)),
         float(np.quantile(chance, 0.95)),
     )
@@ -106,6 +106,11 @@ def _logits(probabilities: Numbers) -> F32:
     return np.log(np.maximum(probabilities, 1e-12)).astype(np.float32)
 
 
-def _error(right: Bool, parts: list[I64], confidence: F64) -> float:
-    share = np.array([right[rows].mean() for rows in parts])
-    return float(np.average(np.abs(share - confidence), weights=[len(rows) for rows in parts]))
+def _error(right: Bool, sure: F64, pictures: I64) -> float:
+    """right, sure [N], from unsure to sure; pictures [B] of each bin -> expected calibration error."""
+    return float(np.abs(_by_bin(right - sure, pictures)).sum() / len(sure))
+
+
+def _by_bin(values: npt.NDArray[Any], pictures: I64) -> F64:
+    """values [N], pictures [B] of each bin -> sums [B]."""
+    return np.add.reduceat(values.astype(np.float64), np.cumsum(pictures) - pictures)

@@ -53,11 +53,11 @@ class Checked(ShortRepr):
     findings: list[Finding]
     accuracy: Estimate  # of a cross-validated linear probe; NaN where there was nothing to probe
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
-    report: Path
-    seconds: dict[str, float]
     more_pictures: MorePictures  # whether they would help: the probe's learning curve, and its forecast
     calibration: Reliability | None  # of the probe; None where there was nothing to probe
     thresholds: tuple[Threshold, ...]  # from what probability of the probe on to answer
+    report: Path
+    seconds: dict[str, float]
     engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
 
     def _shown(self) -> list[tuple[str, str]]:
@@ -152,12 +152,24 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
         probed = _probed(ready, recipe)
     with clock.phase("audit"):
         findings = [*audit(catalog, embeddings, checks), *probed.findings]
-    labels, accuracy, confusion = probed.labels, probed.accuracy, probed.confusion
-    about = probed.more_pictures, probed.calibration, probed.thresholds
+    labels, accuracy, confusion, more = probed.labels, probed.accuracy, probed.confusion, probed.more_pictures
+    calibration, thresholds = probed.calibration, probed.thresholds
     with clock.phase("report"):
-        write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion, *about))
-    engine = ready.engine.described()
-    return Checked(catalog, labels, findings, accuracy, confusion, *about, space.report, clock.seconds, engine)
+        page = report.check_page(catalog, labels, findings, accuracy, confusion, more, calibration, thresholds)
+        write_text(space.report, page)
+    return Checked(
+        catalog,
+        labels,
+        findings,
+        accuracy,
+        confusion,
+        more,
+        calibration,
+        thresholds,
+        space.report,
+        clock.seconds,
+        ready.engine.described(),
+    )
 
 
 @dataclass(frozen=True)
@@ -188,7 +200,7 @@ def _probed(ready: Prepared, recipe: Recipe) -> _Probed:
     targets = part.targets(labels)
     predicted = fitted.probabilities.argmax(1)
     right, joined = predicted == targets, with_groups(part, groups)
-    if reason := too_few(targets):
+    if reason := too_few(targets, joined):
         outlook = MorePictures.refuse(reason)
     else:
         curve = stored_learning_curve(

@@ -72,7 +72,7 @@ def learning_curve(
     all pictures. Standardization and components are those of all pictures, as in the probe; no label of a held-out
     picture is seen. Raises DataError where `too_few` says why.
     """
-    if reason := too_few(targets):
+    if reason := too_few(targets, groups):
         raise DataError("there are too few pictures for a learning curve", found=reason, fix="add pictures")
     groups = np.arange(len(targets)) if groups is None else groups
     components = principal_components(vectors, np.argsort(groups, kind="stable"))
@@ -92,13 +92,15 @@ def learning_curve(
     return LearningCurve(sizes, right, losses, targets, groups)
 
 
-def too_few(targets: I64) -> str:
-    """targets [N] -> why no learning curve is drawn from them; "" if one is."""
+def too_few(targets: I64, groups: I64 | None = None) -> str:
+    """targets, groups [N] -> why no learning curve is drawn from them; "" if one is. Near duplicates count once."""
+    if groups is not None:
+        targets = targets[np.unique(groups, return_index=True)[1]]
     enough = int((np.bincount(targets, minlength=1) >= OF_CLASS).sum())
     if len(targets) < PICTURES:
-        return f"a learning curve takes {PICTURES} pictures or more, and there are {len(targets)}"
+        return f"a learning curve takes {PICTURES} different pictures, and there are {len(targets)}"
     if enough < CLASSES:
-        return f"a learning curve takes two classes of {OF_CLASS} pictures or more, and there is {enough or 'none'}"
+        return f"a learning curve takes two classes of {OF_CLASS} different pictures, and there is {enough or 'none'}"
     return ""
 
 
