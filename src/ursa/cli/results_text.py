@@ -40,6 +40,8 @@ MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by
 
 def checked(result: "Checked", following: str, console: Console) -> None:
     """The summary of `ursa check`; `following` is the next command."""
+    from ursa.diagnose import abstain
+
     console.print(_counted(result))
     if math.isnan(result.accuracy.value):
         console.print(f"\n{plain(result.accuracy.method.capitalize())}.")
@@ -50,6 +52,7 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         aside = f" The {sealed:,} test pictures were not used." if sealed else ""
         console.print(f"\nA linear probe's cross-validated accuracy is [bold]{_percent(result.accuracy)}[/].{aside}")
         console.print(_most_confused(result.confusion, result.labels.names))
+        console.print(f"\n{plain(result.more_pictures)}\n{plain(abstain.described(result.thresholds))}")
     findings(result.findings, console)
     if result.engine["problem"]:
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")

@@ -112,6 +112,12 @@ KINDS = {  # the most pressing first
     "huge": Kind("huge picture", "huge pictures", "note", "pictures"),
     "held-out-differs": Kind("pair of figures that differ", "pairs of figures that differ", "warn", "data"),
     "held-out-agrees": Kind("pair of figures that agree", "pairs of figures that agree", "note", "data"),
+    "more-pictures-help": Kind(
+        "sign that more pictures would help", "signs that more pictures would help", "note", "data"
+    ),
+    "more-pictures-help-little": Kind(
+        "sign that more pictures would help little", "signs that more pictures would help little", "note", "data"
+    ),
     "fine-tuning-kept": Kind("fine-tuned model kept", "fine-tuned models kept", "note", "data"),
     "probe-kept": Kind("probe kept", "probes kept", "note", "data"),
 }

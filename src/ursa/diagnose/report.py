@@ -17,9 +17,12 @@ from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
-from ursa.diagnose import charts
+from ursa.diagnose import abstain, charts
+from ursa.diagnose.abstain import Threshold
+from ursa.diagnose.calibration import Reliability
 from ursa.diagnose.charts import text
 from ursa.diagnose.judged import Judged
+from ursa.diagnose.more_data.more_pictures import MorePictures
 from ursa.errors import DataError
 
 SHOWN = 24  # findings of a kind that the page lists; the command's --json has all
@@ -32,6 +35,9 @@ def check_page(
     findings: Sequence[Finding],
     accuracy: Estimate,
     confusion: npt.NDArray[np.int64],
+    more_pictures: MorePictures | None = None,
+    calibration: Reliability | None = None,
+    thresholds: Sequence[Threshold] = (),
 ) -> str:
     """The report of `ursa check`."""
     broken = catalog.rows["problem"].drop_nulls().len()
@@ -51,6 +57,8 @@ def check_page(
         ),
         _classes(catalog.counts(), statistics.per_class(confusion, labels.names)) if len(labels) else "",
         _confusions(confusion, labels) if confusion.any() else "",
+        _learning_curve(more_pictures) if more_pictures else "",
+        _calibration(calibration, thresholds) if calibration else "",
         *(_findings(kind, some, catalog) for kind, some in by_kind(findings).items()),
     ]
     nothing = "<p>Nothing was found: every file can be read, and there are no duplicates.</p>"
@@ -141,6 +149,22 @@ def _confusions(counts: npt.NDArray[np.int64], labels: Labels) -> str:
     pairs = f"<ul>{items}</ul>" if worst else "<p>No picture was predicted as another class.</p>"
     matrix = charts.matrix(counts, labels.names) if len(labels) <= 20 else ""
     return f"<section><h2>Confusion matrix</h2>{pairs}{matrix}</section>"
+
+
+def _learning_curve(more: MorePictures) -> str:
+    rows = []
+    if curve := more.curve:
+        points = zip(curve.sizes.tolist(), curve.right.mean((1, 2)).tolist(), strict=True)
+        rows = [{"epoch": size, "accuracy": share} for size, share in points]
+    chart = charts.curves("Accuracy by the number of pictures learned from", rows, ("accuracy",))
+    return f"<section><h2>More pictures</h2><p>{text(more)}</p></section>{chart}"
+
+
+def _calibration(measured: Reliability, thresholds: Sequence[Threshold]) -> str:
+    error, ceiling = (f"{100 * share:.1f} %" for share in (measured.error, measured.ceiling))
+    words = "no more than chance alone explains" if measured.calibrated else "more than chance alone explains"
+    said = f"The probe's probabilities are off by {error} on average, {words} (up to {ceiling})."
+    return f"<section><h2>When to answer</h2><p>{text(said)}</p><p>{text(abstain.described(thresholds))}</p></section>"
 
 
 def _findings(name: str, findings: Sequence[Finding], catalog: Catalog) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ursa import renamed
 
 if TYPE_CHECKING:
+    from ursa.plots.accuracy_by_size import learning_curve as learning_curve
     from ursa.plots.batch_grid import patch as patch
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     from ursa.plots.overview import class_counts as class_counts
     from ursa.plots.overview import mean_pictures as mean_pictures
     from ursa.plots.overview import sizes as sizes
+    from ursa.plots.reliability_diagram import reliability as reliability
 
 _HOME = {
     "Figure": "figure",
     "class_counts": "overview",
     "history": "curves",
+    "learning_curve": "accuracy_by_size",
     "lr_find": "lr_curve",
     "mean_pictures": "overview",
     "patch": "batch_grid",
+    "reliability": "reliability_diagram",
     "schedule": "curves",
     "show": "batch_grid",
     "show_batch": "batch_grid",

@@ -1,6 +1,5 @@
 """`ursa check`: pictures -> findings, honest accuracy, report. Trains nothing but a linear probe."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +17,16 @@ from ursa.core.progress_display import shown
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
-from ursa.diagnose.shortcuts import shortcuts
-from ursa.diagnose.weak_slices import weak_slices
-from ursa.embed.similar_embeddings import near_duplicate_groups
+from ursa.diagnose.abstain import Threshold
+from ursa.diagnose.calibration import Reliability
+from ursa.diagnose.more_data.more_pictures import MorePictures
 from ursa.prepared import last_setup
 from ursa.prepared.default_backbone import with_backbone
-from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
-from ursa.prepared.splitting import probed, unsealed
+from ursa.prepared.setup import Clock, Data, Setup, embedded, listed
 from ursa.recipe import PLACES, Recipe, recipe_from
+from ursa.workflow.checked_probe import checked_probe
 from ursa.workflow.results.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
-
-NOT_PROBED = {
-    "none": "not probed: the pictures have no labels",
-    "multi-label": "not probed: pictures have several labels",
-    "regression": "not probed: the labels are numbers",
-}
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +38,9 @@ class Checked(ShortRepr):
     findings: list[Finding]
     accuracy: Estimate  # of a cross-validated linear probe; NaN where there was nothing to probe
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class
+    more_pictures: MorePictures  # whether they would help: the probe's learning curve, and its forecast
+    calibration: Reliability | None  # of the probe; None where there was nothing to probe
+    thresholds: tuple[Threshold, ...]  # from what probability of the probe on to answer
     report: Path
     seconds: dict[str, float]
     engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
@@ -67,6 +63,9 @@ class Checked(ShortRepr):
             "accuracy": self.accuracy.to_json(),
             "per_class": statistics.per_class(self.confusion, self.labels.names),
             "confusion": self.confusion.tolist(),
+            "learning_curve": self.more_pictures.to_json(),
+            "calibration": self.calibration.to_json() if self.calibration else None,
+            "abstain": [each.to_json() for each in self.thresholds],
             "report": str(self.report),
             "engine": dict(self.engine),
             "seconds": self.seconds,
@@ -140,25 +139,24 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
     last_setup.remember(ready.space, data, setup)
     catalog, embeddings = ready.catalog, ready.embeddings
     with clock.phase("probe"):
-        labels, accuracy, confusion, about_probe = _probed(ready, recipe)
+        found = checked_probe(ready, recipe)
     with clock.phase("audit"):
-        findings = [*audit(catalog, embeddings, checks), *about_probe]
+        findings = [*audit(catalog, embeddings, checks), *found.findings]
+    labels, accuracy, confusion, more = found.labels, found.accuracy, found.confusion, found.more_pictures
+    calibration, thresholds = found.calibration, found.thresholds
     with clock.phase("report"):
-        write_text(space.report, report.check_page(catalog, labels, findings, accuracy, confusion))
-    engine = ready.engine.described()
-    return Checked(catalog, labels, findings, accuracy, confusion, space.report, clock.seconds, engine)
-
-
-def _probed(ready: Prepared, recipe: Recipe) -> tuple[Labels, Estimate, npt.NDArray[np.int64], list[Finding]]:
-    """Of the cross-validated probe on all but the test part: classes, accuracy, confusion [K, K], and findings."""
-    part = unsealed(ready, recipe.seed)
-    labels, task = part.labels, ready.catalog.task
-    if task != "single-label" or not len(labels):
-        why = NOT_PROBED["none" if task == "single-label" else task]
-        return labels, Estimate(math.nan, 0.0, 1.0, why, share=True), np.zeros((len(labels),) * 2, np.int64), []
-    fitted, targets = probed(part, labels, ready, recipe), part.targets(labels)
-    predicted = fitted.probabilities.argmax(1)
-    confusion = statistics.confusion(predicted, targets, len(labels))
-    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
-    found = [*shortcuts(part, groups=groups, seed=recipe.seed), *weak_slices(part, predicted == targets)]
-    return labels, fitted.accuracy(targets), confusion, found
+        page = report.check_page(catalog, labels, findings, accuracy, confusion, more, calibration, thresholds)
+        write_text(space.report, page)
+    return Checked(
+        catalog,
+        labels,
+        findings,
+        accuracy,
+        confusion,
+        more,
+        calibration,
+        thresholds,
+        space.report,
+        clock.seconds,
+        ready.engine.described(),
+    )

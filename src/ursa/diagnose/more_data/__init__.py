@@ -1,0 +1,1 @@
+"""Embeddings and labels -> a learning curve, where it leads, and whether more pictures would help."""
