@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ursa.embed.backbone import WITHOUT_WEIGHTS, NoWeightsError
-from ursa.embed.extractor import OrientedGradients, SmallCNN
+from ursa.embed.extractor import OrientedGradients, small_convolutions
 from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
 
@@ -45,8 +45,8 @@ def of_pixels() -> Body:
 
 
 def of_small_cnn() -> Body:
-    """The same features, beside those of a small network with random weights, which training makes good ones."""
-    return SmallCNN(), HALF, HALF, 64
+    """A small network with random weights, which training makes good ones."""
+    return small_convolutions(), HALF, HALF, 64
 
 
 def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
