@@ -10,11 +10,11 @@ BY_BACKBONE: dict[str, dict[str, Any]] = {
     "small_cnn": {
         "optim.epochs": 20,
         "optim.head_lr": 1e-3,
-        "optim.body_lr": 2e-3,
+        "optim.body_lr": 3e-3,
         "optim.layer_decay": 1.0,
         "optim.label_smoothing": 0.0,
         "augment.hflip": 0.0,
-        "augment.min_scale": 0.9,
+        "augment.min_scale": 0.85,
         "augment.rotate": 10.0,
         "augment.padding_mode": "reflect",
     }

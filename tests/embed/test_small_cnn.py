@@ -1,4 +1,4 @@
-"""`small_cnn`: what `pixels` sees, beside a network whose weights are random but always the same, and which learns."""
+"""`small_cnn`: a network whose weights are random but always the same, and which learns."""
 
 import hashlib
 
@@ -11,7 +11,6 @@ from ursa.core.prepare import Preparation
 from ursa.embed.backbone import Backbone
 from ursa.embed.engine import NATIVE_BF16, fast_precision
 from ursa.embed.pretrained.relatives import relatives
-from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 from ursa.errors import TrainingError
 from ursa.models.groups import parameter_groups
 from ursa.training.batches.batch import Batch
@@ -22,7 +21,7 @@ from ursa.training.tasks.losses import cross_entropy
 from ursa.workspace import Workspace
 
 # Of its weights, rounded to what every machine's rounding agrees on: embeddings that are stored stand on them.
-WEIGHTS = "49c823d366a1f655"
+WEIGHTS = "4a55891da4009720"
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +50,26 @@ def test_its_fingerprint_is_its_own_and_the_same_in_another_workspace(tmp_path):
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
-def test_its_first_features_are_those_of_pixels_and_the_others_tell_pictures_apart(views):
-    fixed, both = (Backbone(name).load()(views) for name in WITHOUT_WEIGHTS)
-    assert both.shape == (6, 960 + 2 * 128)
-    assert torch.equal(both[:, :960], fixed)
-    learned = both[:, 960:]
-    assert learned.isfinite().all()
-    assert (learned.std(0) > 0).float().mean() > 0.8  # few channels are dead
-    assert torch.cdist(learned, learned).add(torch.eye(6)).min() > 1e-2
+def test_its_random_features_tell_pictures_apart(views):
+    features = Backbone("small_cnn").load()(views)
+    assert features.shape == (6, 2 * 128)  # means and maxima
+    assert features.isfinite().all()
+    assert (features.std(0) > 0).float().mean() > 0.8  # few channels are dead
+    assert torch.cdist(features, features).add(torch.eye(6)).min() > 1e-2
+
+
+def test_the_signal_neither_dies_nor_explodes_on_its_way_through_the_layers(views):
+    """He et al. 2015: each layer leaves the mean square about as it was, so that every one of them can learn."""
+    extractor = Backbone("small_cnn").load()
+    maps = extractor.normalized(views)
+    for layer in extractor.body:
+        before, maps = maps.square().mean(), layer(maps)
+        assert 0.2 < maps.square().mean() / before < 5
 
 
 def test_a_picture_counts_by_itself_so_parts_of_a_batch_give_the_same_gradient(views):
     """No norm over the batch: what a part of 2 gives is what the whole batch gives."""
-    model = Classifier(Backbone("small_cnn").load(), 1216, 3).requires_grad_(True).train()
+    model = Classifier(Backbone("small_cnn").load(), 256, 3).requires_grad_(True).train()
     assert not any(isinstance(module, nn.modules.batchnorm._NormBase) for module in model.modules())
     targets = torch.arange(6) % 3
     found = []
@@ -76,29 +82,25 @@ def test_a_picture_counts_by_itself_so_parts_of_a_batch_give_the_same_gradient(v
         torch.testing.assert_close(part, whole, atol=1e-5, rtol=1e-3)
 
 
-def test_training_changes_the_network_and_not_the_fixed_features(views):
-    model = Classifier(Backbone("small_cnn").load(), 1216, 3).requires_grad_(True).train()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+def test_every_layer_learns(views):
+    model = Classifier(Backbone("small_cnn").load(), 256, 3).requires_grad_(True).train()
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     cross_entropy(model(views), torch.arange(6) % 3).backward()
     optimizer.step()
-    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    layers = {f"extractor.body.convolutions.{layer}.0.weight" for layer in range(6)}
-    assert layers <= changed
-    assert "extractor.body.gradients.edges" in before.keys() - changed
-    assert torch.equal(model.extractor(views)[:, :960], Backbone("pixels").load()(views))
+    assert all(not torch.equal(value, before[name]) for name, value in model.named_parameters())
 
 
 def test_its_layers_come_in_groups_the_first_convolutions_first_and_the_head_last():
-    model = Classifier(Backbone("small_cnn").load(), 1216, 3)
+    model = Classifier(Backbone("small_cnn").load(), 256, 3)
     groups = parameter_groups(model)
     assert [len(group) for group in groups] == [4, 4, 4, 2]
-    assert groups[0][0] is model.extractor.body.convolutions[0][0].weight
+    assert groups[0][0] is model.extractor.body[0][0].weight
     assert groups[-1][0] is model.head.weight
 
 
 def test_small_pictures_are_computed_more_at_a_time_and_large_ones_are_not():
-    model = Classifier(Backbone("small_cnn").load(), 1216, 3)
+    model = Classifier(Backbone("small_cnn").load(), 256, 3)
     batches = [Batch((torch.zeros(9, side, side, 3, dtype=torch.uint8),), torch.zeros(9), []) for side in (64, 224)]
     assert [size_for(model, batch) for batch in batches] == [8, 4]
     assert size_for(model, Batch((torch.zeros(9, 30),), torch.zeros(9), [])) == 4  # rows of numbers have no side

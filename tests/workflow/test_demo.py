@@ -48,7 +48,7 @@ def test_what_it_says_is_what_it_does(tmp_path, monkeypatch):
     said = []
     result = demos.demo(Path("demo"), say=said.append, progress=False)
     assert said == [
-        "ursa check demo/digits --backbone small_cnn",
+        "ursa check demo/digits --backbone pixels",
         "ursa train demo/digits --backbone small_cnn --out demo/digits.ursa",
     ]
     history = json.loads(result.trained.history.read_text("utf-8"))

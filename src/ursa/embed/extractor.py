@@ -68,20 +68,13 @@ class OrientedGradients(nn.Module):
     convolutions, fine-tuning can go on from there. pictures [N, 3, 64, 64] -> features [N, (directions + 3) * 64].
     """
 
-    edges: Tensor
-
-    def __init__(self, directions: int = 12, cell: int = 8, *, learned: bool = True) -> None:
-        """cell: pixels a side; learned: whether fine-tuning changes the filters."""
+    def __init__(self, directions: int = 12, cell: int = 8) -> None:
         super().__init__()
         angle = torch.arange(directions) * (2 * torch.pi / directions)
         across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # Sobel's derivative
         edges = angle.cos().view(-1, 1, 1) * across + angle.sin().view(-1, 1, 1) * across.T
         gray = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
-        filters = edges[:, None] * gray.view(1, 3, 1, 1)  # [directions, 3, 3, 3]
-        if learned:
-            self.edges = nn.Parameter(filters)
-        else:
-            self.register_buffer("edges", filters)
+        self.edges = nn.Parameter(edges[:, None] * gray.view(1, 3, 1, 1))  # [directions, 3, 3, 3]
         self.sharpness = directions / 4
         self.cell = cell
 
@@ -97,41 +90,24 @@ class OrientedGradients(nn.Module):
         return torch.cat([(cells / (around + 1e-3).sqrt()).flatten(1), color.flatten(1)], dim=1)
 
 
-# Channels out, side of the kernel, stride of each convolution: 64 x 64 pixels become 4 x 4 cells in 283,000 weights.
+# Channels out, side of the kernel, stride of each convolution: 64 x 64 pixels become 4 x 4 cells, by 283,000 weights.
 LAYERS = ((16, 5, 2), (32, 3, 2), (64, 3, 2), (64, 3, 1), (128, 3, 2), (128, 3, 1))
 
 
-class SmallCNN(nn.Module):
-    """pictures [N, 3, 64, 64], normalized -> features [N, 1216]: 960 of `pixels` and 2 x 128 of the network.
+def small_convolutions() -> nn.Sequential:
+    """The `small_cnn` backbone: pictures [N, 3, 64, 64], normalized -> maps [N, 128, 4, 4]. Made to learn from scratch.
 
-    The probe begins at least where that of `pixels` does, as all of its features are there; those of the network, whose
-    weights are random, already tell something of textures (Jarrett et al. 2009), and training makes them better ones.
-    The fixed features stay as they are: trained ones gained nothing, and their gradient took half of a step's time.
-
-    There is no norm: statistics of batches would have to be kept while the network learns from scratch, and six layers
-    with weights by He et al. 2015 do without.
+    Its weights are random, but the same each time, so that embeddings and runs of one process hold for the next one;
+    drawn by numpy, uniform within sqrt(6 / inputs) (He et al. 2015), they are so with every torch, too. There is no
+    norm: `Classifier` keeps the statistics of batch norm as they are, and six layers do without.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gradients = OrientedGradients(learned=False)
-        layers: list[nn.Module] = []
-        inputs = 3
-        for number, (outputs, side, stride) in enumerate(LAYERS):
-            layers.append(nn.Sequential(_convolution(inputs, outputs, side, stride, number), nn.ReLU(inplace=True)))
-            inputs = outputs
-        self.convolutions = nn.Sequential(*layers)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """pictures [N, 3, 64, 64], normalized -> [N, 1216]."""
-        maps = self.convolutions(pictures)
-        return torch.cat([self.gradients(pictures), maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
-
-
-def _convolution(inputs: int, outputs: int, side: int, stride: int, number: int) -> nn.Conv2d:
-    """With weights uniform within sqrt(6 / inputs) (He et al. 2015), drawn by numpy: the same with every torch."""
-    layer = nn.Conv2d(inputs, outputs, side, stride, padding=side // 2)
-    bound = math.sqrt(6 / (inputs * side * side))
-    drawn = (2 * seeds.generator(0, "small_cnn", number).random((outputs, inputs, side, side)) - 1) * bound
-    layer.load_state_dict({"weight": torch.from_numpy(drawn), "bias": torch.zeros(outputs)})
-    return layer
+    layers: list[nn.Module] = []
+    inputs = 3
+    for number, (outputs, side, stride) in enumerate(LAYERS):
+        layer = nn.Conv2d(inputs, outputs, side, stride, padding=side // 2)
+        bound = math.sqrt(6 / (inputs * side * side))
+        drawn = (2 * seeds.generator(0, "small_cnn", number).random((outputs, inputs, side, side)) - 1) * bound
+        layer.load_state_dict({"weight": torch.from_numpy(drawn), "bias": torch.zeros(outputs)})
+        layers.append(nn.Sequential(layer, nn.ReLU(inplace=True)))
+        inputs = outputs
+    return nn.Sequential(*layers)

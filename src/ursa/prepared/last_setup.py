@@ -6,6 +6,7 @@ from typing import Any
 
 from ursa import workspace
 from ursa.data.catalog import Catalog
+from ursa.embed.backbone import DEFAULT, WITHOUT_WEIGHTS
 from ursa.prepared.setup import Data, Setup
 from ursa.workspace import Workspace
 
@@ -14,9 +15,13 @@ FIELDS = (*WORDS, "table")
 
 
 def remember(space: Workspace, data: Data, setup: Setup) -> None:
-    """Write down backbone, weights, pattern and table. Raises DataError where it cannot be written."""
+    """Write down backbone, weights, pattern and table. Raises DataError where it cannot be written.
+
+    A backbone that stood in for the default one is not: the next command may need another, or have the weights.
+    """
+    backbone = DEFAULT if not setup.named and setup.backbone in WITHOUT_WEIGHTS else setup.backbone
     weights = None if setup.weights is None else str(setup.weights.absolute())
-    document = {"backbone": setup.backbone, "weights": weights, "pattern": setup.pattern, "table": dict(setup.table)}
+    document = {"backbone": backbone, "weights": weights, "pattern": setup.pattern, "table": dict(setup.table)}
     workspace.write_sealed(space.last_setup, json.dumps({"data": _named(data), **document}).encode())
 
 

@@ -98,7 +98,7 @@ def check(
     neither learns from it nor is judged by it: it stays sealed. Pictures without labels, with several or with numbers
     are checked too, but not probed: the accuracy is then no number, and its method says why.
 
-    backbone: "pixels", "small_cnn", a timm name, or "torchvision:NAME"; None: the default one, or "small_cnn" where its
+    backbone: "pixels", "small_cnn", a timm name, or "torchvision:NAME"; None: the default one, or "pixels" where its
     weights cannot be had and the pictures are small. weights: a file of them, instead of the hub's. workspace: where
     Ursa keeps its files, `.ursa/` in the folder where not given. pattern: labels from file names, such as
     "{label}.{}.jpg"; table: how to read a table, {"label": COLUMN, ...}. precision: of the embeddings, "fp32", "bf16",
@@ -134,7 +134,7 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
     with clock.phase("list"):
         listed_pictures, space = listed(data, setup)
     with clock.phase("embed"):
-        setup = with_backbone(setup, listed_pictures, space)
+        setup = with_backbone(setup, listed_pictures, space, trains=False)
     ready = embedded(listed_pictures, space, setup, clock)
     last_setup.remember(ready.space, data, setup)
     catalog, embeddings = ready.catalog, ready.embeddings

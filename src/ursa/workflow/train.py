@@ -199,7 +199,7 @@ def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | N
     """The backbone, and the settings as they are read with it; of a resumed run those that it was begun with."""
     setup = job.setup
     if before is None:
-        setup = with_backbone(setup, catalog, space)
+        setup = with_backbone(setup, catalog, space, trains=bool(job.asked.recipe(setup.backbone).optim.epochs))
         return setup, job.asked.recipe(setup.backbone)
     backbone = setup.backbone if setup.named else before.backbone or setup.backbone
     return runs.as_begun(before, setup, job.asked.recipe(backbone), job.asked.usual(backbone))

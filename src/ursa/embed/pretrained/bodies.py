@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ursa.embed.extractor import OrientedGradients, SmallCNN
+from ursa.embed.extractor import OrientedGradients, small_convolutions
 from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS, NoWeightsError
 from ursa.embed.tensor_bytes import from_file
 from ursa.errors import TrainingError, did_you_mean
@@ -49,8 +49,8 @@ def of_pixels() -> Body:
 
 
 def of_small_cnn() -> Body:
-    """The same features, beside those of a small network with random weights, which training makes good ones."""
-    return SmallCNN(), HALF, HALF, 64
+    """A small network with random weights, which training makes good ones."""
+    return small_convolutions(), HALF, HALF, 64
 
 
 def of_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Body:
