@@ -13,7 +13,10 @@ from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.data.sources.folder_source import from_folder
 from ursa.diagnose import charts, report
+from ursa.diagnose.abstain import thresholds_for
+from ursa.diagnose.calibration import reliability
 from ursa.diagnose.judged import Judged
+from ursa.diagnose.more_data.more_pictures import MorePictures, more_pictures
 
 NASTY = "<script>alert(1)</script>&\"'"
 
@@ -164,3 +167,33 @@ def test_pages_are_well_formed(catalog):
         parser = Checked()
         parser.feed(page)
         assert not parser.open
+
+
+def test_a_check_page_says_what_more_pictures_bring_and_when_to_answer(catalog, curve_of):
+    labels = Labels((NASTY, "dog"))
+    curve = curve_of(lambda n: 0.02 + 3 * n**-0.5)
+    more = more_pictures(curve, labels, curve.right[-1, 0])
+    probabilities = np.tile([[0.9, 0.1]], (400, 1)).astype(np.float32)
+    given = np.zeros(400, np.int64)
+    about = more, reliability(probabilities, given), thresholds_for(probabilities, given)
+    page = report.check_page(
+        catalog, labels, more.findings(), statistics.proportion(1, 2, ""), np.eye(2, dtype=int), *about
+    )
+    assert "<h2>More pictures</h2>" in page and "With twice the pictures the probe would reach about 9" in page
+    assert page.count("<polyline") == 1 and "Accuracy by the number of pictures learned from" in page
+    assert "<h2>When to answer</h2>" in page and "off by 10.0 % on average, more than chance alone explains" in page
+    assert "100 % of pictures are answered and 0.0 % of those wrongly" in page
+    assert "<script" not in page
+
+
+def test_without_a_curve_a_check_page_says_why(catalog):
+    page = report.check_page(
+        catalog,
+        catalog.labels,
+        [],
+        statistics.proportion(1, 2, ""),
+        np.eye(2, dtype=int),
+        MorePictures.refuse("there are 5"),
+    )
+    assert "No forecast for more pictures: there are 5." in page
+    assert "<polyline" not in page and "When to answer" not in page

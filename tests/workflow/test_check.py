@@ -247,3 +247,24 @@ def test_the_pictures_of_the_classes_add_up_to_those_that_can_be_used(folder, pi
     result = check(folder, **pixels)
     assert sum(result.catalog.counts().values()) == len(result.catalog.usable()) == 24
     assert len(result.catalog) == 26
+
+
+def test_what_more_pictures_would_bring_is_said_and_kept(tmp_path, pixels, picture_folder):
+    folder = picture_folder(tmp_path / "many", {"red": 24, "green": 24})
+    first = check(folder, **pixels)
+    document = json.loads(json.dumps(first.to_json()))
+    learned = document["learning_curve"]
+    assert len(learned["sizes"]) == len(learned["accuracy"]) == 8 and learned["refused"] is None
+    assert [each["times"] for each in learned["forecast"]] == [2, 4]
+    assert learned["per_class"].keys() == {"red", "green"}
+    assert document["calibration"]["bins"] and [each["wanted"] for each in document["abstain"]] == [0.01, 0.02, 0.05]
+    page = first.report.read_text()
+    assert str(first.more_pictures) in page and "When to answer" in page
+    assert len(list((folder / ".ursa/probes").glob("learning-curve-*"))) == 2  # and its seal
+    assert check(folder, **pixels).more_pictures.to_json() == first.more_pictures.to_json()
+
+
+def test_few_pictures_have_no_learning_curve_and_that_is_said(folder, pixels):
+    document = check(folder, **pixels).to_json()
+    assert "40 different pictures, and there are 24" in document["learning_curve"]["refused"]
+    assert document["learning_curve"]["forecast"] == []

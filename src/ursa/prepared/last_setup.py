@@ -6,7 +6,8 @@ from typing import Any
 
 from ursa import workspace
 from ursa.data.catalog import Catalog
-from ursa.embed.backbone import DEFAULT, WITHOUT_WEIGHTS
+from ursa.embed.backbone import DEFAULT
+from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
 from ursa.prepared.setup import Data, Setup
 from ursa.workspace import Workspace
 

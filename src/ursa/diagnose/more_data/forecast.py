@@ -167,5 +167,5 @@ def _mean_and_interval(values: F64, weight: F64) -> tuple[float, float, float]:
     order = np.argsort(values)
     below = np.cumsum(weight[order])
     low, high = (float(values[order[min(int(np.searchsorted(below, at)), len(order) - 1)]]) for at in (0.025, 0.975))
-    mean = float(values @ weight)
-    return mean, min(low, mean), max(high, mean)
+    mean = min(float(values @ weight), 1.0)  # the weights add up to 1 but for rounding
+    return mean, min(low, mean), min(max(high, mean), 1.0)
