@@ -1,12 +1,14 @@
 """The table of backbones agrees with timm; every family's features and layer groups are sound."""
 
+from pathlib import Path
+
 import pytest
 import timm
 import torch
 
 from ursa.embed.backbone import DEFAULT, Backbone
 from ursa.embed.pretrained import bodies, relatives
-from ursa.embed.pretrained.known_backbones import PERMISSIVE, license_words, limits_use, table
+from ursa.embed.pretrained.known_backbones import PERMISSIVE, license_words, limits_use, markdown, table
 from ursa.models.groups import layer_groups
 from ursa.training.classifier import Classifier
 
@@ -21,6 +23,13 @@ def test_a_row_says_what_timm_says(row):
     assert row.license == config.license and row.license in PERMISSIVE
     assert row.size == bodies.SIZES.get(row.name.partition(".")[2], config.input_size[-1])
     assert 60 < row.imagenet < 90 and 0 < row.parameters < 100
+
+
+def test_the_rows_come_in_the_order_of_their_speed_and_the_page_shows_them():
+    speeds = [row.milliseconds["openvino bf16"] for row in table()]
+    assert speeds == sorted(speeds)
+    page = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+    assert markdown() in page.read_text("utf-8")
 
 
 def test_the_default_is_in_the_table():

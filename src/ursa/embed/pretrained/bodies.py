@@ -21,8 +21,8 @@ HALF: Color = (0.5, 0.5, 0.5)
 IMAGENET_MEAN: Color = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION: Color = (0.229, 0.224, 0.225)
 
-# Pixels to take where timm has the size of a last, short phase of pretraining at a size that costs 7 times as much.
-# By tag. DINOv2 (Oquab et al. 2023) was trained at 224 px before its last 10,000 steps at 518, and is judged at 224.
+# Pixels to take, by tag, where timm has the size of a last, short phase of pretraining: five times as many patches.
+# DINOv2 (Oquab et al. 2023) was trained at 224 px before its last 10,000 steps at 518, and is judged at 224.
 SIZES = {"lvd142m": 224}
 
 HEADS = ("classifier", "fc", "head", "heads", "last_linear")  # what timm and torchvision call the part we replace

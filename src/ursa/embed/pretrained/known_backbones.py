@@ -22,7 +22,7 @@ class KnownBackbone:
     license: str  # of the weights
     parameters: float  # millions, without the head
     size: int  # pixels, both sides of the pictures it sees
-    imagenet: float | None  # top-1 accuracy in per cent, as its makers or timm's results say; see the JSON's note
+    imagenet: float  # top-1 accuracy in per cent, as its makers or timm's results say; see the JSON's note
     milliseconds: Mapping[str, float]  # a picture of the pass on 2 cores, by runtime and precision
 
 
@@ -31,6 +31,21 @@ def table() -> tuple[KnownBackbone, ...]:
     """The rows, the fastest first."""
     document = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return tuple(KnownBackbone(**row) for row in document["backbones"])
+
+
+def markdown() -> str:
+    """The table as docs/training.md shows it."""
+    head = (
+        "| backbone | parameters | ImageNet | torch, fp32 | torch, bf16 | OpenVINO, bf16 |\n|---|---|---|---|---|---|\n"
+    )
+    ways = ("torch fp32", "torch bf16", "openvino bf16")
+    rows = (
+        f"| `{row.name}` | {row.parameters:g} M | {row.imagenet:g} % | "
+        + " | ".join(f"{row.milliseconds[way]:g} ms" for way in ways)
+        + " |\n"
+        for row in table()
+    )
+    return head + "".join(rows)
 
 
 def limits_use(license: str | None) -> bool:
