@@ -37,10 +37,11 @@ def test_every_fact_has_words_and_ends():
 
 
 def test_of_a_file():
-    found = facts(width=200, height=100, bytes=5000, format="PNG")
+    found = facts(width=200, height=100, bytes=5000, format="WEBP")
     assert (found["width"], found["height"], found["area"], found["aspect"]) == (200, 100, 20_000, 2.0)
     assert found["compression"] == 0.25
-    assert found["format"] == "PNG"
+    assert found["format"] == "WEBP"
+    assert facts(format="PNG")["compression"] == 0  # of what keeps every pixel the bytes say what it shows
 
 
 def test_of_an_even_picture():

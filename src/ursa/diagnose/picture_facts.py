@@ -18,7 +18,7 @@ FILE_FACTS = {
     "height": "the height in pixels",
     "area": "the number of pixels",
     "aspect": "the shape, width by height",
-    "compression": "the bytes a pixel",
+    "compression": "the bytes a pixel",  # 0 where nothing is lost: of a PNG they say what it shows
     "format": "the file format",
     "folder": "the folder inside the class",
 }
@@ -30,6 +30,7 @@ PICTURE_FACTS = {
     "sharpness": "the sharpness",
     "border": "the brightness of the border",
 }
+LOSSY = ("JPEG", "WEBP", "AVIF", "HEIC", "JPEG2000")  # how strongly they are compressed is a choice, not the content's
 NAMED = ("format", "folder")  # text: equal or not, without an order
 ENDS = {  # what pictures at the low and at the high end of a fact are called
     "width": ("narrow", "wide"),
@@ -60,7 +61,7 @@ def picture_facts(catalog: Catalog) -> dict[str, npt.NDArray[Any]]:
         "height": height,
         "area": pixels,
         "aspect": width / np.maximum(height, 1),
-        "compression": rows["bytes"].cast(float).to_numpy() / pixels,
+        "compression": rows["bytes"].cast(float).to_numpy() / pixels * rows["format"].is_in(LOSSY).to_numpy(),
         "format": np.array(rows["format"].to_list(), dtype=str),
         "folder": np.array(_shared_folders(catalog.ids, rows["label"].to_list()), dtype=str),
         "brightness": small.mean(1),
