@@ -99,7 +99,7 @@ def trained(folder, place, recipe):
     """All that a run came to: its document, its history, the sizes of its forward passes, its probes."""
     from ursa.training.classifier import Classifier
 
-    sizes, forward, export = [], Classifier.forward, workflow._export
+    sizes, forward, export = [], Classifier.forward, workflow.exported
 
     def counting(self, pictures):
         if self.training:
@@ -108,12 +108,12 @@ def trained(folder, place, recipe):
 
     parts = {"weights.safetensors": b""}
     bundle = SimpleNamespace(document={"parity": {"difference": 0.0}}, parts=parts)
-    Classifier.forward, workflow._export = counting, lambda *_: SimpleNamespace(bundle=bundle)
+    Classifier.forward, workflow.exported = counting, lambda *_: SimpleNamespace(bundle=bundle)
     try:
         how = {"backbone": "pixels", "precision": "fp32", "workspace": place}
         result = train(folder, **how, recipe=recipe, out=place.with_suffix(".ursa"))
     finally:
-        Classifier.forward, workflow._export = forward, export
+        Classifier.forward, workflow.exported = forward, export
     history = json.loads(result.history.read_text("utf-8"))
     probes = sorted(path.name for path in (place / "probes").glob("*"))
     return plain(result.to_json()), plain({k: history[k] for k in ("steps", "epochs")}), sorted(set(sizes)), probes

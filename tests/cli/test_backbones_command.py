@@ -5,13 +5,13 @@ import json
 import shlex
 
 import pytest
-from ursa.workflow.backbone_pick import Limits, MeasuredBackbone, pick
 
 from ursa.cli.backbones_command import show_compared
 from ursa.cli.command_options import PictureOptions
 from ursa.cli.console import Console
 from ursa.core.statistics import proportion
 from ursa.workflow.backbones import ComparedBackbones
+from ursa.workflow.results.backbone_pick import Limits, MeasuredBackbone, pick
 
 LONG = "vit_small_patch14_reg4_dinov2.lvd142m"
 

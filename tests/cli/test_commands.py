@@ -257,7 +257,7 @@ def test_the_commonest_settings_have_short_ways(home, ursa):
 def test_all_settings_are_listed(ursa):
     done = ursa("train", "--set", "help")
     assert done.returncode == 0
-    assert "augment.rotate=0  (0 to 180)\n    largest rotation either way" in done.stdout
+    assert "augment.rotate=0; small_cnn: 10  (0 to 180)\n    largest rotation either way" in done.stdout
 
 
 def test_a_run_that_was_stopped_is_offered_to_be_resumed(tmp_path, picture_folder, ursa):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from ursa.embed.bodies import of_pixels
 from ursa.embed.extractor import Extractor
+from ursa.embed.pretrained.bodies import of_pixels
 from ursa.embed.probe import Head
 from ursa.training.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, PictureNetwork, Standardize
 

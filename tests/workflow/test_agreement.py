@@ -37,7 +37,14 @@ def said(monkeypatch, learned, held, by_check=None):
     (learn, known), (valid, before) = part(*learned), part(*held)
     labels, empty = Labels(("a", "b")), learn.without(learn.ids)
     parts = Parts(labels, learn, empty, valid, empty)
-    probe = Probe(head=None, strength=1.0, probabilities=known, folds=np.zeros(len(known), np.int64))
+    probe = Probe(
+        head=None,
+        strength=1.0,
+        shrinkage=0.1,
+        stacking=(1.0, 0.0),
+        probabilities=known,
+        folds=np.zeros(len(known), np.int64),
+    )
     return agreements.agreement(probe, parts, Judged(valid, labels, before, before, ""), None, Recipe())
 
 

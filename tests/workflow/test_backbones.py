@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from ursa.workflow.backbone_pick import Limits, MeasuredBackbone, pick
-from ursa.workflow.speeds import Speed
 
 import ursa
 from ursa.core.statistics import proportion
 from ursa.errors import DataError, TrainingError
-from ursa.workflow import backbone_pick
 from ursa.workflow import backbones as workflow
 from ursa.workflow.backbones import backbones
 from ursa.workflow.check import check
+from ursa.workflow.results import backbone_pick
+from ursa.workflow.results.backbone_pick import Limits, MeasuredBackbone, pick
+from ursa.workflow.training_run.speeds import Speed
 
 TINY = "test_vit.r160_in1k"  # 0.3 million parameters
 ELSEWHERE = "convnext_atto.d2_in1k"  # its weights are not here

@@ -19,10 +19,10 @@ from ursa.errors import DataError
 from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
-from ursa.workflow import train as workflow
 from ursa.workflow.check import check
 from ursa.workflow.evaluate import predictions
 from ursa.workflow.train import train
+from ursa.workflow.training_run import fine_tuned
 
 PARTS = {"train/red": 10, "train/green": 10, "valid/red": 4, "valid/green": 4}
 RECIPE = Recipe.of(epochs=1, batch_size=8)
@@ -291,14 +291,14 @@ def test_when_decoded_pictures_are_kept(tmp_path, side, device, epochs, gigabyte
     columns = {"id": ["a", "b"], "label": ["x", "y"], "width": [side, side], "height": [side, side]}
     ready = _Ready(Catalog.of(tmp_path, columns), _Space(tmp_path))
     options = Setup(device=device, cache_gb=gigabytes)
-    assert workflow._room_for_pixels(ready, Recipe.of(epochs=epochs), options) == room
+    assert fine_tuned._room_for_pixels(ready, Recipe.of(epochs=epochs), options) == room
 
 
 def test_no_more_than_a_quarter_of_the_free_disk_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setattr(workflow.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=8))
+    monkeypatch.setattr(fine_tuned.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=8))
     columns = {"id": ["a"], "label": ["x"], "width": [9000], "height": [9000]}
     ready = _Ready(Catalog.of(tmp_path, columns), _Space(tmp_path))
-    assert workflow._room_for_pixels(ready, Recipe(), Setup()) == 2
+    assert fine_tuned._room_for_pixels(ready, Recipe(), Setup()) == 2
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ursa.backbone_settings import BY_BACKBONE
 from ursa.errors import TrainingError, did_you_mean
 from ursa.learner.picture_data import PictureInputs
 from ursa.recipe import PLACES, Recipe
@@ -58,10 +57,12 @@ def recipe_of(wanted: Any, usual: Recipe, seed: int | None) -> Recipe:
     return recipe.with_settings({"seed": seed})
 
 
-def refuse_unread(recipe: Recipe, use: Use) -> None:
-    """Raises TrainingError for a setting that was changed and that nothing reads here, with the place that does."""
-    usual = [known.flat() for known in (Recipe(), SCRATCH, *map(Recipe.for_backbone, BY_BACKBONE))]
-    mine = recipe.flat()
+def refuse_unread(recipe: Recipe, use: Use, begun: Recipe) -> None:
+    """Raises TrainingError for a setting that was changed and that nothing reads here, with the place that does.
+
+    begun: the recipe that the user's settings were added to.
+    """
+    usual, mine = [known.flat() for known in (Recipe(), SCRATCH, begun)], recipe.flat()
     for names, why, fix in _unread(use):
         changed = [name for name in names if all(mine[name] != known[name] for known in usual)]
         recipe.refuse(changed, why, fix)

@@ -127,7 +127,7 @@ def _of_pictures(
     own_loss = wanted.loss is not None and not isinstance(wanted.loss, str)
     own_optimizer = not isinstance(wanted.optimizer, str)
     use = Use(True, False, bool(start.backbone), False, start.data.targets, own_loss, own_optimizer)
-    learner_recipe.refuse_unread(recipe, use)
+    learner_recipe.refuse_unread(recipe, use, usual)
     return _assembled(start, recipe, wanted)
 
 
@@ -154,7 +154,7 @@ def _of_arrays(
     own_loss = wanted.loss is not None and not isinstance(wanted.loss, str)
     own_optimizer = not isinstance(wanted.optimizer, str)
     learner_recipe.refuse_unread(
-        recipe, Use(False, is_dataset(data), False, has_valid(data), read.targets, own_loss, own_optimizer)
+        recipe, Use(False, is_dataset(data), False, has_valid(data), read.targets, own_loss, own_optimizer), SCRATCH
     )
     return _assembled(ModelAndData(network, read), recipe, wanted)
 

@@ -14,6 +14,7 @@ from ursa.embed.linear_models.principal_components import Components, blocks
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
+FLAT = 1e-6  # least curvature: of a subset with a single class the loss has none
 TEMPORARY = 1 << 21  # numbers in the largest temporary array
 
 
@@ -27,7 +28,7 @@ class LogisticRegressions:
         learned = left_out[:, None] != np.arange(problems)
         self.share = (learned / np.maximum(learned.sum(0), 1)).astype(np.float32)  # [N, P], columns summing to 1
         portion = np.bincount(targets, minlength=classes) / len(targets)
-        bend = float((portion * (1 - portion)).mean())  # of the loss, for a feature of variance 1
+        bend = max(float((portion * (1 - portion)).mean()), FLAT)  # of the loss, for a feature of variance 1
         self.bend = np.append(bend * components.variance, bend).astype(np.float32)  # [R + 1]
 
     def minimize(self, strength: float, start: F32 | None = None, tolerance: float = 1e-4) -> F32:
