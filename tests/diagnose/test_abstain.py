@@ -112,3 +112,18 @@ def test_shares_that_are_none_are_refused(wanted):
 def test_the_tail_is_scipy_s(hits, total, share):
     assert binomial_tail(hits, total, share) == pytest.approx(binom.cdf(hits, total, share), rel=1e-9)
     assert binomial_tail(0, 0, share) == 1.0
+
+
+def test_the_search_ends_at_the_first_threshold_that_fails():
+    """However good what comes after it looks: otherwise chance would have forty tries."""
+    order = np.arange(1000)
+    probabilities = np.stack([0.99 - order / 2500, 0.01 + order / 2500], axis=1)
+    wrong = ((order >= 600) & (order < 690) & (order % 3 == 0)).astype(np.int64)  # 30, of all 1,000 only 3 %
+    assert binomial_tail(30, 690, 0.05) > 0.05 > binomial_tail(30, 1000, 0.05)
+    assert 0.5 <= threshold_for(probabilities, wrong, 0.05).coverage.value < 0.7
+
+
+@pytest.mark.parametrize("count", [300, 400, 590])
+def test_half_the_pictures_may_be_fewer_than_a_promise_takes(count):
+    probabilities = np.stack([np.linspace(0.6, 0.99, count), np.linspace(0.4, 0.01, count)], axis=1)
+    assert threshold_for(probabilities, np.zeros(count, np.int64), 0.01).coverage.value == 1.0

@@ -94,6 +94,13 @@ def test_a_rare_class_that_small_draws_lack_does_no_harm(clouds):
     assert curve.right[-1].mean() > 0.7
 
 
+def test_where_small_draws_hold_one_class_everything_is_taken_for_it(clouds):
+    vectors, targets = clouds((150, 10), apart=4)
+    curve = learning_curve(vectors, targets, 2)
+    assert np.isfinite(curve.log_losses).all()
+    assert curve.right[0].mean() >= 0.9 and curve.right[-1].mean() > curve.right[0].mean()
+
+
 @pytest.mark.parametrize(
     ("counts", "says"),
     [((20, 19), "40 different pictures, and there are 39"), ((45, 9), "there is 1"), ((9,) * 9, "there is none")],

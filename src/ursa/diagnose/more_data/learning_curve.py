@@ -15,7 +15,7 @@ from ursa.core import seeds, statistics, stratified
 from ursa.core.statistics import Estimate
 from ursa.embed.linear_models.logistic_regression import LogisticRegressions
 from ursa.embed.linear_models.principal_components import Components, principal_components
-from ursa.embed.linear_models.regularization_path import absent_offset, with_absent
+from ursa.embed.linear_models.regularization_path import RegularizationPath, absent_offset, with_absent
 from ursa.embed.linear_models.stacking import Judge
 from ursa.errors import DataError
 
@@ -88,7 +88,7 @@ def learning_curve(
         sizes[s] = np.mean(ends)
         cut = [(held_out, order[:end]) for (held_out, order, _), end in zip(draws, ends, strict=True)]
         logits, losses[s] = _judged(components, targets, classes, cut)
-        right[s] = (logits.argmax(-1) == targets).reshape(shuffles, -1)
+        right[s] = logits.argmax(1).reshape(shuffles, -1) == targets
     return LearningCurve(sizes, right, losses, targets, groups)
 
 
@@ -130,26 +130,29 @@ def _places(targets: I64, draw: np.random.Generator) -> F64:
 
 
 def _judged(components: Components, targets: I64, classes: int, draws: list[tuple[I64, I64]]) -> tuple[F32, float]:
-    """draws: rows held out, rows to learn from -> logits [shuffles, N, K], their loss.
-
-    Of all strengths, that with the least loss.
-    """
+    """draws: rows held out, rows to learn from -> logits [shuffles * N, K], their loss, at the best strength."""
     shuffles, count = len(draws) // FOLDS, len(targets)
-    logits = np.empty((len(STRENGTHS), shuffles, count, classes), np.float32)
-    offset = np.empty((len(draws), classes), np.float32)
-    number = np.empty((shuffles, count), np.int64)
-    for d, (held_out, learned) in enumerate(draws):
-        place = d // FOLDS, held_out
-        counts = np.bincount(targets[learned], minlength=classes)[None].astype(float)
-        offset[d], number[place] = absent_offset(counts)[0], d
-        part = replace(components, scores=components.scores[learned])
-        models = LogisticRegressions(part, targets[learned], classes, np.full(len(learned), -1), 1)
-        weights: F32 | None = None
-        for s, strength in enumerate(STRENGTHS):
-            weights = models.minimize(strength, weights, TOLERANCE)
-            known = with_absent(weights, counts)[:, 0]
-            logits[s][place] = components.scores[held_out] @ known[:-1] + known[-1]
-    judge = Judge.of(np.tile(targets, shuffles), number.reshape(-1), offset, np.arange(shuffles * count))
-    losses = [judge.losses(some.reshape(-1, classes))[-1] for some in logits]
-    best = int(np.argmin(losses))
-    return logits[best] + offset[number], float(losses[best])
+    rows = [d // FOLDS * count + held_out for d, (held_out, _) in enumerate(draws)]
+    counts = [np.bincount(targets[learned], minlength=classes)[None].astype(float) for _, learned in draws]
+    offset = np.concatenate([absent_offset(each) for each in counts])
+    number = np.empty(shuffles * count, np.int64)
+    weights: list[F32 | None] = [None] * len(draws)  # of the strength before, to start from
+    for d in range(len(draws)):
+        number[rows[d]] = d
+
+    def logits_at(strength: float) -> F32:
+        logits = np.zeros((shuffles * count, classes), np.float32)
+        for d, (held_out, learned) in enumerate(draws):
+            if (counts[d] > 0).sum() < 2:  # a small draw of a large class: that is what everything is taken for
+                continue
+            part = replace(components, scores=components.scores[learned])
+            model = LogisticRegressions(part, targets[learned], classes, np.full(len(learned), -1), 1)
+            fitted = weights[d] = model.minimize(strength, weights[d], TOLERANCE)
+            known = with_absent(fitted, counts[d])[:, 0]
+            logits[rows[d]] = components.scores[held_out] @ known[:-1] + known[-1]
+        return logits
+
+    judge = Judge.of(np.tile(targets, shuffles), number, offset, np.arange(shuffles * count))
+    path = RegularizationPath.followed(STRENGTHS, logits_at, judge)
+    best = int(path.losses[:, -1].argmin())
+    return path.logits[best] + offset[number], float(path.losses[best, -1])
