@@ -20,8 +20,9 @@ demo: $(READY)
 	@rm -rf demo
 	@$(BIN)/ursa demo --to demo
 
+# One worker more than there are cores: a third of the time tests wait for processes that they started.
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $$(( $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') + 1 )) --dist worksteal
 
 # The lowest versions that pyproject.toml allows of what predicting and serving need: no torch, no polars.
 LOWEST := .venv-lowest
