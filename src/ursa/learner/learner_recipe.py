@@ -57,7 +57,7 @@ def recipe_of(wanted: Any, usual: Recipe, seed: int | None) -> Recipe:
     return recipe.with_settings({"seed": seed})
 
 
-def refuse_unread(recipe: Recipe, use: Use, begun: Recipe) -> None:
+def refuse_unread(recipe: Recipe, use: Use, begun: Recipe = SCRATCH) -> None:
     """Raises TrainingError for a setting that was changed and that nothing reads here, with the place that does.
 
     begun: the recipe that the user's settings were added to.

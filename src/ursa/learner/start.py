@@ -154,7 +154,7 @@ def _of_arrays(
     own_loss = wanted.loss is not None and not isinstance(wanted.loss, str)
     own_optimizer = not isinstance(wanted.optimizer, str)
     learner_recipe.refuse_unread(
-        recipe, Use(False, is_dataset(data), False, has_valid(data), read.targets, own_loss, own_optimizer), SCRATCH
+        recipe, Use(False, is_dataset(data), False, has_valid(data), read.targets, own_loss, own_optimizer)
     )
     return _assembled(ModelAndData(network, read), recipe, wanted)
 
