@@ -62,6 +62,10 @@ def test_the_class_that_gains_most_is_named(curve_of):
     found = said(curve)
     assert found.gains_most == "hat"
     assert found.to_json()["per_class"]["shoe"]["forecast"]["gain"]["value"] == 0
+    both = curve_of(lambda n: 0.02 + 7 * n**-0.5)
+    both.right[:, :, (both.targets == 1) & (np.arange(1000) % 4 == 1)] = True  # half of the shoes are
+    hat, shoe = (said(both).recalls[name][1].gain.value for name in LABELS.names)
+    assert hat > shoe > 0.02 and said(both).gains_most == "hat"
 
 
 def test_a_curve_that_falls_is_shown_and_not_extended(curve_of):
