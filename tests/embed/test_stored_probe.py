@@ -11,13 +11,13 @@ from ursa.data.scanning import scanned
 from ursa.data.sources.folder_source import from_folder
 from ursa.embed import probe, stored_probe
 from ursa.embed.store import Embeddings
-from ursa.embed.stored_probe import fitted_probe
+from ursa.embed.stored_probe import ProbeInputs
 from ursa.workspace import Workspace
 
 
 @pytest.fixture
 def asked(tmp_path):
-    """What fitted_probe is given, but seed and folds."""
+    """What a probe depends on, but seed and folds; and the workspace."""
     rng = np.random.default_rng(0)
     for number in range(40):
         folder = tmp_path / "pictures" / "ab"[number % 2]
@@ -27,6 +27,10 @@ def asked(tmp_path):
     vectors = rng.normal(size=(40, 6)).astype(np.float32)
     vectors[:, 0] += 2 * (catalog.rows["label"] == "a").to_numpy()
     return catalog, catalog.labels, Embeddings(tuple(catalog.ids), vectors, "known"), Workspace.open(tmp_path, None)
+
+
+def fitted_probe(catalog, labels, embeddings, space, **how):
+    return stored_probe.fitted_probe(ProbeInputs.of(catalog, labels, embeddings, **how), space)
 
 
 @pytest.fixture

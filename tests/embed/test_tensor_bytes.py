@@ -45,7 +45,7 @@ def test_what_is_no_such_file_raises_what_is_named(cut, byte, at):
 
 
 def test_nobody_else_writes_or_reads_them():
-    """But for the probe and its curve, which do without torch, and who looks into a file without its weights."""
+    """But for arrays in the workspace, which do without torch, and who looks into a file without its weights."""
     callers = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -53,5 +53,4 @@ def test_nobody_else_writes_or_reads_them():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(name.split(".")[0] == "safetensors" for name in names):
                 callers.add(str(path.relative_to(SOURCE)))
-    stored = {"embed/stored_probe.py", "diagnose/more_data/stored_curve.py"}
-    assert callers == {"embed/tensor_bytes.py", "models/saving.py", *stored}
+    assert callers == {"embed/tensor_bytes.py", "embed/stored_arrays.py", "models/saving.py"}

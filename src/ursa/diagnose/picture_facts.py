@@ -1,6 +1,6 @@
 """What a scan knows of pictures beside their content: numbers of files, and levels of their thumbnails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,6 +11,7 @@ from ursa.data.catalog import Catalog
 from ursa.data.scan import THUMBNAIL
 
 F64 = npt.NDArray[np.float64]
+Facts = Mapping[str, npt.NDArray[Any]]  # by name, [N] each
 
 # Facts of a file say how it was made, not what it shows; those of a picture may say either.
 FILE_FACTS = {
@@ -47,7 +48,7 @@ ENDS = {  # what pictures at the low and at the high end of a fact are called
 }
 
 
-def picture_facts(catalog: Catalog) -> dict[str, npt.NDArray[Any]]:
+def picture_facts(catalog: Catalog) -> Facts:
     """A scanned catalog of N usable pictures -> [N] of each of FILE_FACTS and PICTURE_FACTS; text for those NAMED."""
     rows = catalog.rows
     width, height = (rows[name].cast(float).to_numpy() for name in ("width", "height"))

@@ -17,7 +17,7 @@ from ursa.core import seeds, stratified
 from ursa.core.finding import Finding
 from ursa.core.statistics import Z95, Estimate
 from ursa.data.catalog import Catalog
-from ursa.diagnose.picture_facts import F64, FILE_FACTS, NAMED, PICTURE_FACTS, picture_facts
+from ursa.diagnose.picture_facts import F64, FILE_FACTS, NAMED, PICTURE_FACTS, Facts, picture_facts
 
 I64 = npt.NDArray[np.int64]
 
@@ -41,17 +41,20 @@ class Shortcut:
     never: str = ""  # "above 230": what no picture of the class does and many others do
 
 
-def shortcuts(catalog: Catalog, *, groups: I64 | None = None, seed: int = 0) -> list[Finding]:
+def shortcuts(
+    catalog: Catalog, *, facts: Facts | None = None, groups: I64 | None = None, seed: int = 0
+) -> list[Finding]:
     """A scanned catalog of usable pictures of one label each -> a finding for each class that a fact gives away.
 
-    groups [N]: pictures with the same number are held out together. The strongest fact of a class is told, the others
-    stand in `numbers`. Nothing is said of classes with fewer than FEW pictures.
+    facts: those of the pictures, where somebody has them. groups [N]: pictures with the same number are held out
+    together. The strongest fact of a class is told, the others stand in `numbers`. Nothing is said of classes with
+    fewer than FEW pictures.
     """
     labels = catalog.labels
     targets = catalog.targets(labels)
     if not len(catalog):
         return []
-    facts = picture_facts(catalog)
+    facts = picture_facts(catalog) if facts is None else facts
     folds = stratified.folds(
         targets, np.arange(len(targets)) if groups is None else groups, FOLDS, seeds.generator(seed, "shortcuts")
     )

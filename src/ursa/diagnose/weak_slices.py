@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
-from ursa.diagnose.picture_facts import ENDS, FILE_FACTS, NAMED, PICTURE_FACTS, picture_facts
+from ursa.diagnose.picture_facts import ENDS, FILE_FACTS, NAMED, PICTURE_FACTS, Facts, picture_facts
 
 Rows = npt.NDArray[np.bool_]  # [N]
 
@@ -28,14 +28,18 @@ class Slice:
     chance: float  # p-value of so few being right
 
 
-def weak_slices(catalog: Catalog, right: Rows) -> list[Finding]:
+def weak_slices(catalog: Catalog, right: Rows, *, facts: Facts | None = None) -> list[Finding]:
     """right [N]: whether each picture was predicted correctly out of sample -> where accuracy is significantly lower.
 
     Of each fact the lowest and the highest fifth of the pictures, or those of one name, are held against the rest by
     Fisher's exact test, with Holm's correction over all that was looked at (Holm 1979): at most one false alarm in
-    twenty such reports. A slice that shares most of its pictures with a clearer one is not told again.
+    twenty such reports. A slice that shares most of its pictures with a clearer one is not told again. facts: those of
+    the pictures, where somebody has them.
     """
-    looked = sorted(_slices(catalog, right), key=lambda each: each.chance)
+    if len(catalog) < 5 * FEW:
+        return []
+    facts = picture_facts(catalog) if facts is None else facts
+    looked = sorted(_slices(facts, right), key=lambda each: each.chance)
     found: list[Slice] = []
     for rank, each in enumerate(looked):
         if each.chance * (len(looked) - rank) > ALPHA:
@@ -45,10 +49,8 @@ def weak_slices(catalog: Catalog, right: Rows) -> list[Finding]:
     return [_finding(each, catalog, right) for each in found]
 
 
-def _slices(catalog: Catalog, right: Rows) -> Iterator[Slice]:
-    if len(catalog) < 5 * FEW:
-        return
-    for fact, values in picture_facts(catalog).items():
+def _slices(facts: Facts, right: Rows) -> Iterator[Slice]:
+    for fact, values in facts.items():
         for name, inside in _parts(fact, values):
             if FEW <= inside.sum() <= len(values) - FEW:
                 chance = statistics.fisher_exact(*_counts(right, inside), *_counts(right, ~inside), "less")

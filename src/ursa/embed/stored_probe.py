@@ -2,18 +2,19 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.data.catalog import Catalog
 from ursa.data.near_duplicates import with_groups
 from ursa.embed import probe
 from ursa.embed.probe import Head, Probe
 from ursa.embed.store import Embeddings
+from ursa.embed.stored_arrays import read_arrays, write_arrays
 from ursa.workspace import Workspace
 
 I64 = npt.NDArray[np.int64]
@@ -23,52 +24,65 @@ HEAD = ("weight", "bias", "mean", "scale")
 VERSION = 3  # raised when the probe computes something else from the same embeddings
 
 
-def fitted_probe(
-    catalog: Catalog,
-    labels: Labels,
-    embeddings: Embeddings,
-    space: Workspace,
-    *,
-    seed: int,
-    folds: int,
-    groups: I64 | None = None,
-) -> Probe:
-    """The probe of a usable catalog and its embeddings, row by row; read from the workspace if nothing has changed.
+@dataclass(frozen=True)
+class ProbeInputs:
+    """All that a probe depends on: usable pictures and their embeddings, row by row, and how they are held out."""
 
-    groups [N]: pictures with the same number are held out together, beside exact copies and groups.
-    """
-    if tuple(catalog.ids) != embeddings.ids:
-        raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
-    groups = with_groups(catalog, groups)
-    path = space.probe(_key(catalog, labels, embeddings, seed, folds, groups))
-    shape = (len(catalog), embeddings.vectors.shape[1], len(labels))
-    if (known := _load(path, shape)) is not None:
+    catalog: Catalog
+    labels: Labels
+    embeddings: Embeddings
+    groups: I64  # [N] pictures with the same number are held out together
+    seed: int
+    folds: int
+
+    @classmethod
+    def of(
+        cls,
+        catalog: Catalog,
+        labels: Labels,
+        embeddings: Embeddings,
+        *,
+        seed: int,
+        folds: int,
+        groups: I64 | None = None,
+    ) -> "ProbeInputs":
+        """groups: near duplicates, beside which exact copies and the catalog's groups are held out together."""
+        if tuple(catalog.ids) != embeddings.ids:
+            raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
+        return cls(catalog, labels, embeddings, with_groups(catalog, groups), seed, folds)
+
+    @property
+    def targets(self) -> I64:
+        """[N] numbers of classes."""
+        return self.catalog.targets(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Pictures, features, classes."""
+        return len(self.catalog), self.embeddings.vectors.shape[1], len(self.labels)
+
+    def path(self, space: Workspace) -> Path:
+        """Where their probe lies: named by the hash of all of this."""
+        rows = self.catalog.rows.select("sha256", "label").rows()
+        how = [self.seed, self.folds, rows, self.groups.tolist()]
+        identity = json.dumps([VERSION, self.embeddings.fingerprint, list(self.labels.names), *how])
+        return space.probe(hashlib.sha256(identity.encode()).hexdigest()[:24])
+
+
+def fitted_probe(inputs: ProbeInputs, space: Workspace) -> Probe:
+    """The probe of these pictures; read from the workspace if nothing has changed."""
+    path = inputs.path(space)
+    if (known := _load(path, inputs.shape)) is not None:
         return known
-    fitted = probe.fit(
-        embeddings.vectors,
-        catalog.targets(labels),
-        len(labels),
-        groups=groups,
-        seed=seed,
-        folds=folds,
-    )
+    vectors, classes = inputs.embeddings.vectors, len(inputs.labels)
+    fitted = probe.fit(vectors, inputs.targets, classes, groups=inputs.groups, seed=inputs.seed, folds=inputs.folds)
     _save(fitted, path)
     return fitted
 
 
-def known_probe(
-    catalog: Catalog,
-    labels: Labels,
-    embeddings: Embeddings,
-    space: Workspace,
-    *,
-    seed: int,
-    folds: int,
-    groups: I64 | None = None,
-) -> Probe | None:
-    """What `fitted_probe` gave before for the same arguments, if it did."""
-    path = space.probe(_key(catalog, labels, embeddings, seed, folds, with_groups(catalog, groups)))
-    return _load(path, (len(catalog), embeddings.vectors.shape[1], len(labels)))
+def known_probe(inputs: ProbeInputs, space: Workspace) -> Probe | None:
+    """What `fitted_probe` gave before for the same pictures, if it did."""
+    return _load(inputs.path(space), inputs.shape)
 
 
 def select(catalog: Catalog, embeddings: Embeddings) -> Embeddings:
@@ -78,43 +92,32 @@ def select(catalog: Catalog, embeddings: Embeddings) -> Embeddings:
     return Embeddings(tuple(catalog.ids), embeddings.vectors[rows], embeddings.fingerprint)
 
 
-def _key(catalog: Catalog, labels: Labels, embeddings: Embeddings, seed: int, folds: int, groups: I64) -> str:
-    rows = catalog.rows.select("sha256", "label").rows()
-    identity = json.dumps([VERSION, embeddings.fingerprint, list(labels.names), seed, folds, rows, groups.tolist()])
-    return hashlib.sha256(identity.encode()).hexdigest()[:24]
-
-
 def _save(fitted: Probe, path: Path) -> None:
-    from safetensors.numpy import save
-
-    tensors = {
+    arrays = {
         **{name: getattr(fitted.head, name) for name in HEAD},
         "probabilities": fitted.probabilities,
         "folds": fitted.folds,
         "settings": np.array([fitted.strength, fitted.shrinkage, *fitted.stacking]),
     }
-    workspace.write_sealed(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+    write_arrays(path, arrays)
 
 
 def _load(path: Path, shape: tuple[int, int, int]) -> Probe | None:
-    """shape: N, D, K. None for a damaged file, and for one that another user wrote: it is fitted and written again."""
-    from safetensors.numpy import load
-
-    data = workspace.read_sealed(path)
-    if data is None:
+    """shape: N, D, K. None for what cannot be read, or holds something else: it is fitted and written again."""
+    arrays = read_arrays(path)
+    if arrays is None:
         return None
-    tensors = load(data)
     n, d, k = shape
     wanted = {"weight": (d, k), "bias": (k,), "mean": (d,), "scale": (d,)}
     wanted |= {"probabilities": (n, k), "folds": (n,), "settings": (4,)}
-    if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
+    if {name: array.shape for name, array in arrays.items()} != wanted:
         return None
-    strength, shrinkage, *stacking = tensors["settings"].tolist()
+    strength, shrinkage, *stacking = arrays["settings"].tolist()
     return Probe(
-        head=Head(*(tensors[name] for name in HEAD)),
+        head=Head(*(arrays[name] for name in HEAD)),
         strength=strength,
         shrinkage=shrinkage,
         stacking=(stacking[0], stacking[1]),
-        probabilities=tensors["probabilities"],
-        folds=tensors["folds"],
+        probabilities=arrays["probabilities"],
+        folds=arrays["folds"],
     )

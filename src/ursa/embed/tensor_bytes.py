@@ -1,7 +1,7 @@
 """Named tensors <-> the bytes of a safetensors file. No pickle: a file from a stranger can at worst be refused.
 
-What the files mean is for their owners: weights of backbones, checkpoints, networks, bundles. (The probe, which does
-without torch, keeps its arrays by `safetensors.numpy`.)
+What the files mean is for their owners: weights of backbones, checkpoints, networks, bundles. (What does
+without torch keeps its arrays by `stored_arrays`.)
 """
 
 import json

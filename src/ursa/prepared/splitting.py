@@ -12,7 +12,7 @@ from ursa.data.saved_splits import load_splits, save_splits, with_drawn_test
 from ursa.data.split import poor_split, split
 from ursa.embed.probe import Probe
 from ursa.embed.similar_embeddings import near_duplicate_groups
-from ursa.embed.stored_probe import fitted_probe, select
+from ursa.embed.stored_probe import ProbeInputs, fitted_probe, select
 from ursa.prepared.setup import Prepared
 from ursa.recipe import Recipe
 
@@ -77,6 +77,11 @@ def unsealed(ready: Prepared, seed: int) -> Catalog:
 
 def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> Probe:
     """The probe of single-label pictures to learn from: fitted, or read if it was before."""
+    return fitted_probe(probe_inputs(learn, labels, ready, recipe), ready.space)
+
+
+def probe_inputs(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> ProbeInputs:
+    """What the probe of these pictures depends on; near duplicates are held out together."""
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(learn)
     vectors = select(learn, ready.embeddings)
-    return fitted_probe(learn, labels, vectors, ready.space, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
+    return ProbeInputs.of(learn, labels, vectors, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)

@@ -10,18 +10,17 @@ from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
-from ursa.data.near_duplicates import with_groups
 from ursa.diagnose.abstain import Threshold, thresholds_for
 from ursa.diagnose.calibration import Reliability, reliability
 from ursa.diagnose.more_data.learning_curve import too_few
 from ursa.diagnose.more_data.more_pictures import MorePictures, more_pictures
 from ursa.diagnose.more_data.stored_curve import stored_learning_curve
+from ursa.diagnose.picture_facts import picture_facts
 from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
-from ursa.embed.similar_embeddings import near_duplicate_groups
-from ursa.embed.stored_probe import select
+from ursa.embed.stored_probe import fitted_probe
 from ursa.prepared.setup import Prepared
-from ursa.prepared.splitting import probed, unsealed
+from ursa.prepared.splitting import probe_inputs, unsealed
 from ursa.recipe import Recipe
 
 NOT_PROBED = {
@@ -53,19 +52,17 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         accuracy = Estimate(math.nan, 0.0, 1.0, why, share=True)
         nothing = np.zeros((len(labels),) * 2, np.int64)
         return CheckedProbe(labels, accuracy, nothing, MorePictures.refuse(why))
-    fitted, targets = probed(part, labels, ready, recipe), part.targets(labels)
-    groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
-    vectors = select(part, ready.embeddings)
+    inputs = probe_inputs(part, labels, ready, recipe)
+    fitted, targets, groups = fitted_probe(inputs, ready.space), inputs.targets, inputs.groups
     predicted = fitted.probabilities.argmax(1)
-    right, joined = predicted == targets, with_groups(part, groups)
-    if reason := too_few(targets, joined):
+    right, vectors = predicted == targets, inputs.embeddings.vectors
+    if reason := too_few(targets, groups):
         outlook = MorePictures.refuse(reason)
     else:
-        curve = stored_learning_curve(
-            vectors.vectors, targets, len(labels), ready.space, groups=joined, seed=recipe.seed
-        )
+        curve = stored_learning_curve(vectors, targets, len(labels), ready.space, groups=groups, seed=recipe.seed)
         outlook = more_pictures(curve, labels, right)
-    first = np.unique(joined, return_index=True)[1]  # near duplicates count once
+    first = np.unique(groups, return_index=True)[1]  # near duplicates count once
+    facts = picture_facts(part)
     return CheckedProbe(
         labels,
         fitted.accuracy(targets),
@@ -74,8 +71,8 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         reliability(fitted.probabilities[first], targets[first]),
         thresholds_for(fitted.probabilities[first], targets[first]),
         (
-            *shortcuts(part, groups=groups, seed=recipe.seed),
-            *weak_slices(part, right),
+            *shortcuts(part, facts=facts, groups=groups, seed=recipe.seed),
+            *weak_slices(part, right, facts=facts),
             *outlook.findings(),
         ),
     )

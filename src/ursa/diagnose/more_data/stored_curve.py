@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
-from ursa import workspace
 from ursa.diagnose.more_data.learning_curve import F32, I64, LearningCurve, learning_curve
+from ursa.embed.stored_arrays import read_arrays, write_arrays
 from ursa.workspace import Workspace
 
 VERSION = 1  # raised when another curve is computed from the same embeddings
@@ -18,15 +18,11 @@ def stored_learning_curve(
 
     A damaged file, and one that another user wrote, is computed and written again.
     """
-    from safetensors.numpy import load, save
-
     path = space.probe(f"learning-curve-{_key(vectors, targets, classes, groups, seed)}")
-    if (data := workspace.read_sealed(path)) is not None:
-        tensors = load(data)
-        return LearningCurve(tensors["sizes"], tensors["right"], tensors["log_losses"], targets, groups)
+    if (known := read_arrays(path)) is not None:
+        return LearningCurve(known["sizes"], known["right"], known["log_losses"], targets, groups)
     curve = learning_curve(vectors, targets, classes, groups=groups, seed=seed)
-    tensors = {"sizes": curve.sizes, "right": curve.right, "log_losses": curve.log_losses}
-    workspace.write_sealed(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+    write_arrays(path, {"sizes": curve.sizes, "right": curve.right, "log_losses": curve.log_losses})
     return curve
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ursa.embed.feature_scale import feature_scale
+from ursa.embed.linear_models.feature_scale import feature_scale
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]

@@ -5,8 +5,8 @@ import pytest
 
 from ursa.core import statistics
 from ursa.embed import probe
-from ursa.embed.feature_scale import FLOOR, feature_scale
 from ursa.embed.linear_heads import fitted_head
+from ursa.embed.linear_models.feature_scale import FLOOR, feature_scale
 
 
 def test_ordinary_features_get_one_over_their_standard_deviation():
