@@ -67,6 +67,10 @@ class Engine:
         used = {"runtime": runtime.used, "problem": runtime.problem}
         return {"backbone": self.backbone.name, "precision": self.precision, **used}
 
+    def runtime_for(self, count: int) -> str:
+        """What takes so many new pictures forward: "torch" or "openvino"."""
+        return "torch" if self.device != "cpu" else self.runtime.chosen(self._heavy(count))
+
     def embedded(self, files: Sequence[Path], known: Known) -> Iterator[Chunk]:
         """Facts and vectors of these files, in their order: see `ursa.embed.pipeline`."""
         preparation = self.about.preparation
@@ -74,10 +78,7 @@ class Engine:
             yield from pipeline.ahead(files, preparation, self._forward, known, batch=BATCH_ACCELERATOR)
             return
         with one_thread() as begin:
-            pictures = (
-                0 if self.backbone.name in WITHOUT_WEIGHTS else len(files)
-            )  # of which decoding is the larger part
-            forward = self.runtime.forward(pictures, self._forward, lambda: self._compiled)
+            forward = self.runtime.forward(self._heavy(len(files)), self._forward, lambda: self._compiled)
             yield from pipeline.on_cores(files, preparation, forward, known, batch=BATCH, begin=begin)
 
     def __call__(self, views: Pixels) -> F32:
@@ -96,6 +97,10 @@ class Engine:
         if not np.isfinite(vectors).all():
             raise self._unusable("embeddings that are not finite (NaN or infinite)")
         return vectors
+
+    def _heavy(self, count: int) -> int:
+        """Of so many pictures those of which the network is the larger part of the work, not decoding."""
+        return 0 if self.backbone.name in WITHOUT_WEIGHTS else count
 
     @cached_property
     def _loaded(self) -> "Extractor":

@@ -27,14 +27,20 @@ class Runtime:
         if self.wanted not in RUNTIMES:
             raise DataError("no such runtime", found=self.wanted, fix=f"one of {', '.join(RUNTIMES)}")
 
+    def chosen(self, count: int) -> str:
+        """ "openvino" or "torch" for so many pictures: what was asked for, else OpenVINO where it is there and pays."""
+        if self.wanted != "auto":
+            return self.wanted
+        pays = count >= LARGE_PASS and self.problem is None and openvino_network.installed()
+        return "openvino" if pays else "torch"
+
     def forward(self, count: int, by_torch: Forward, compiled: Callable[[], OpenVINONetwork]) -> Forward:
         """The fastest way to take `count` pictures forward; `compiled` makes the network for OpenVINO.
 
         Asked for by name, OpenVINO's failure is an error (TrainingError); by the rule it is noted, and torch does the
         work, or what is left of it: their embeddings are the same within the precision (`OpenVINONetwork` sees to it).
         """
-        pays = count >= LARGE_PASS and self.problem is None and openvino_network.installed()
-        if self.wanted == "torch" or (self.wanted == "auto" and not pays):
+        if self.chosen(count) == "torch":
             return by_torch
         try:
             network = compiled()
@@ -48,7 +54,7 @@ class Runtime:
                 try:
                     return network(views)
                 except RuntimeError as problem:
-                    self._failed(openvino_network.unusable(openvino_network.first_line(problem)))
+                    self._failed(openvino_network.unusable(openvino_network.reason(problem)))
             return by_torch(views)
 
         return forward

@@ -85,6 +85,11 @@ class Setup:
         named: Any = {"backbone": backbone or DEFAULT, "named": backbone is not None}
         return cls(**named, **places, table=table or {}, **others)
 
+    def engine(self, space: Workspace) -> Engine:
+        """The backbone at work, as it was asked for."""
+        backbone = Backbone(self.backbone, self.weights)
+        return Engine(backbone, space, self.precision, self.device, Runtime(self.runtime))
+
 
 @dataclass
 class Clock:
@@ -199,9 +204,7 @@ def note(text: str) -> None:
 def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> Prepared:
     """Scan and embed what was listed. Raises DataError when none of it can be read."""
     with clock.phase("embed"):
-        engine = Engine(
-            Backbone(setup.backbone, setup.weights), space, setup.precision, setup.device, Runtime(setup.runtime)
-        )
+        engine = setup.engine(space)
         catalog, embeddings = embed(catalog, engine, setup.progress)
     if (license := engine.about.license) is not None and limits_use(license):
         note(license_words(setup.backbone, license))

@@ -13,12 +13,10 @@ from ursa import workspace as workspaces
 from ursa.core.progress import Progress
 from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data.catalog import Catalog
-from ursa.embed import openvino_network
 from ursa.embed.backbone import Backbone
-from ursa.embed.engine import Engine, machine
+from ursa.embed.engine import machine
 from ursa.embed.pretrained.known_backbones import table as known_backbones
 from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS
-from ursa.embed.runtime import LARGE_PASS, Runtime
 from ursa.errors import BundleError, DataError, TrainingError
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import probed, unsealed
@@ -183,13 +181,11 @@ def _license(name: str) -> str | None:
 
 def _speeds(ready: Prepared, part: Catalog, setup: Setup, recipe: Recipe) -> dict[str, float]:
     """MEASURED of this backbone; from the workspace when it was timed on this machine before."""
-    engine, wanted = ready.engine, setup.runtime
-    if wanted == "auto" and setup.device == "cpu" and len(part) >= LARGE_PASS and openvino_network.installed():
-        wanted = "openvino"  # which takes the pass forward, but for so few pictures as are timed here
+    engine = ready.engine
+    wanted = engine.runtime_for(len(part))  # of the pass; by itself it would not take so few as are timed here
 
     def timed(runtime: str) -> dict[str, float]:
-        at_work = Engine(engine.backbone, engine.space, setup.precision, setup.device, Runtime(runtime))
-        speed = measured(part, at_work, recipe, lambda: 0.0)
+        speed = measured(part, replace(setup, runtime=runtime).engine(engine.space), recipe, lambda: 0.0)
         if speed is None:
             raise TrainingError("its speed cannot be measured", found="no picture of a sample can be used")
         return dict(zip(MEASURED, (1000 * speed.embed, 1000 * speed.exported, speed.megabytes), strict=True))
@@ -198,7 +194,7 @@ def _speeds(ready: Prepared, part: Catalog, setup: Setup, recipe: Recipe) -> dic
         try:
             return timed(wanted)
         except TrainingError:
-            if wanted == setup.runtime:
+            if setup.runtime != "auto" or wanted == "torch":
                 raise
             return timed("torch")
 

@@ -12,9 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ursa.data.catalog import Catalog
-from ursa.embed.backbone import Backbone
 from ursa.embed.engine import Engine
-from ursa.embed.runtime import Runtime
 from ursa.embed.store import Store
 from ursa.errors import TrainingError
 from ursa.export.parity import COMPARED
@@ -131,7 +129,7 @@ def planned(data: Data, setup: Setup, recipe: Recipe, limit: Limit) -> Plan:
     for name in (setup.backbone, *_relatives(setup)):
         if speeds and limit.seconds - limit.left() > MEASURING * limit.seconds:
             break
-        engine = Engine(Backbone(name, setup.weights), space, setup.precision, setup.device, Runtime(setup.runtime))
+        engine = replace(setup, backbone=name).engine(space)
         speed = measured(catalog, engine, recipe, lambda: limit.left() / limit.seconds)
         if speed is not None:
             speeds.append(speed)
