@@ -44,6 +44,11 @@ class BundleError(UrsaError):
     """A bundle is damaged, incomplete, too new, or does not predict what the learner predicts."""
 
 
+def first_line(problem: object, most: int = 200) -> str:
+    """Of an error from below, which may be a page long: its first line, at most so many characters of it."""
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:most]
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'resnet34'?` for the nearest of the known words, else the first few of them."""
     words = sorted(known)

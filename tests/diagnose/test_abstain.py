@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from ursa.core.statistics import binomial_tail
 from ursa.diagnose.abstain import (
     at_threshold,
-    binomial_tail,
     described,
     least_pictures,
     threshold_for,

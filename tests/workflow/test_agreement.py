@@ -14,7 +14,7 @@ from ursa.diagnose.judged import Judged
 from ursa.embed.probe import Probe
 from ursa.prepared.splitting import Parts
 from ursa.recipe import Recipe
-from ursa.workflow.results import agreement as agreements
+from ursa.workflow.training_run import agreement as agreements
 
 
 @pytest.mark.parametrize("counts", [(19, 24, 91, 96), (0, 5, 5, 5), (7, 7, 3, 9), (50, 400, 70, 300), (1, 1, 0, 1)])

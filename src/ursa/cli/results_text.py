@@ -109,7 +109,7 @@ def trained(result: "Trained", console: Console) -> None:
 def demonstrated(result: "Demonstrated", to: Path, console: Console) -> None:
     """The summary of `ursa demo`: both summaries, some pictures with their predictions, and the next commands."""
     from ursa import sandbox
-    from ursa.workflow.demo import LEARNED
+    from ursa.prepared.default_backbone import LEARNED
 
     train = shell_line(["ursa", "train", path_word(result.folder), "--backbone", LEARNED])
     console.rule("check", align="left")

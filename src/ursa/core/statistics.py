@@ -127,6 +127,13 @@ def fisher_exact(
     return min(1.0, math.fsum(math.exp(log_chance(k)) for k, counts in zip(possible, counted, strict=True) if counts))
 
 
+def binomial_tail(hits: int, total: int, share: float) -> float:
+    """Probability of so few hits or fewer, of `total` tries that each hit with probability `share`; 1 of no tries."""
+    log_share, log_rest = math.log(share), math.log1p(-share)
+    logs = (_log_choose(total, k) + k * log_share + (total - k) * log_rest for k in range(min(hits, total) + 1))
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
 def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 

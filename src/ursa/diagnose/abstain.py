@@ -79,7 +79,7 @@ def threshold_for(probabilities: Numbers, targets: I64, error: float = 0.01, *, 
     value = math.inf
     for candidate in _candidates(top, error, sure):
         answered = top >= candidate
-        if binomial_tail(int((answered & wrong).sum()), int(answered.sum()), error) > 1 - sure:
+        if statistics.binomial_tail(int((answered & wrong).sum()), int(answered.sum()), error) > 1 - sure:
             break
         value = candidate
     return at_threshold(top, wrong, value, error, sure)
@@ -114,18 +114,6 @@ def at_threshold(top: F64, wrong: Bool, value: float, wanted: float, sure: float
 def least_pictures(error: float, sure: float = SURE) -> int:
     """Answers that have to be right, every one, before a share of wrong ones can be promised: 299 for 1 %."""
     return math.ceil(math.log(1 - sure) / math.log(1 - error))
-
-
-def binomial_tail(hits: int, total: int, share: float) -> float:
-    """Probability of so few hits or fewer, of `total` tries that each hit with probability `share`."""
-    if total == 0:
-        return 1.0
-    whole, log_share, log_rest = math.lgamma(total + 1), math.log(share), math.log1p(-share)
-    logs = (
-        whole - math.lgamma(k + 1) - math.lgamma(total - k + 1) + k * log_share + (total - k) * log_rest
-        for k in range(hits + 1)
-    )
-    return min(1.0, math.fsum(map(math.exp, logs)))
 
 
 def _candidates(top: F64, error: float, sure: float) -> list[float]:

@@ -16,7 +16,7 @@ import numpy as np
 from ursa.core.decoding.image import Pixels
 from ursa.core.threads import cores
 from ursa.embed.store import F32
-from ursa.errors import TrainingError
+from ursa.errors import TrainingError, first_line
 
 if TYPE_CHECKING:
     from ursa.embed.extractor import Extractor
@@ -49,7 +49,7 @@ class OpenVINONetwork:
         except TrainingError:
             raise
         except Exception as problem:  # converting raises nearly every kind of error that there is
-            raise unusable(first_line(problem)) from problem
+            raise unusable(reason(problem)) from problem
 
     def __call__(self, views: Pixels) -> F32:
         """Fewer views than a batch are filled up, so that a picture's vector does not depend on its neighbors' number.
@@ -94,10 +94,10 @@ def _version() -> str:
         return ""
 
 
-def first_line(problem: BaseException) -> str:
+def reason(problem: BaseException) -> str:
     """Kind and first line of an error from below."""
-    text = str(problem).strip()
-    return f"{type(problem).__name__}: {text.splitlines()[0][:200]}" if text else type(problem).__name__
+    kind, line = type(problem).__name__, first_line(problem)
+    return kind if line == kind else f"{kind}: {line}"
 
 
 def _compiled(extractor: "Extractor", precision: str, batch: int) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ursa.errors import TrainingError
+from ursa.errors import TrainingError, first_line
 from ursa.models.trace import as_inputs, hooked, tensors, undisturbed
 
 CHANNELS = {1: "L", 2: "H, W", 3: "D, H, W"}  # what comes after [N, C, by the dimensions of a convolution
+LINE = 300  # characters of torch's own words, which name shapes
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
@@ -35,7 +36,7 @@ def explain(model: nn.Module, inputs: Sequence[Any], error: Exception) -> Traini
     with contextlib.suppress(Exception), undisturbed(model, evaluate=False), hooked(names, enter, leave):
         model(*as_inputs(model, inputs))
     if not stack:
-        return TrainingError(f"{type(model).__name__} failed on a batch", found=_first_line(error))
+        return TrainingError(f"{type(model).__name__} failed on a batch", found=first_line(error, LINE))
     module, given = stack[-1]
     return _told(module, names[module], given, error, [(names[m], made) for m, made in last])
 
@@ -52,7 +53,7 @@ def _told(
     before = f"; last to work: {last[0][0] or 'the network'}, which gave {_shapes(last[0][1])}" if last else ""
     return TrainingError(
         f"{place} cannot compute its output",
-        found=f"{_first_line(error)}; got {got}{before}",
+        found=f"{first_line(error, LINE)}; got {got}{before}",
         fix="look at the shapes in its forward, with ursa.models.model_summary on its parts",
     )
 
@@ -109,7 +110,3 @@ def _type(tensor: Tensor) -> str:
 
 def _shapes(made: list[Tensor]) -> str:
     return ", ".join(str(list(tensor.shape)) for tensor in made) or "no tensor"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -18,9 +18,7 @@ from ursa.prepared.setup import Setup, note
 from ursa.workspace import Workspace
 
 FIXED, LEARNED = "pixels", "small_cnn"
-SMALL = (
-    64  # pixels, the longer side of pictures that they see whole; in the median, so that a few others change nothing
-)
+SMALL = 64  # pixels, the longer side of what they see whole; in the median, so that a few others change nothing
 # Pictures from which on the network learns more than fixed features give. Of MNIST: with 100 pictures 75.8 and 79.5 %,
 # with 300 91.8 and 91.9 %, with 1,000 96.4 and 95.4 % (docs/decisions.md).
 ENOUGH = 500

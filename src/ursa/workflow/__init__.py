@@ -1,4 +1,4 @@
 """The commands, as functions: `check`, `backbones`, `train`, `evaluate`, `show`, `download`, `demo`.
 
-Each returns one value. `minutes` and `speeds` plan a run that has to end in time.
+Each returns one value, of `results` where others need it too. `training_run` holds what a run is made of.
 """

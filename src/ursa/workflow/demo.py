@@ -1,4 +1,7 @@
-"""`ursa demo`: the whole loop on scikit-learn's handwritten digits, which need no network."""
+"""`ursa demo`: the whole loop on scikit-learn's handwritten digits, which need no network.
+
+Their fixed features are checked and a small network is trained: what small pictures get where no weights can be had.
+"""
 
 import os
 import shutil
@@ -13,13 +16,11 @@ from ursa.core.progress import Progress
 from ursa.core.text import escaped
 from ursa.data.samples import digits
 from ursa.errors import DataError
+from ursa.prepared.default_backbone import FIXED, LEARNED
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow.check import Checked, check
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.train import train
-
-# Fixed features tell most of the digits apart, and so what is wrong with them; a small network learns them better.
-FIXED, LEARNED = "pixels", "small_cnn"
 
 
 @dataclass(frozen=True)

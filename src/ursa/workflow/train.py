@@ -22,9 +22,9 @@ from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
 from ursa.workflow import runs
-from ursa.workflow.results.agreement import agreement
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.training_run import bundle_path, unread_settings
+from ursa.workflow.training_run.agreement import agreement
 from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
 from ursa.workflow.training_run.held_out import HeldOut
@@ -67,12 +67,11 @@ def train(
 
     recipe: a whole one, or the settings that differ from the usual ones of this backbone (`Recipe.for_backbone`), as in
     {"rotate": 10}; epochs, lr (of the head; the body's keeps its proportion), batch_size, seed: its commonest settings.
-    minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (see
-    `ursa.workflow.training_run.minutes`). track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see
-    `ursa.training.loggers`). resume: continue the run of this name, or where it is True the one begun last, of those
-    that were not finished and nobody is training; with its recipe, its backbone (None) and its `out`, and more epochs
-    if `epochs` says so. cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The
-    others: as of `ursa.check`.
+    minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (`training_run`).
+    track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`). resume: continue
+    the run of this name, or where it is True the one begun last, of those that were not finished and nobody is
+    training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so. cache_gb: room
+    for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of `ursa.check`.
 
     Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
     training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.

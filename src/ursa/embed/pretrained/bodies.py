@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ursa.embed.extractor import OrientedGradients, small_convolutions
+from ursa.embed.pretrained import relatives
 from ursa.embed.pretrained.without_weights import WITHOUT_WEIGHTS, NoWeightsError
 from ursa.embed.tensor_bytes import from_file
-from ursa.errors import TrainingError, did_you_mean
+from ursa.errors import TrainingError, did_you_mean, first_line
 
 Color = tuple[float, ...]
 Body = tuple[nn.Module, Color, Color, int]  # body, mean, std, picture size
@@ -156,7 +157,7 @@ def read_state(weights: Path) -> dict[str, Tensor]:
         return from_file(weights)
     except Exception as problem:  # the reader raises many kinds of errors on a file that is none of its own
         raise TrainingError(
-            f"cannot read weights from {weights}", found=_first_line(problem), fix=f"fetch it again, or name {_STATE}"
+            f"cannot read weights from {weights}", found=first_line(problem), fix=f"fetch it again, or name {_STATE}"
         ) from problem
 
 
@@ -272,14 +273,10 @@ def _from_hub(name: str, make: Callable[[], Any]) -> Any:
 def _offline(name: str, problem: object) -> NoWeightsError:
     return NoWeightsError(
         f"the weights of {name} are not on this machine, and the hub cannot be reached",
-        found=_first_line(problem),
+        found=first_line(problem),
         fix="copy them here and name the file: --weights FILE; or, for simple pictures, do without: "
         "--backbone small_cnn (a small network from scratch) or --backbone pixels (fixed features)",
     )
-
-
-def _first_line(problem: object) -> str:
-    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
 
 
 def _tag_exists(name: str) -> bool:
@@ -311,17 +308,14 @@ def _cached(name: str) -> dict[str, str]:
 
     Left to itself the hub's client tries for most of a minute before it gives up, cached or not.
     """
-    import huggingface_hub as hub
     import timm
 
     config = timm.get_pretrained_cfg(name)
     repository = getattr(config, "hf_hub_id", None)
     if not repository:
         return {}
-    for file in ("model.safetensors", "pytorch_model.bin"):
-        found = hub.try_to_load_from_cache(repository, file)
-        if isinstance(found, str):
-            return {"file": found}
+    if (file := relatives.hub_file(repository)) is not None:
+        return {"file": file}
     if (problem := hub_problem()) is not None:
         raise _offline(name, problem)
     return {}
@@ -334,5 +328,5 @@ def hub_problem() -> str | None:
     try:
         hub.get_session().head(hub.constants.ENDPOINT, timeout=10)
     except Exception as problem:  # noqa: BLE001  # whatever the client behind it raises: there is no way to the hub
-        return _first_line(problem)
+        return first_line(problem)
     return None

@@ -71,9 +71,15 @@ def _cached_by_torch(name: str) -> bool:
 
 
 def _cached_by_the_hub(name: str) -> bool:
-    import huggingface_hub as hub
     import timm
 
-    place = str(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", None) or "")
-    files = ("model.safetensors", "pytorch_model.bin")
-    return bool(place) and any(isinstance(hub.try_to_load_from_cache(place, file), str) for file in files)
+    repository = str(getattr(timm.get_pretrained_cfg(name), "hf_hub_id", None) or "")
+    return bool(repository) and hub_file(repository) is not None
+
+
+def hub_file(repository: str) -> str | None:
+    """Where the hub's copy of its weights lies on this machine; None where it was not fetched."""
+    import huggingface_hub as hub
+
+    copies = (hub.try_to_load_from_cache(repository, file) for file in ("model.safetensors", "pytorch_model.bin"))
+    return next((copy for copy in copies if isinstance(copy, str)), None)

@@ -1,16 +1,13 @@
 """What the probe gets cross-validated, and on held-out pictures -> one sentence on whether these two figures agree."""
 
-import numpy as np
-
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
 from ursa.diagnose.judged import Judged
 from ursa.embed.probe import Probe
-from ursa.embed.similar_embeddings import near_duplicate_groups
-from ursa.embed.stored_probe import known_probe, select
+from ursa.embed.stored_probe import known_probe
 from ursa.prepared.setup import Prepared
-from ursa.prepared.splitting import Parts, unsealed
+from ursa.prepared.splitting import Parts, probe_inputs, unsealed
 from ursa.recipe import Recipe
 
 CHANCE = 0.05  # differences that are rarer than this by chance are said to be more
@@ -48,10 +45,9 @@ def agreement(probe: Probe, parts: Parts, judged: Judged, ready: Prepared, recip
 def _by_check(ready: Prepared, recipe: Recipe) -> tuple[Estimate, int] | None:
     """The accuracy that `ursa check` says, and of how many pictures; None where it was not run on these."""
     part = unsealed(ready, recipe.seed)
-    labels, groups = part.labels, near_duplicate_groups(ready.catalog, ready.embeddings).of(part)
-    vectors, how = select(part, ready.embeddings), {"seed": recipe.seed, "folds": recipe.probe.folds}
-    known = known_probe(part, labels, vectors, ready.space, **how, groups=groups)
-    return None if known is None else (known.accuracy(np.asarray(part.targets(labels))), len(part))
+    inputs = probe_inputs(part, part.labels, ready, recipe)
+    known = known_probe(inputs, ready.space)
+    return None if known is None else (known.accuracy(inputs.targets), len(part))
 
 
 def _which(judged: Judged, parts: Parts) -> str:
