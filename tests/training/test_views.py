@@ -57,6 +57,24 @@ def test_switched_off_a_larger_picture_is_nearly_the_view(photo, fit, reduced):
     assert np.abs(view - whole).mean() < 1.5
 
 
+@pytest.mark.parametrize("border", ["reflect", "constant"])
+@pytest.mark.parametrize("level", [0, 37, 255])
+def test_a_magnified_picture_of_one_color_is_of_one_color_to_its_edges(border, level):
+    """Half a pixel of what lies beyond was blended into the outermost pixels once: digits lost 3 points by it."""
+    picture = np.full((16, 16, 3), level, np.uint8)
+    for side in (16, 24, 32, 100):
+        (view,) = views([picture], Preparation(side), OFF.with_settings({"padding_mode": border}), side=20, beyond=99)
+        assert np.array_equal(view, Preparation(side).view(picture)), side
+
+
+def test_a_magnified_picture_is_the_view_with_either_border(photo):
+    picture = photo(1, 20, 20)
+    for border in ("reflect", "constant"):
+        (view,) = views([picture], Preparation(50), OFF.with_settings({"padding_mode": border}), side=33, beyond=255)
+        whole = Preparation(50).view(picture).astype(float)
+        assert np.abs(view - whole).max() <= 1, border  # both are rounded
+
+
 def test_what_lies_in_the_square_beyond_the_picture_never_shows(photo):
     recipe = Recipe.of(rotate=40, perspective=0.4, translate=0.2, rotate90=0.5, min_scale=0.4)
     pictures = [photo(n, 90 + 10 * n, 70) for n in range(6)]

@@ -71,15 +71,8 @@ KINDS = {  # the most pressing first
     ),
     "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
     "learned-from": Kind("evaluation on what was learned from", "evaluations on what was learned from", "bad", "data"),
-    "shortcut": Kind(
-        "class that something beside its content tells",
-        "classes that something beside their content tells",
-        "warn",
-        "data",
-    ),
-    "weak-slice": Kind(
-        "kind of picture with lower accuracy", "kinds of pictures with lower accuracy", "warn", "pictures"
-    ),
+    "shortcut": Kind("possible shortcut", "possible shortcuts", "warn", "data"),
+    "weak-slice": Kind("slice with lower accuracy", "slices with lower accuracy", "warn", "pictures"),
     "poor-split": Kind("split that can tell little", "splits that can tell little", "warn", "data"),
     "test-looked-at": Kind("test set used before", "test sets used before", "warn", "data"),
     "crashes-its-decoder": Kind("file that crashes a decoder", "files that crash a decoder", "bad", "files"),

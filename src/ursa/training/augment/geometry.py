@@ -163,12 +163,18 @@ def _sampled(pixels: Tensor, geometry: Geometry, size: int, frame: int) -> Tenso
     half = 1 / pixels.shape[2]  # of a pixel, where all of them span [-1, 1]
     step, start = 2 * half / reduced, 2 * half / reduced * frame - 1  # a pixel of the picture; where the picture begins
     grid = _grid(np.array([[step, 0, start], [0, step, start], [0, 0, 1]]) @ geometry.matrix, size, pixels.device)
+    # The box in whole pixels of what is sampled: pixels that are half grey are not used.
+    box = np.stack([geometry.box[:, [1, 0]], geometry.box[:, [3, 2]]])  # x and y of its first and last corner
+    begin, end = np.ceil(box[0] / reduced), np.floor(box[1] / reduced)
+    whole = np.stack([begin, np.maximum(end, begin + 1)]) * reduced
+    ends = np.concatenate([box, whole]) * step + start  # [4, N, 2]
+    low, high, first, last = torch.from_numpy(ends.astype(np.float32)).to(pixels.device)[..., None, None]
     if geometry.reflect:
-        corner = geometry.box[:, [3, 2]]
-        ends = np.stack([corner, np.maximum(corner // reduced, 1) * reduced]) * step + start
-        high, whole = torch.from_numpy(ends.astype(np.float32)).to(pixels.device)[..., None, None]  # [N, 2, 1, 1]
         grid = high - (grid.sub_(start).remainder_(2 * (high - start)) - (high - start)).abs_()
-        grid = grid.clamp_(min=start + half).minimum(whole - half)  # pixels that are half grey are not used
+        grid = grid.maximum(first + half).minimum(last - half)
+    else:
+        inside = ((grid >= low) & (grid <= high)).all(1, keepdim=True)
+        grid = torch.where(inside, grid.maximum(first + half).minimum(last - half), grid)
     grid = grid.permute(0, 2, 3, 1)
     return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
