@@ -25,7 +25,7 @@ from ursa.errors import DataError
 
 NAME = ".ursa"
 SCHEMA = 1
-DERIVED = ("catalog.parquet", "backbones.json", "embeddings", "pixels", "probes")  # what can be computed again
+DERIVED = ("catalog.parquet", "backbones.json", "embeddings", "pixels", "probes", "thumbnails.safetensors")  # what can be computed again
 
 MOST = 1 << 30  # bytes of a file that is read whole
 SEALS = 4  # kept beside a file, the newest last: what others wrote at the same time is believed too
@@ -97,6 +97,16 @@ class Workspace:
     def report(self) -> Path:
         """The page that `check` writes."""
         return self.root / "report.html"
+
+    @property
+    def mistakes(self) -> Path:
+        """The mistakes of the last `check`, to be tagged."""
+        return self.root / "mistakes.csv"
+
+    @property
+    def thumbnails(self) -> Path:
+        """The small pictures of its page."""
+        return self.root / "thumbnails.safetensors"
 
     @property
     def backbones(self) -> Path:

@@ -91,15 +91,27 @@ def most_confused(counts: npt.NDArray[np.int64], names: Sequence[str], most: int
 
 
 def per_class(counts: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """confusion [K, K] -> for each class its pictures, recall and precision, each with an interval."""
+    """confusion [K, K] -> for each class its pictures, recall, precision and F1, each with an interval."""
     return {
         name: {
             "pictures": int(counts[i].sum()),
             "recall": proportion(int(counts[i, i]), int(counts[i].sum()), "recall").to_json(),
             "precision": proportion(int(counts[i, i]), int(counts[:, i].sum()), "precision").to_json(),
+            "f1": f1(int(counts[i, i]), int(counts[i].sum() + counts[:, i].sum())).to_json(),
         }
         for i, name in enumerate(names)
     }
+
+
+def f1(hits: int, both: int) -> Estimate:
+    """hits; both: pictures of the class and pictures predicted as it, added up -> F1 = 2 * hits / both.
+
+    F1 = 2 J / (1 + J), where J = hits / (both - hits) is a share of pictures: its Wilson interval becomes that of F1
+    (the indirect method of Lam, Gopal and Qian 2023).
+    """
+    shared = proportion(hits, both - hits, "F1")
+    low, value, high = (2 * j / (1 + j) for j in (shared.low, shared.value, shared.high))
+    return Estimate(value, low, high, shared.method, share=True)
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:

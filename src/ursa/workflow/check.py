@@ -25,6 +25,8 @@ from ursa.prepared.default_backbone import with_backbone
 from ursa.prepared.setup import Clock, Data, Setup, embedded, listed
 from ursa.recipe import PLACES, Recipe, recipe_from
 from ursa.workflow.checked_probe import checked_probe
+from ursa.workflow.mistake_sheet import write_mistakes
+from ursa.workflow.report_source import report_info
 from ursa.workflow.results.short_repr import ShortRepr, interval_text
 from ursa.workspace import write_text
 
@@ -132,21 +134,27 @@ def check(
 
 def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], clock: Clock) -> Checked:
     with clock.phase("list"):
-        listed_pictures, space = listed(data, setup)
+        listed_pictures, place = listed(data, setup)
     with clock.phase("embed"):
-        setup = with_backbone(setup, listed_pictures, space, trains=False)
-    ready = embedded(listed_pictures, space, setup, clock)
+        setup = with_backbone(setup, listed_pictures, place, trains=False)
+    ready = embedded(listed_pictures, place, setup, clock)
     last_setup.remember(ready.space, data, setup)
     catalog, embeddings = ready.catalog, ready.embeddings
     with clock.phase("probe"):
         found = checked_probe(ready, recipe)
     with clock.phase("audit"):
         findings = [*audit(catalog, embeddings, checks), *found.findings]
+    space = ready.space
     labels, accuracy, confusion, more = found.labels, found.accuracy, found.confusion, found.more_pictures
     calibration, thresholds = found.calibration, found.thresholds
     with clock.phase("report"):
-        page = report.check_page(catalog, labels, findings, accuracy, confusion, more, calibration, thresholds)
+        changed = recipe.changed()
+        info = report_info("check", data, setup, space.report, changed, thumbnails=space.thumbnails)
+        about = {"judged": found.judged, "embeddings": embeddings, "info": info}
+        page = report.check_page(catalog, labels, findings, accuracy, confusion, more, calibration, thresholds, **about)
         write_text(space.report, page)
+        if found.judged is not None:
+            write_mistakes(found.judged, space.mistakes)
     return Checked(
         catalog,
         labels,

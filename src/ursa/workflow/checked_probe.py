@@ -12,6 +12,7 @@ from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
 from ursa.diagnose.abstain import Threshold, thresholds_for
 from ursa.diagnose.calibration import Reliability, reliability
+from ursa.diagnose.judged import Judged
 from ursa.diagnose.more_data.learning_curve import too_few
 from ursa.diagnose.more_data.more_pictures import MorePictures, more_pictures
 from ursa.diagnose.more_data.stored_curve import stored_learning_curve
@@ -41,6 +42,7 @@ class CheckedProbe:
     calibration: Reliability | None = None
     thresholds: tuple[Threshold, ...] = ()
     findings: tuple[Finding, ...] = ()
+    judged: Judged | None = None  # what it says of each picture out of fold
 
 
 def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
@@ -75,4 +77,5 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
             *weak_slices(part, right, facts=facts),
             *outlook.findings(),
         ),
+        Judged(part, labels, fitted.probabilities, fitted.probabilities, "out of fold"),
     )

@@ -13,7 +13,9 @@ from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
 from ursa.diagnose.judged import Judged
+from ursa.diagnose.report import ReportInfo
 from ursa.embed.backbone import DEFAULT
+from ursa.embed.store import Embeddings
 from ursa.embed.stored_probe import select
 from ursa.prepared import last_setup
 from ursa.prepared.default_backbone import with_backbone
@@ -21,7 +23,9 @@ from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
-from ursa.workflow import runs
+from ursa.workflow import mistake_sheet, runs
+from ursa.workflow.mistake_sheet import write_mistakes
+from ursa.workflow.report_source import report_info
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.training_run import bundle_path, unread_settings
 from ursa.workflow.training_run.agreement import agreement
@@ -172,7 +176,8 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
-            _report(folder, recipe, outcome, judged, findings, agreed)
+            info = _info(job, setup, recipe, folder / "report.html", out)
+            _report(info, recipe, outcome, judged, findings, agreed, ready.embeddings)
         if checkpoints is not None:
             checkpoints.clear()
     return Trained(
@@ -217,19 +222,32 @@ def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Pla
     return plan, plan.setup, plan.recipe(recipe)
 
 
+def _info(job: _Job, setup: Setup, recipe: Recipe, page: Path, out: Path) -> ReportInfo:
+    """Where the page comes from; of a plan it is the minutes that were asked for, not what they came to."""
+    usual, minutes = job.asked.usual(setup.backbone), job.asked.minutes
+    asked = recipe if minutes is None else job.asked.recipe(setup.backbone)
+    more = [] if minutes is None else ["--minutes", f"{minutes:g}"]
+    more += [] if job.out is None else ["--out", str(out)]
+    return report_info("train", job.data, setup, page, asked.changed(usual), more, bundle=out)
+
+
 def _report(
-    folder: Path,
+    info: ReportInfo,
     recipe: Recipe,
     outcome: "Outcome",
     judged: Judged,
     findings: Sequence[Finding],
     agreed: Finding,
+    embeddings: Embeddings,
 ) -> None:
-    """history.json and report.html of a run."""
+    """report.html of a run, and beside it its history and its mistakes."""
+    path = info.page or Path("report.html")
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-    write_json(folder / "history.json", history)
-    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed)
-    write_text(folder / "report.html", page)
+    write_json(path.with_name("history.json"), history)
+    about = {"embeddings": embeddings, "info": info}
+    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed, **about)
+    write_text(path, page)
+    write_mistakes(judged, path.with_name(mistake_sheet.NAME))
 
 
 def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:

@@ -1,0 +1,130 @@
+"""What was found -> what to do next, most gained first, each with its command.
+
+The rule. First comes what makes the figures themselves wrong (the same picture on both sides of a split, a label that
+contradicts itself, a shortcut): no gain can be measured before that is mended. Then steps come by the accuracy that they
+can be expected to bring, in points of all pictures. A gain that was measured or forecast counts as it is; of a ceiling,
+which is all that could be gained at best, half counts: between nothing and everything nothing is known. Last come steps
+that bring no accuracy but another kind of use.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ursa.core.finding import KINDS, Finding, kind_of
+
+OF_A_CEILING = 0.5
+SPOILING = tuple(name for name, kind in KINDS.items() if kind.tone == "bad" and kind.about != "files")
+CONTRADICTIONS = ("same-picture-two-classes", "near-copy-two-classes")
+SURE = 0.9  # probability from which on a mistake may well be a label that is wrong
+FALLS = 0.5  # power of the number of pictures that errors fall with, of a common learning curve (Viering and Loog 2023)
+FINE_TUNING = 0.008  # gained over the probe on 12 runs with 120 validation pictures (docs/decisions.md)
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Something to do, why, and with which command."""
+
+    title: str  # an order: "Look at the 4 blacks that are predicted as grizzly"
+    why: str  # a sentence
+    command: str = ""  # to be copied; "" where it is done by hand
+    section: str = ""  # id of the part of a report that shows it
+    gain: float = 0.0  # expected gain in accuracy, as a share of all pictures
+    first: bool = False  # whether the figures are wrong until it is done
+
+
+def next_steps(steps: Iterable[NextStep], most: int = 3) -> list[NextStep]:
+    """The most rewarding ones; what is equal stays in the order that it came in."""
+    return sorted(steps, key=lambda step: (not step.first, 0.0 if step.first else -step.gain))[:most]
+
+
+def from_findings(findings: Sequence[Finding], pictures: int, error: float, again: str) -> list[NextStep]:
+    """findings of `pictures`, of which the share `error` is predicted wrongly -> a step for each kind that one can act
+    on. again: the command that checks them once more."""
+    by_kind: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_kind.setdefault(finding.kind, []).append(finding)
+    order = [*SPOILING, *(name for name in by_kind if name not in SPOILING)]
+    found = [_of_kind(name, by_kind[name], pictures, error, again) for name in order if name in by_kind]
+    return [step for step in found if step is not None]
+
+
+def from_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], command: str) -> list[NextStep]:
+    """confusion [K, K], rows the given class -> a step for the two classes that are taken for each other most."""
+    both = np.triu(confusion + confusion.T, 1)
+    total = int(confusion.sum())
+    if not both.any():
+        return []
+    a, b = map(int, np.unravel_index(both.argmax(), both.shape))
+    count = int(both[a, b])
+    return [
+        NextStep(
+            f"Look at the {count:,} picture{'s' * (count != 1)} where {names[a]} and {names[b]} are confused",
+            f"Were all of them right, accuracy would be {100 * count / total:.1f} points higher: say what they have in "
+            "common, or mend their labels.",
+            command,
+            "mistakes",
+            OF_A_CEILING * count / total,
+        )
+    ]
+
+
+def from_sure_mistakes(probabilities: npt.NDArray[np.floating], targets: npt.NDArray[np.int64]) -> list[NextStep]:
+    """probabilities [N, K] out of sample, targets [N] -> a step where sure mistakes hint at labels that are wrong."""
+    sure = (probabilities.argmax(1) != targets) & (probabilities.max(1) >= SURE)
+    count = int(sure.sum())
+    if not count:
+        return []
+    pictures = f"{count:,} picture{'s' * (count != 1)}"
+    return [
+        NextStep(
+            f"Check the label of {pictures}",
+            f"The model is at least {100 * SURE:.0f} % sure of another class: often the label is wrong. Move such a file "
+            "into the right folder.",
+            section="mistakes",
+            gain=OF_A_CEILING * count / len(targets),
+        )
+    ]
+
+
+def from_training(error: float, command: str) -> NextStep:
+    """error: share of pictures that a probe gets wrong -> the step from the probe to a fine-tuned model."""
+    gain = min(FINE_TUNING, OF_A_CEILING * error)
+    why = "It fine-tunes the backbone on these pictures, keeps that only where it is better, and writes a model to use."
+    return NextStep("Train a model", why, command, gain=gain)
+
+
+def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, again: str) -> NextStep | None:
+    """The step for the findings of a kind; None where there is nothing to be done or gained."""
+    kind, count = kind_of(name), len(some)
+    section, worst = f"finding-{name}", max(some, key=lambda finding: finding.score)
+    if name in SPOILING:
+        gain = OF_A_CEILING * count / max(pictures, 1) if name in CONTRADICTIONS else 0.0
+        title = f"Mend {kind.counted(count)}" if kind.about == "pictures" else worst.evidence.split(". ")[0].rstrip(".")
+        return NextStep(title, worst.advice, again, section, gain, first=True)
+    if name == "shortcut":
+        return NextStep("See whether the model learns a shortcut", worst.evidence, again, section, first=True)
+    if name == "more-pictures-help":
+        forecast = worst.numbers.get("forecast") or [{}]
+        gain = float(forecast[0].get("gain", {}).get("value") or 0.0)
+        return NextStep(worst.advice.rstrip("."), worst.evidence, section="more-pictures", gain=gain)
+    if name == "weak-slice":
+        gain = sum(_slice_gain(finding, pictures) for finding in some[:1])
+        return NextStep(f"Add pictures like those: {worst.evidence.rstrip('.')}", worst.advice, section=section, gain=gain)
+    if kind.about == "files" and pictures:
+        title = f"Replace {kind.counted(count)}"
+        gain = error * (1 - (pictures / (pictures + count)) ** FALLS)
+        return NextStep(title, worst.advice.removeprefix("It is left out. "), again, section, gain)
+    return None
+
+
+def _slice_gain(finding: Finding, pictures: int) -> float:
+    """Half of what is lost where accuracy is lower than elsewhere."""
+    inside, others = (finding.numbers.get(side, {}).get("value") for side in ("inside", "others"))
+    if inside is None or others is None:
+        return 0.0
+    wrong = len(finding.where)
+    share = wrong / max(1e-9, 1 - inside) / max(pictures, 1)
+    return OF_A_CEILING * max(0.0, others - inside) * share

@@ -1,0 +1,163 @@
+"""What `ursa train` came to -> its page."""
+
+from collections.abc import Mapping, Sequence
+
+from ursa.core.finding import Finding, kind_of
+from ursa.diagnose import next_steps as steps
+from ursa.diagnose.charts import line_chart, loss_line, text
+from ursa.diagnose.judged import Judged
+from ursa.diagnose.mistake_sample import mistake_sample
+from ursa.diagnose.next_steps import NextStep
+from ursa.diagnose.report.class_scores import class_section
+from ursa.diagnose.report.confusion_part import confusion_section
+from ursa.diagnose.report.finding_groups import finding_sections, sentences
+from ursa.diagnose.report.first_screen import FirstScreen
+from ursa.diagnose.report.html_page import Section, html_page
+from ursa.diagnose.report.mistakes_part import mistakes_section
+from ursa.diagnose.report.number_words import between, counted, points, value
+from ursa.diagnose.report.picture_map import map_section
+from ursa.diagnose.report.pictured import Pictured
+from ursa.diagnose.report.report_info import ReportInfo
+from ursa.embed.store import Embeddings
+
+
+def train_page(
+    epochs: Sequence[Mapping[str, float]],
+    verdict: Finding,
+    judged: Judged,
+    findings: Sequence[Finding] = (),
+    agreement: Finding | None = None,
+    *,
+    training: Finding | None = None,
+    gaps: Sequence[Finding] = (),
+    embeddings: Embeddings | None = None,
+    info: ReportInfo | None = None,
+) -> str:
+    """The report of `ursa train`. agreement: of the probe's cross-validated accuracy and its held-out one; training:
+    what the history says of the training itself; gaps: where the error comes from, what there is most to gain of
+    first."""
+    info = info or ReportInfo()
+    sample = mistake_sample(judged)
+    shown = Pictured.of(judged.catalog, findings, judged, sample, embeddings, info)
+    kept = "fine-tuned model" if verdict.kind == "fine-tuning-kept" else "probe"
+    first = FirstScreen(
+        title=judged.catalog.root.resolve().name,
+        kind="Training",
+        verdict=_verdict(kept, judged, training),
+        tone=_tone(training),
+        accuracy=judged.accuracy,
+        measured=f"Of the {kept} that is kept, on {_measured_on(judged)}.",
+        steps=_steps(judged, findings, training, gaps, info),
+        facts={
+            "measured on": f"{len(judged.catalog):,} pictures",
+            "classes": f"{len(judged.labels):,}",
+            "backbone": info.backbone,
+            "model": info.bundle,
+            "trained": info.date,
+            "command": info.command,
+        },
+        more=_compared(kept, judged),
+    )
+    names = judged.labels.names
+    read = info.following("error-analysis", *(("--tags", str(info.page.with_name("mistakes.csv"))) if info.page else ()))
+    sections = [
+        _verdict_section(verdict, agreement, training),
+        _gaps_section(gaps),
+        *_curves(epochs),
+        class_section(judged.confusion, names, _counts(judged)),
+        confusion_section(judged.confusion, names),
+        mistakes_section(sample, shown.gallery, f"the {kept}", read),
+        map_section(shown.map),
+        *finding_sections(findings, shown.gallery),
+    ]
+    return html_page(f"{first.title}: training", first.to_html(), sections, info, shown.data, shown.style)
+
+
+def _verdict(kept: str, judged: Judged, training: Finding | None) -> str:
+    """One sentence: what is wrong with the training, or else what came of it."""
+    if training is not None and kind_of(training.kind).tone != "note":
+        return training.evidence
+    hundred = f"{100 * judged.accuracy.value:.0f}"
+    gain = judged.accuracy.value - judged.probe.value
+    more = f", {points(gain)} more than the probe" if kept != "probe" and gain > 0 else ""
+    return f"The {kept} is kept: it gets about {hundred} of 100 held-out pictures right{more}."
+
+
+def _tone(training: Finding | None) -> str:
+    tone = "note" if training is None else kind_of(training.kind).tone
+    return {"note": "good"}.get(tone, tone)
+
+
+def _measured_on(judged: Judged) -> str:
+    """Which pictures, and what was done so that they may judge; said once on the page."""
+    return f"{len(judged.catalog):,} {judged.method.partition(';')[0]}"
+
+
+def _compared(kept: str, judged: Judged) -> str:
+    if kept == "probe":
+        return ""
+    probe = judged.probe
+    return f'<p class="soft">The probe that it began from: <b>{value(probe)}</b>, {between(probe)}.</p>'
+
+
+def _verdict_section(verdict: Finding, agreement: Finding | None, training: Finding | None) -> Section:
+    html = "".join(sentences(finding) for finding in (training, verdict, agreement) if finding is not None)
+    return Section("verdict", "Verdict", html)
+
+
+def _gaps_section(gaps: Sequence[Finding]) -> Section:
+    return Section("gaps", "Where the error comes from", "".join(map(sentences, gaps)))
+
+
+def _curves(epochs: Sequence[Mapping[str, float]]) -> list[Section]:
+    """Losses and accuracy by epoch; of one epoch there is no curve."""
+    losses = [loss_line("training", epochs, "train_loss"), loss_line("validation", epochs, "valid_loss")]
+    accuracy = [loss_line("validation", epochs, "accuracy")]
+    start = " Epoch 0 is the probe." if any(row.get("epoch") == 0 for row in epochs) else ""
+    charts = (
+        ("accuracy-by-epoch", "Validation accuracy by epoch", accuracy, True),
+        ("loss-by-epoch", "Loss by epoch", losses, False),
+    )
+    found = []
+    for id, title, lines, share in charts:
+        chart = line_chart(title, lines, "epoch", share=share)
+        found.append(Section(id, title, f'{chart}<p class="soft">{text(start.strip())}</p>' if chart else ""))
+    return found
+
+
+def _counts(judged: Judged) -> Mapping[str, int]:
+    return {name: int(count) for name, count in zip(judged.labels.names, judged.confusion.sum(1), strict=True)}
+
+
+def _steps(
+    judged: Judged,
+    findings: Sequence[Finding],
+    training: Finding | None,
+    gaps: Sequence[Finding],
+    info: ReportInfo,
+) -> list[NextStep]:
+    confusion = judged.confusion
+    error = 1 - judged.accuracy.value
+    found = []
+    if training is not None and kind_of(training.kind).tone != "note":
+        found.append(NextStep(training.advice.rstrip("."), training.evidence, section="verdict", first=True))
+    found += steps.from_findings(findings, len(judged.catalog), error, info.following("train"))
+    found += [_of_gap(gap) for gap in gaps[:1]]
+    found += steps.from_confusion(confusion, judged.labels.names, info.following("error-analysis"))
+    found += steps.from_sure_mistakes(judged.after, judged.targets)
+    found.append(
+        NextStep(
+            f"See what {counted(2, 'time')} the pictures would bring",
+            "A check forecasts the accuracy for twice and four times the pictures, from what is already computed.",
+            info.following("check"),
+        )
+    )
+    if info.bundle:
+        found.append(NextStep("Try the model in the browser", "Pictures that it has not seen.", f"ursa serve {info.bundle}"))
+    return steps.next_steps(found)
+
+
+def _of_gap(gap: Finding) -> NextStep:
+    gain = gap.numbers.get("gain", 0.0)
+    expected = steps.OF_A_CEILING * float(gain) if isinstance(gain, int | float) else 0.0
+    return NextStep(gap.advice.rstrip("."), gap.evidence, section="gaps", gain=expected)
