@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
     from ursa.workflow.download import download as download
+    from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
     from ursa.workflow.train import train as train
 
@@ -55,6 +56,7 @@ _HOME = {
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
     "download": "ursa.workflow.download",
+    "error_analysis": "ursa.workflow.error_analysis",
     "evaluate": "ursa.workflow.evaluate",
     "load": "ursa.learner.loading",
     "models": "ursa",

@@ -25,7 +25,8 @@ from ursa.errors import DataError
 
 NAME = ".ursa"
 SCHEMA = 1
-DERIVED = ("catalog.parquet", "backbones.json", "embeddings", "pixels", "probes", "thumbnails.safetensors")  # what can be computed again
+# What can be computed again.
+DERIVED = ("catalog.parquet", "backbones.json", "embeddings", "pixels", "probes", "thumbnails.safetensors")
 
 MOST = 1 << 30  # bytes of a file that is read whole
 SEALS = 4  # kept beside a file, the newest last: what others wrote at the same time is believed too

@@ -78,6 +78,10 @@ Settings = Annotated[
         is_eager=True,
     ),
 ]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", help="Write a page with the mistakes, and a sheet to tag them.", metavar="FILE.html"),
+]
 Epochs = Annotated[
     int | None, typer.Option("--epochs", help="Passes over the training pictures. [default: 5; small_cnn: 20]")
 ]

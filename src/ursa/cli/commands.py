@@ -24,6 +24,7 @@ from ursa.cli.command_options import (
     PictureOptions,
     Pictures,
     PrecisionOption,
+    ReportOption,
     Resume,
     ResumedRun,
     RuntimeOption,
@@ -35,6 +36,7 @@ from ursa.cli.command_options import (
     WorkspaceOption,
     settings_of,
 )
+from ursa.cli.error_analysis_command import error_analysis
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
@@ -261,6 +263,7 @@ def evaluate(
     pattern: PatternOption = None,
     table: TableOption = None,
     workspace: WorkspaceOption = None,
+    report: ReportOption = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -271,7 +274,8 @@ def evaluate(
     with progress_display.shown() as bar:
         from ursa.workflow.evaluate import evaluate as run
 
-        result = run(bundle, data, progress=bar, **given.keywords(resumed=True))  # the bundle has its own backbone
+        keywords = given.keywords(resumed=True)  # the bundle has its own backbone
+        result = run(bundle, data, progress=bar, report=report, **keywords)
     if json_:
         print_json(result.to_json())
     else:
@@ -314,6 +318,7 @@ def predict(
         raise typer.Exit(1)
 
 
+app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 

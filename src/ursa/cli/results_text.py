@@ -145,6 +145,8 @@ def evaluated(result: "Evaluated", console: Console) -> None:
     _unusable(result.problems, LISTED, console)
     if result.findings:
         findings(result.findings, console)
+    if result.report is not None:
+        _paths(console, ("Report", result.report))
 
 
 def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ursa.core.text import escaped
 from ursa.diagnose.calibration import Reliability
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 260, 58, 16, 12, 44
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 260, 62, 20, 12, 48
 DOTS = 30  # points of a line up to which each has a dot; more are a worm
 POINTS = 400  # of a line; more cannot be told apart at this width
 
@@ -62,7 +62,7 @@ def reliability_chart(measured: Reliability) -> str:
     for share in _ticks(low, 1.0, True):
         if low - 1e-9 <= share <= 1:
             x, _ = frame.place(share, 0)
-            drawn.append(f'<text x="{x:.1f}" y="{HEIGHT - 24}" text-anchor="middle">{_label(share, True)}</text>')
+            drawn.append(f'<text x="{x:.1f}" y="{HEIGHT - 26}" text-anchor="middle">{_label(share, True)}</text>')
     drawn.append(_axis_name("how sure the model was"))
     ends = [(each.low, each.high) for each in accuracy]
     drawn += [_whisker(x, *each, frame, 0) for (x, _), each in zip(points, ends, strict=True)]
@@ -110,9 +110,9 @@ class _Frame:
             if all(float(x).is_integer() for x in places):
                 shown = [x for x in shown if float(x).is_integer()]
         return "".join(
-            f'<text x="{self.place(x, self.low)[0]:.1f}" y="{HEIGHT - 24}" text-anchor="middle">{x:,.4g}</text>'
+            f'<text x="{self.place(x, self.low)[0]:.1f}" y="{HEIGHT - 26}" text-anchor="middle">{x:,.4g}</text>'
             if x < 1000
-            else f'<text x="{self.place(x, self.low)[0]:.1f}" y="{HEIGHT - 24}" text-anchor="middle">{x:,.0f}</text>'
+            else f'<text x="{self.place(x, self.low)[0]:.1f}" y="{HEIGHT - 26}" text-anchor="middle">{x:,.0f}</text>'
             for x in shown
         )
 
@@ -146,7 +146,8 @@ def _whisker(x: float, low: float, high: float, frame: _Frame, number: int) -> s
 
 
 def _axis_name(words: str) -> str:
-    return f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{text(words)}</text>'
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    return f'<text class="axis" x="{middle}" y="{HEIGHT - 2}" text-anchor="middle">{text(words)}</text>'
 
 
 def _apart(places: Sequence[float], frame: _Frame) -> list[float]:
@@ -168,9 +169,10 @@ def _thinned(line: Line) -> Line:
 
 def _ticks(low: float, high: float, share: bool, most: int = 5) -> list[float]:
     """Round numbers around all values. Shares stay between 0 and 1; what does not change is shown from 0 on."""
-    if share and 0 <= low and high <= 1:
-        ticks = _round_ticks(low, high, most) if high - low > 1e-6 else _round_ticks(max(0.0, low - 0.1), min(1.0, high + 0.1))
-        return [tick for tick in ticks if -1e-9 <= tick <= 1 + 1e-9]
+    if share and low >= 0 and high <= 1:
+        if high - low <= 1e-6:
+            low, high = max(0.0, low - 0.1), min(1.0, high + 0.1)
+        return [tick for tick in _round_ticks(low, high, most) if -1e-9 <= tick <= 1 + 1e-9]
     if high - low <= 1e-9 * max(abs(low), abs(high)) and low:
         return _round_ticks(min(0.0, 1.25 * low), max(0.0, 1.25 * low), most)
     return _round_ticks(low, high, most)

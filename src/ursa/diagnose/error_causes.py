@@ -29,8 +29,8 @@ class Cause:
     examples: tuple[str, ...]  # picture ids
 
     def __str__(self) -> str:
-        low, high = f"{100 * self.ceiling.low:.1f}", f"{100 * self.ceiling.high:.1f}"
-        return f"if all {self.name!r} were right, accuracy would be at most {100 * self.ceiling.value:.1f} % ({low} to {high})"
+        low, most, high = (f"{100 * end:.1f}" for end in (self.ceiling.low, self.ceiling.value, self.ceiling.high))
+        return f"if all {self.name!r} were right, accuracy would be at most {most} % ({low} to {high})"
 
     def to_json(self) -> dict[str, Any]:
         """{"cause", "count", "share", "ceiling", "examples"}."""

@@ -1,10 +1,10 @@
 """What was found -> what to do next, most gained first, each with its command.
 
 The rule. First comes what makes the figures themselves wrong (the same picture on both sides of a split, a label that
-contradicts itself, a shortcut): no gain can be measured before that is mended. Then steps come by the accuracy that they
-can be expected to bring, in points of all pictures. A gain that was measured or forecast counts as it is; of a ceiling,
-which is all that could be gained at best, half counts: between nothing and everything nothing is known. Last come steps
-that bring no accuracy but another kind of use.
+contradicts itself, a fact of the files that gives the class away): no gain can be measured before that is mended. Then
+steps come by the accuracy that they can be expected to bring, in points of all pictures. A gain that was measured or
+forecast counts as it is; of a ceiling, which is all that could be gained at best, half counts: between nothing and
+everything nothing is known. Last come steps that bring no accuracy but something else.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,7 @@ from ursa.core.finding import KINDS, Finding, kind_of
 OF_A_CEILING = 0.5
 SPOILING = tuple(name for name, kind in KINDS.items() if kind.tone == "bad" and kind.about != "files")
 CONTRADICTIONS = ("same-picture-two-classes", "near-copy-two-classes")
+GIVEN_AWAY = 0.9  # score of a shortcut, from which on 95 of 100 pictures are told apart without a look at the object
 SURE = 0.9  # probability from which on a mistake may well be a label that is wrong
 FALLS = 0.5  # power of the number of pictures that errors fall with, of a common learning curve (Viering and Loog 2023)
 FINE_TUNING = 0.008  # gained over the probe on 12 runs with 120 validation pictures (docs/decisions.md)
@@ -35,19 +36,27 @@ class NextStep:
     first: bool = False  # whether the figures are wrong until it is done
 
 
+@dataclass(frozen=True)
+class Commands:
+    """What is to be typed after something was mended, and to get more pictures."""
+
+    again: str = ""
+    collect: str = ""
+
+
 def next_steps(steps: Iterable[NextStep], most: int = 3) -> list[NextStep]:
     """The most rewarding ones; what is equal stays in the order that it came in."""
     return sorted(steps, key=lambda step: (not step.first, 0.0 if step.first else -step.gain))[:most]
 
 
-def from_findings(findings: Sequence[Finding], pictures: int, error: float, again: str) -> list[NextStep]:
+def from_findings(findings: Sequence[Finding], pictures: int, error: float, commands: Commands) -> list[NextStep]:
     """findings of `pictures`, of which the share `error` is predicted wrongly -> a step for each kind that one can act
-    on. again: the command that checks them once more."""
+    on."""
     by_kind: dict[str, list[Finding]] = {}
     for finding in findings:
         by_kind.setdefault(finding.kind, []).append(finding)
     order = [*SPOILING, *(name for name in by_kind if name not in SPOILING)]
-    found = [_of_kind(name, by_kind[name], pictures, error, again) for name in order if name in by_kind]
+    found = [_of_kind(name, by_kind[name], pictures, error, commands) for name in order if name in by_kind]
     return [step for step in found if step is not None]
 
 
@@ -81,8 +90,8 @@ def from_sure_mistakes(probabilities: npt.NDArray[np.floating], targets: npt.NDA
     return [
         NextStep(
             f"Check the label of {pictures}",
-            f"The model is at least {100 * SURE:.0f} % sure of another class: often the label is wrong. Move such a file "
-            "into the right folder.",
+            f"The model is at least {100 * SURE:.0f} % sure of another class. Where it is right, move the file to the "
+            "folder of that class.",
             section="mistakes",
             gain=OF_A_CEILING * count / len(targets),
         )
@@ -96,23 +105,24 @@ def from_training(error: float, command: str) -> NextStep:
     return NextStep("Train a model", why, command, gain=gain)
 
 
-def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, again: str) -> NextStep | None:
+def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, commands: Commands) -> NextStep | None:
     """The step for the findings of a kind; None where there is nothing to be done or gained."""
-    kind, count = kind_of(name), len(some)
+    kind, count, again = kind_of(name), len(some), commands.again
     section, worst = f"finding-{name}", max(some, key=lambda finding: finding.score)
     if name in SPOILING:
         gain = OF_A_CEILING * count / max(pictures, 1) if name in CONTRADICTIONS else 0.0
         title = f"Mend {kind.counted(count)}" if kind.about == "pictures" else worst.evidence.split(". ")[0].rstrip(".")
         return NextStep(title, worst.advice, again, section, gain, first=True)
     if name == "shortcut":
-        return NextStep("See whether the model learns a shortcut", worst.evidence, again, section, first=True)
+        given_away = worst.score >= GIVEN_AWAY
+        return NextStep("Test on pictures from one source", worst.evidence, again, section, first=given_away)
     if name == "more-pictures-help":
-        forecast = worst.numbers.get("forecast") or [{}]
-        gain = float(forecast[0].get("gain", {}).get("value") or 0.0)
-        return NextStep(worst.advice.rstrip("."), worst.evidence, section="more-pictures", gain=gain)
+        ahead = worst.numbers.get("forecast") or [{}]
+        gain = float(ahead[0].get("gain", {}).get("value") or 0.0)
+        return NextStep("Collect more pictures", worst.evidence, commands.collect, "more-pictures", gain)
     if name == "weak-slice":
-        gain = sum(_slice_gain(finding, pictures) for finding in some[:1])
-        return NextStep(f"Add pictures like those: {worst.evidence.rstrip('.')}", worst.advice, section=section, gain=gain)
+        title = f"Add {worst.numbers.get('slice', 'pictures of the weak kind')}"
+        return NextStep(title, worst.evidence, again, section, _slice_gain(worst, pictures))
     if kind.about == "files" and pictures:
         title = f"Replace {kind.counted(count)}"
         gain = error * (1 - (pictures / (pictures + count)) ** FALLS)
@@ -123,8 +133,7 @@ def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, ag
 def _slice_gain(finding: Finding, pictures: int) -> float:
     """Half of what is lost where accuracy is lower than elsewhere."""
     inside, others = (finding.numbers.get(side, {}).get("value") for side in ("inside", "others"))
-    if inside is None or others is None:
+    if inside is None or others is None or inside >= others:
         return 0.0
-    wrong = len(finding.where)
-    share = wrong / max(1e-9, 1 - inside) / max(pictures, 1)
-    return OF_A_CEILING * max(0.0, others - inside) * share
+    of_slice = len(finding.where) / (1 - float(inside))  # its pictures: those in `where` are its mistakes
+    return OF_A_CEILING * (float(others) - float(inside)) * of_slice / max(pictures, 1)

@@ -1,7 +1,7 @@
 """The mistakes to tag, as a CSV file that a spreadsheet opens: written beside a report, filled in by hand, read again.
 
-A file from outside: its size, its columns and each cell are judged before anything is believed. Names that a spreadsheet
-would take for a formula are written with an apostrophe before them, which is taken off again.
+A file from outside: its size, its columns and each cell are judged before anything is believed. Names that a
+spreadsheet would take for a formula are written with an apostrophe before them, which is taken off again.
 """
 
 import csv

@@ -150,8 +150,19 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
     with clock.phase("report"):
         changed = recipe.changed()
         info = report_info("check", data, setup, space.report, changed, thumbnails=space.thumbnails)
-        about = {"judged": found.judged, "embeddings": embeddings, "info": info}
-        page = report.check_page(catalog, labels, findings, accuracy, confusion, more, calibration, thresholds, **about)
+        page = report.check_page(
+            catalog,
+            labels,
+            findings,
+            accuracy,
+            confusion,
+            more,
+            calibration,
+            thresholds,
+            judged=found.judged,
+            embeddings=embeddings,
+            info=info,
+        )
         write_text(space.report, page)
         if found.judged is not None:
             write_mistakes(found.judged, space.mistakes)

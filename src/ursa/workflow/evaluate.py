@@ -19,6 +19,7 @@ from ursa.core.threads import chunks
 from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
+from ursa.workflow import evaluation_files
 from ursa.workflow.results.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 
@@ -34,6 +35,7 @@ def evaluate(
     workspace: str | Path | None = None,
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
+    report: str | Path | None = None,
     progress: Progress | bool | None = None,
 ) -> Evaluated:
     """Accuracy on labelled pictures: those of a folder, of a table, or of a catalog. They are only read.
@@ -41,24 +43,31 @@ def evaluate(
     Of pictures with splits the test part is used, else the validation part; of those that the bundle's run drew a test
     part from, that part. The accuracy is that of pictures that were not learned from: a bundle knows those by the
     sha256 of their files. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it
-    is not there, or `.ursa/` beside the pictures. pattern, table, progress: as of `ursa.check`. Raises DataError for
+    is not there, or `.ursa/` beside the pictures. report: an HTML page to write, with the pictures that are predicted
+    wrongly, and beside it a sheet to tag them. pattern, table, progress: as of `ursa.check`. Raises DataError for
     classes that the model does not know and for pictures that cannot be used, BundleError for the bundle.
     """
     from ursa.data.sources.folder_source import needs_labels
     from ursa.prepared.setup import Setup, catalog_of
 
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
-    catalog = needs_labels(catalog_of(data, Setup(pattern=pattern, table=table or {})))
-    at = None if workspace is None else Path(workspace)
+    at, page = (None if place is None else Path(place) for place in (workspace, report))
+    setup = Setup(pattern=pattern, table=table or {}, workspace=at)
+    catalog = needs_labels(catalog_of(data, setup))
+    if page is not None:
+        evaluation_files.require_writable(page)
     space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
     catalog, is_test = _scored(catalog.labeled(), space, predictor)
     targets, known = catalog.targets(predictor.labels), predictor.bundle.pictures
     rows, problems = [], {}
+    probabilities: dict[str, list[float]] = {}
     with shown(progress) as bar:
         answers = predictions(predictor, catalog.files(), bar)
         for id, target, (_, answer) in zip(catalog.ids, targets, answers, strict=True):
             if isinstance(answer, Prediction):
                 rows.append((predictor.labels.names.index(answer.label), int(target)))
+                if page is not None:
+                    probabilities[id] = list(answer.probabilities.values())
             else:
                 problems[id] = answer.what
     if not rows:
@@ -69,7 +78,13 @@ def evaluate(
     judged = catalog.without(problems)
     parts = None if known is None else known.part_of(judged.rows["sha256"].to_list())
     uses = _counted(space, predictor, judged) if is_test and space.root.is_dir() else 0
-    return _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+    result = _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+    if page is None:
+        return result
+    learned = {id for id, part in zip(judged.ids, parts or (), strict=False) if part == "train"}
+    new = judged.without(learned)
+    sure = np.array([probabilities[id] for id in new.ids], np.float32).reshape(len(new), len(predictor.labels))
+    return evaluation_files.write_evaluation(result, new, sure, Path(bundle), data, setup, page)
 
 
 def _scored(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "tuple[Catalog, bool]":

@@ -244,8 +244,9 @@ def _report(
     path = info.page or Path("report.html")
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
     write_json(path.with_name("history.json"), history)
-    about = {"embeddings": embeddings, "info": info}
-    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed, **about)
+    page = report.train_page(
+        outcome.epochs, outcome.verdict, judged, list(findings), agreed, embeddings=embeddings, info=info
+    )
     write_text(path, page)
     write_mistakes(judged, path.with_name(mistake_sheet.NAME))
 

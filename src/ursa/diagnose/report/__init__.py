@@ -1,7 +1,7 @@
 """What a command found -> one HTML page that holds all it shows, readable on a phone, on paper and without its script.
 
-A page is a title, the first screen (`first_screen`: a verdict, the accuracy, what to do next) and sections, each with an
-id that can be linked to. Every section is a function of values to HTML; `html_page` puts them together.
+A page is a title, the first screen (`first_screen`: a verdict, the accuracy, what to do next) and sections, each with
+an id that can be linked to. Every section is a function of values to HTML; `html_page` puts them together.
 """
 
 from ursa.diagnose.report.check_report import check_page

@@ -16,7 +16,7 @@ from ursa.diagnose.calibration import Reliability
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.mistake_sample import mistake_sample
 from ursa.diagnose.more_data.more_pictures import MorePictures
-from ursa.diagnose.next_steps import NextStep
+from ursa.diagnose.next_steps import Commands, NextStep
 from ursa.diagnose.report.class_scores import class_section
 from ursa.diagnose.report.confusion_part import confusion_section
 from ursa.diagnose.report.finding_groups import finding_sections
@@ -136,11 +136,10 @@ def _steps(
     info: ReportInfo,
 ) -> list[NextStep]:
     pictures = int(confusion.sum())
-    again, analyse = info.following("check"), info.following("error-analysis")
     error = 0.0 if math.isnan(accuracy.value) else 1 - accuracy.value
-    found = steps.from_findings(findings, pictures, error, again)
+    found = steps.from_findings(findings, pictures, error, Commands(info.following("check"), info.collect))
     if not math.isnan(accuracy.value):
-        found += steps.from_confusion(confusion, names, analyse)
+        found += steps.from_confusion(confusion, names, info.following("error-analysis"))
         found += [] if judged is None else steps.from_sure_mistakes(judged.after, judged.targets)
         found.append(steps.from_training(error, info.following("train")))
     return steps.next_steps(found)

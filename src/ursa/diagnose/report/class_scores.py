@@ -29,7 +29,8 @@ def class_section(confusion: npt.NDArray[np.int64], names: Sequence[str], counts
     )
     rows = [_row(name, scores[name], counts.get(name)) for name in order]
     html = lead + _table(rows[:SHOWN])
-    html += disclosed(f"{len(rows) - SHOWN:,} more classes, all with a higher recall", _table(rows[SHOWN:]) if many else "")
+    rest = _table(rows[SHOWN:]) if many else ""
+    html += disclosed(f"{len(rows) - SHOWN:,} more classes, all with a higher recall", rest)
     note = f"{len(names):,}, the weakest first" if many else f"{len(names):,}"
     return Section("classes", "Classes", html, note)
 
@@ -72,6 +73,7 @@ def _with_interval(metric: Mapping[str, Any]) -> str:
 
 
 def _only_counts(counts: Mapping[str, int]) -> str:
-    rows = "".join(f'<tr><th scope="row">{text(name)}</th><td class="number">{n:,}</td></tr>' for name, n in counts.items())
+    cells = ((text(name), f"{count:,}") for name, count in counts.items())
+    rows = "".join(f'<tr><th scope="row">{name}</th><td class="number">{count}</td></tr>' for name, count in cells)
     head = '<thead><tr><th scope="col">class</th><th scope="col" class="number">pictures</th></tr></thead>'
     return scrolling("Classes", f'<table class="classes">{head}<tbody>{rows}</tbody></table>')

@@ -1,4 +1,4 @@
-"""confusion [K, K] -> the pairs of classes that are confused most, and the matrix, of all classes or of the confused."""
+"""confusion [K, K] -> the pairs of classes that are confused most, and the matrix, of all classes or of those alone."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,7 @@ I64 = npt.NDArray[np.int64]
 WHOLE = 24  # classes whose matrix is drawn whole
 CONFUSED = 20  # classes of a larger one that are drawn
 PAIRS = 8
+LEVEL = 9  # letters of a class above a column; longer names stand upright
 
 
 def confusion_section(counts: I64, names: Sequence[str]) -> Section:
@@ -33,7 +34,8 @@ def confusion_section(counts: I64, names: Sequence[str]) -> Section:
         )
         words = f'<ol class="pairs">{items}</ol>'
     if len(names) <= WHOLE:
-        return Section("confusion", "Confusion matrix", words + matrix(counts, names))
+        both = f'<div class="side">{words}{matrix(counts, names)}</div>' if worst else words + matrix(counts, names)
+        return Section("confusion", "Confusion matrix", both)
     chosen = _confused(counts)
     some = [names[row] for row in chosen]
     lead = f"<p>The {len(chosen)} classes of {len(names):,} that are confused most; all others are one column.</p>"
@@ -42,7 +44,7 @@ def confusion_section(counts: I64, names: Sequence[str]) -> Section:
 
 
 def matrix(counts: I64, names: Sequence[str], others: bool = False) -> str:
-    """counts [K, K], or [K, K + 1] with all other classes in the last column -> a table, shaded by shares of the row."""
+    """counts [K, K], or [K, K + 1] with all others in the last column -> a table, shaded by shares of the row."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     columns = [*names, *(["other classes"] * others)]
     head = "".join(f'<th scope="col"><span>{text(name)}</span></th>' for name in columns)
@@ -55,7 +57,8 @@ def matrix(counts: I64, names: Sequence[str], others: bool = False) -> str:
         body.append(f'<tr><th scope="row">{text(name)}</th>{cells}</tr>')
     caption = "<caption>Rows: the label of a picture. Columns: what it is predicted as.</caption>"
     corner = '<td class="corner"><span>label ↓</span><span>predicted →</span></td>'
-    wide = ' class="matrix dense"' if len(names) > 12 else ' class="matrix"'
+    upright = len(names) > 12 or max(map(len, names)) > LEVEL
+    wide = f' class="matrix{" dense" if upright else ""}"'
     return scrolling(
         "Confusion matrix",
         f"<table{wide}>{caption}<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(body)}</tbody></table>",

@@ -9,6 +9,7 @@ from ursa.diagnose import next_steps as steps
 from ursa.diagnose.charts import text
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.mistake_sample import mistake_sample
+from ursa.diagnose.next_steps import Commands
 from ursa.diagnose.report.class_scores import class_section
 from ursa.diagnose.report.confusion_part import confusion_section
 from ursa.diagnose.report.finding_groups import finding_sections
@@ -47,7 +48,7 @@ def evaluation_page(
         measured=f"{accuracy.method.partition(';')[0].capitalize()}.",
         steps=steps.next_steps(
             [
-                *steps.from_findings(findings, len(judged.catalog), 0.0 if unknown else 1 - accuracy.value, ""),
+                *steps.from_findings(findings, len(judged.catalog), 0.0 if unknown else 1 - accuracy.value, Commands()),
                 *steps.from_confusion(judged.confusion, names, read),
                 *steps.from_sure_mistakes(judged.after, judged.targets),
             ]
@@ -72,9 +73,7 @@ def evaluation_page(
 
 
 def _unusable(problems: Mapping[str, str]) -> Section:
-    items = "".join(
-        f"<li><code>{text(id)}</code> {text(why)}</li>" for id, why in list(problems.items())[:NAMED]
-    )
+    items = "".join(f"<li><code>{text(id)}</code> {text(why)}</li>" for id, why in list(problems.items())[:NAMED])
     left = f"<p>... and {len(problems) - NAMED:,} more: see --json.</p>" if len(problems) > NAMED else ""
     html = f'<ul class="names">{items}</ul>{left}' if problems else ""
     return Section("unusable", "Files that cannot be used", html, f"{len(problems):,}", "warn")

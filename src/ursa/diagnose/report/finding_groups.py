@@ -49,7 +49,7 @@ def _pictures(findings: Sequence[Finding], gallery: Gallery) -> str:
     said = _by_sentence(shown)
     if len(said) <= SAME:
         html = "".join(
-            f'<h3>{text(sentence)}{_times(sum(each.evidence == sentence for each in findings))}</h3>'
+            f"<h3>{text(sentence)}{_times(sum(each.evidence == sentence for each in findings))}</h3>"
             f'<div class="groups">{"".join(_group(each, gallery, most) for each in some)}</div>'
             for sentence, some in said.items()
         )

@@ -48,7 +48,8 @@ class FirstScreen:
         return f'<div class="steps" id="next"><h2>What to do next</h2><ol>{items}</ol></div>'
 
     def _facts(self) -> str:
-        rows = "".join(f"<div><dt>{text(name)}</dt><dd>{text(fact)}</dd></div>" for name, fact in self.facts.items() if fact)
+        known = [(text(name), text(fact)) for name, fact in self.facts.items() if fact]
+        rows = "".join(f"<div><dt>{name}</dt><dd>{fact}</dd></div>" for name, fact in known)
         return f'<dl class="facts">{rows}</dl>'
 
 

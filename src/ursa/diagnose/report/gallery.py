@@ -23,7 +23,7 @@ class Gallery:
         return "".join(self.picture(id) for id in ids)
 
     def picture(self, id: str, caption: str = "", more: str = "", attributes: str = "") -> str:
-        """caption: HTML under the picture, above its name; more: HTML below it, not part of the enlarged one's caption."""
+        """caption: HTML under the picture, above its name; more: HTML below both."""
         said = f'<figcaption>{caption}<code class="name">{text(_short(id))}</code></figcaption>'
         return f'<figure class="pic"{attributes} title="{text(id)}">{self._shown(id)}{said}{more}</figure>'
 

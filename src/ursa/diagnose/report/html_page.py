@@ -29,8 +29,10 @@ class Section:
     tone: str = ""  # "bad", "warn" or "note": a mark before the title
 
 
-def html_page(title: str, first: str, sections: Sequence[Section], info: ReportInfo, data: Any = None, style: str = "") -> str:
-    """first: the HTML of the first screen; data: what the page's script reads, a JSON document; style: CSS of its own."""
+def html_page(
+    title: str, first: str, sections: Sequence[Section], info: ReportInfo, data: Any = None, style: str = ""
+) -> str:
+    """first: the HTML of the first screen; data: what the script reads, as JSON; style: CSS of this page alone."""
     sheet, script = (files(__package__).joinpath(f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     shown = [section for section in sections if section.html]
     links = "".join(f'<li><a href="#{section.id}">{text(section.title)}</a></li>' for section in shown)
@@ -44,7 +46,8 @@ def html_page(title: str, first: str, sections: Sequence[Section], info: ReportI
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f'<title>{text(title)}</title>\n<link rel="icon" href="{ICON}">\n<style>\n{sheet}{style}</style>\n</head>\n<body>\n'
+        f'<title>{text(title)}</title>\n<link rel="icon" href="{ICON}">\n<style>\n{sheet}{style}</style>\n</head>\n'
+        "<body>\n"
         f'<a class="skip" href="#content">Skip to the content</a>\n<main id="content">\n{first}\n'
         f'<nav aria-label="On this page"><ul>{links}</ul></nav>\n'
         f"{''.join(map(_section, shown))}</main>\n{_footer(info)}\n{VIEWER}\n"
@@ -64,8 +67,9 @@ def scrolling(name: str, html: str) -> str:
 
 
 VIEWER = (  # filled by the script
-    '<dialog id="viewer" aria-labelledby="viewer-caption"><figure><img alt=""><figcaption id="viewer-caption"></figcaption>'
-    '</figure><p class="viewer-bar"><button type="button" data-step="-1">Previous</button>'
+    '<dialog id="viewer" aria-labelledby="viewer-caption"><figure><img alt="">'
+    '<figcaption id="viewer-caption"></figcaption></figure>'
+    '<p class="viewer-bar"><button type="button" data-step="-1">Previous</button>'
     '<button type="button" data-step="1">Next</button><a hidden>Open the file</a>'
     '<button type="button" data-close>Close</button></p></dialog>'
 )
@@ -73,7 +77,7 @@ VIEWER = (  # filled by the script
 
 def _section(section: Section) -> str:
     mark = f'<i class="mark {section.tone}" aria-hidden="true"></i>' if section.tone else ""
-    note = f' <small>{text(section.note)}</small>' if section.note else ""
+    note = f" <small>{text(section.note)}</small>" if section.note else ""
     link = f'<a class="anchor" href="#{section.id}" aria-label="Link to this part">#</a>'
     head = f'<h2 id="{section.id}-title">{mark}{text(section.title)}{note}{link}</h2>'
     return f'<section id="{section.id}" aria-labelledby="{section.id}-title">{head}{section.html}</section>\n'

@@ -1,4 +1,4 @@
-"""A sample of mistakes -> the pictures with the highest loss, and below them all that are to be tagged by their cause."""
+"""A sample of mistakes -> the pictures with the highest loss, and below them all that are to be tagged."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,7 +23,8 @@ def mistakes_section(sample: MistakeSample, gallery: Gallery, who: str, read: st
     rows = {mistake.id: row for row, mistake in enumerate(sample.sample)}
     top = "".join(_card(mistake, gallery, rows) for mistake in sample.top)
     others = "".join(_card(mistake, gallery, rows) for mistake in sample.others)
-    more = disclosed(f"{len(sample.others):,} more to look at", f'<div class="gallery">{others}</div>' if others else "")
+    folded = f'<div class="gallery">{others}</div>' if others else ""
+    more = disclosed(f"{len(sample.others):,} more to look at", folded)
     html = f'{lead}{_tools(sample, read)}<div class="gallery">{top}</div>{more}'
     return Section("mistakes", "Top losses", html, counted(sample.mistakes, "mistake"))
 
@@ -69,11 +70,11 @@ def _tools(sample: MistakeSample, read: str) -> str:
     which = f"all {count:,}" if count == sample.mistakes else f"a sample of {count:,}"
     return (
         '<div class="tools" id="error-analysis"><h3>Error analysis: why are they wrong?</h3>'
-        f"<p>Tag {which} with what you see: blurry, two animals, cut off, ... Several tags are split by a semicolon. Then "
-        "each cause gets its share of the mistakes, and the accuracy that solving it would bring at most."
+        f"<p>Tag {which} with what you see: blurry, two animals, cut off. Then each cause gets its share of the "
+        "mistakes, and the accuracy that there would be at most if it were solved."
         '<span class="nojs"> Write them into the file <code>mistakes.csv</code> beside this page.</span></p>'
         '<datalist id="known-tags"></datalist><div class="js"><p id="tagged" role="status"></p>'
         '<ul id="causes"></ul><p class="buttons"><button type="button" id="save-tags">Save tags as CSV</button> '
         '<button type="button" id="clear-tags">Clear</button></p></div>'
-        f'<p class="soft">With intervals: <code class="command">{text(read)}</code></p></div>'
+        f'<div class="soft">The same with intervals: <code class="command">{text(read)}</code></div></div>'
     )

@@ -4,6 +4,7 @@ import math
 
 from ursa.core.statistics import Estimate
 
+NO_BREAK = "\u00a0"  # a space at which no line ends
 NARROW = 0.02  # an interval narrower than this leaves a digit behind the point to be told
 
 
@@ -11,18 +12,18 @@ def percent(share: float, digits: int = 0) -> str:
     """0.954 -> "95 %". What is not all is never written as 100 %, and what is not nothing never as 0 %."""
     if math.isnan(share):
         return "unknown"
-    return f"{_number(share, digits)} %"
+    return f"{_number(share, digits)}{NO_BREAK}%"
 
 
 def between(metric: Estimate) -> str:
     """ "between 93 and 97 %"."""
     digits = _digits(metric)
-    return f"between {_number(metric.low, digits)} and {_number(metric.high, digits)} %"
+    return f"between {_number(metric.low, digits)} and {_number(metric.high, digits)}{NO_BREAK}%"
 
 
 def estimate(metric: Estimate) -> str:
     """ "95 %, between 93 and 97"."""
-    return f"{value(metric)}, {between(metric).removesuffix(' %')}"
+    return f"{value(metric)}, {between(metric).removesuffix(f'{NO_BREAK}%')}"
 
 
 def value(metric: Estimate) -> str:

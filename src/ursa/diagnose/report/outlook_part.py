@@ -28,14 +28,14 @@ def when_to_answer_section(measured: Reliability | None, thresholds: Sequence[Th
     said = f"The probe's probabilities are off by {error} on average, {words} (up to {ceiling})."
     rows = "".join(map(_threshold, thresholds))
     head = (
-        '<thead><tr><th scope="col">wrong answers wanted</th><th scope="col" class="number">answer from</th>'
+        '<thead><tr><th scope="col">wrong at most</th><th scope="col" class="number">answer from</th>'
         '<th scope="col" class="number">answered</th><th scope="col" class="number">of those wrong</th></tr></thead>'
     )
     table = scrolling("When to answer", f"<table>{head}<tbody>{rows}</tbody></table>") if rows else ""
     chart = reliability_chart(measured)
     caption = (
-        '<p class="soft">Each dot is a fifteenth of the pictures: how sure the model was of its answer, and how often it '
-        "was right, with the 95 % interval. On the dashed line both are the same.</p>"
+        '<p class="soft">Each dot is a fifteenth of the pictures: how sure the model was, and how often it was right, '
+        "with the 95 % interval. On the dashed line both are the same.</p>"
     )
     html = f"<p>{text(said)}</p><p>{text(abstain.described(thresholds))}</p>{table}<h3>Calibration</h3>{caption}{chart}"
     return Section("when-to-answer", "When to answer", html)
@@ -63,9 +63,9 @@ def _curve(more: MorePictures) -> str:
 
 
 def _threshold(each: Threshold) -> str:
-    wanted = f'<th scope="row">at most {100 * each.wanted:g} %</th>'
+    wanted = f'<th scope="row">{100 * each.wanted:g} %</th>'
     if not each.answers:
-        return f'<tr>{wanted}<td colspan="3" class="soft">no threshold can promise that on so few pictures</td></tr>'
+        return f'<tr>{wanted}<td colspan="3" class="soft">no threshold can promise that</td></tr>'
     cells = (f"{100 * each.value:.1f} % sure", percent(each.coverage.value), f"{100 * each.error.value:.1f} %")
     numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
     return f"<tr>{wanted}{numbers}</tr>"

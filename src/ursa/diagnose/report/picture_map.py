@@ -105,7 +105,7 @@ def map_section(drawn: PictureMap | None) -> Section:
     )
     words = (
         "<p>Every picture is a point; pictures that look alike to the backbone lie side by side. "
-        f"{f'The {len(drawn.marks):,} in a ring are mistakes or were found above.' if drawn.marks else ''} "
+        f"{f'Those in a ring, {len(drawn.marks):,}, are mistakes or findings.' if drawn.marks else ''} "
         f'<span class="soft">Two principal components, {100 * drawn.share:.0f} % of the variance.</span> '
         '<span class="js soft">Point at it, or move with the arrow keys; N goes to the next ring.</span></p>'
     )

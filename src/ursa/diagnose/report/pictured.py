@@ -36,7 +36,7 @@ class Pictured:
         embeddings: Embeddings | None,
         info: ReportInfo,
     ) -> "Pictured":
-        """sample: of the mistakes of `judged`; embeddings: of the pictures on the map, which there is none of without."""
+        """sample: of the mistakes of `judged`; embeddings: of the pictures on the map."""
         known = set(catalog.ids)
         wrong = [] if sample is None else mistakes_part.shown(sample)
         ids = [id for id in dict.fromkeys([*wrong, *pictures_shown(findings)]) if id in known][:MOST]

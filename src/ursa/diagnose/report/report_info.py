@@ -1,4 +1,4 @@
-"""Where a page comes from: the command that made it, and the words by which the next command names the same pictures."""
+"""Where a page comes from: the command that made it, and the words by which another names the same pictures."""
 
 import os
 import shlex
@@ -23,6 +23,11 @@ class ReportInfo:
     def following(self, command: str, *more: str) -> str:
         """A command on the same pictures, to be copied."""
         return shlex.join(["ursa", command, *self.data, *more])
+
+    @property
+    def collect(self) -> str:
+        """The command that fetches more pictures from a list of addresses."""
+        return shlex.join(["ursa", "download", "LIST.txt", "--to", self.data[0]])
 
     def link(self, file: Path) -> str:
         """The address of a picture's own file, as seen from the page; "" where there is none."""

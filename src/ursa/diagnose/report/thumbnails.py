@@ -74,9 +74,7 @@ def thumbnails(catalog: Catalog, shown: Iterable[str], mapped: Sequence[str], ke
     return Thumbnails(images, sheet, columns, tiny)
 
 
-def _images(
-    catalog: Catalog, ids: list[str], keys: Mapping[str, str], known: "_Kept"
-) -> tuple[dict[str, bytes], str]:
+def _images(catalog: Catalog, ids: list[str], keys: Mapping[str, str], known: "_Kept") -> tuple[dict[str, bytes], str]:
     """The sharp copies, in the first of SIZES that they have room in, and which one that is."""
     made: dict[str, bytes] = {}
     form = ""
@@ -142,7 +140,7 @@ def _data_uri(image: bytes) -> str:
 class _Kept:
     """What the last page was made of."""
 
-    images: Mapping[tuple[str, int], bytes] = field(default_factory=dict)  # by side and quality, and key
+    images: Mapping[tuple[str, str], bytes] = field(default_factory=dict)  # by side and quality, and key
     tiny_side: int = 0
     tiny: Mapping[str, Pixels] = field(default_factory=dict)
     name: str = ""  # of the sheet: the hash of all that it shows
@@ -175,7 +173,8 @@ class _Kept:
         data, ends = arrays["images"].tobytes(), arrays["ends"].tolist()
         names = [line.split(" ", 2) for line in _texts(arrays["keys"])]
         cuts = zip([0, *ends], ends, strict=False)
-        images = {(f"{side} {quality}", key): data[a:b] for (side, quality, key), (a, b) in zip(names, cuts, strict=True)}
+        forms = [(f"{side} {quality}", key) for side, quality, key in names]
+        images = {form: data[a:b] for form, (a, b) in zip(forms, cuts, strict=True)}
         small = dict(zip(_texts(arrays["tiny_keys"]), arrays["tiny"], strict=True))
         (name,) = _texts(arrays["name"]) or [""]
         return cls(images, arrays["tiny"].shape[1], small, name, arrays["sheet"].tobytes())

@@ -1,5 +1,6 @@
 """What `ursa train` came to -> its page."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from ursa.core.finding import Finding, kind_of
@@ -7,14 +8,14 @@ from ursa.diagnose import next_steps as steps
 from ursa.diagnose.charts import line_chart, loss_line, text
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.mistake_sample import mistake_sample
-from ursa.diagnose.next_steps import NextStep
+from ursa.diagnose.next_steps import Commands, NextStep
 from ursa.diagnose.report.class_scores import class_section
 from ursa.diagnose.report.confusion_part import confusion_section
 from ursa.diagnose.report.finding_groups import finding_sections, sentences
 from ursa.diagnose.report.first_screen import FirstScreen
 from ursa.diagnose.report.html_page import Section, html_page
 from ursa.diagnose.report.mistakes_part import mistakes_section
-from ursa.diagnose.report.number_words import between, counted, points, value
+from ursa.diagnose.report.number_words import between, points, value
 from ursa.diagnose.report.picture_map import map_section
 from ursa.diagnose.report.pictured import Pictured
 from ursa.diagnose.report.report_info import ReportInfo
@@ -59,7 +60,7 @@ def train_page(
         more=_compared(kept, judged),
     )
     names = judged.labels.names
-    read = info.following("error-analysis", *(("--tags", str(info.page.with_name("mistakes.csv"))) if info.page else ()))
+    read = info.following("error-analysis", *_tags(info))
     sections = [
         _verdict_section(verdict, agreement, training),
         _gaps_section(gaps),
@@ -141,20 +142,26 @@ def _steps(
     found = []
     if training is not None and kind_of(training.kind).tone != "note":
         found.append(NextStep(training.advice.rstrip("."), training.evidence, section="verdict", first=True))
-    found += steps.from_findings(findings, len(judged.catalog), error, info.following("train"))
+    found += steps.from_findings(findings, len(judged.catalog), error, Commands(info.following("train"), info.collect))
     found += [_of_gap(gap) for gap in gaps[:1]]
-    found += steps.from_confusion(confusion, judged.labels.names, info.following("error-analysis"))
+    found += steps.from_confusion(confusion, judged.labels.names, info.following("error-analysis", *_tags(info)))
     found += steps.from_sure_mistakes(judged.after, judged.targets)
     found.append(
         NextStep(
-            f"See what {counted(2, 'time')} the pictures would bring",
+            "See what twice the pictures would bring",
             "A check forecasts the accuracy for twice and four times the pictures, from what is already computed.",
             info.following("check"),
         )
     )
     if info.bundle:
-        found.append(NextStep("Try the model in the browser", "Pictures that it has not seen.", f"ursa serve {info.bundle}"))
+        command = shlex.join(["ursa", "serve", info.bundle])
+        found.append(NextStep("Try the model in the browser", "On pictures that it has not seen.", command))
     return steps.next_steps(found)
+
+
+def _tags(info: ReportInfo) -> list[str]:
+    """Where the sheet of mistakes lies, as an option."""
+    return [] if info.page is None else ["--tags", str(info.page.with_name("mistakes.csv"))]
 
 
 def _of_gap(gap: Finding) -> NextStep:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Evaluated(ShortRepr):
     confusion: npt.NDArray[np.int64]  # [K, K], rows the given class, of the pictures that the accuracy is of
     test_set_uses: int = 0  # at these test pictures so far; 0 where they are no test part, or no workspace counts them
     findings: tuple[Finding, ...] = ()
+    report: Path | None = None  # the page, where one was asked for
 
     def _shown(self) -> list[tuple[str, str]]:
         rows = [("pictures", f"{self.pictures:,}"), ("accuracy", interval_text(self.accuracy))]
@@ -51,6 +53,7 @@ class Evaluated(ShortRepr):
             "confusion": self.confusion.tolist(),
             "test_set_uses": self.test_set_uses,
             "findings": [finding.to_json() for finding in self.findings],
+            "report": None if self.report is None else str(self.report),
         }
 
 
