@@ -3,6 +3,7 @@
 import html
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -75,6 +76,11 @@ def reliability_chart(measured: Reliability) -> str:
 def text(words: object) -> str:
     """Text from outside, for a page: no markup, and what would be invisible or turn the line around as its code."""
     return html.escape(escaped(words))
+
+
+def prose(words: object) -> str:
+    """As `text`, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(words))
 
 
 @dataclass(frozen=True)

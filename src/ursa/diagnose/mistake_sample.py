@@ -22,22 +22,21 @@ class Mistake:
     given: str
     predicted: str
     probability: float  # of the predicted class
-    sampled: bool  # whether it is one of those to tag
 
 
 @dataclass(frozen=True)
 class MistakeSample:
     """Mistakes, the highest loss first, and how many there are in all."""
 
-    top: tuple[Mistake, ...]
-    others: tuple[Mistake, ...]  # of the sample, beside those of `top` that are in it
+    top: tuple[Mistake, ...]  # those with the highest loss
+    sample: tuple[Mistake, ...]  # those to tag
     mistakes: int  # in all
     pictures: int  # judged
 
     @property
-    def sample(self) -> tuple[Mistake, ...]:
-        """Those to tag."""
-        return tuple(mistake for mistake in (*self.top, *self.others) if mistake.sampled)
+    def whole(self) -> bool:
+        """Whether all mistakes are to be tagged."""
+        return len(self.sample) == self.mistakes
 
 
 def mistake_sample(judged: Judged, size: int = SAMPLE, top: int = TOP) -> MistakeSample:
@@ -51,21 +50,11 @@ def mistake_sample(judged: Judged, size: int = SAMPLE, top: int = TOP) -> Mistak
         key = keys[row] if keys[row] is not None else ids[row]
         return hashlib.sha256(f"mistakes {key}".encode("utf-8", "surrogatepass")).hexdigest(), ids[row]
 
-    sampled = set(sorted(wrong.tolist(), key=place)[:size])
+    def mistake(row: int) -> Mistake:
+        sure = float(judged.after[row, predicted[row]])
+        return Mistake(ids[row], names[targets[row]], names[predicted[row]], sure)
+
+    drawn = set(sorted(wrong.tolist(), key=place)[:size])
     order = wrong[np.argsort(judged.after[wrong, targets[wrong]], kind="stable")].tolist()
-    found = [
-        Mistake(
-            ids[row],
-            names[targets[row]],
-            names[predicted[row]],
-            float(judged.after[row, predicted[row]]),
-            row in sampled,
-        )
-        for row in order
-    ]
-    return MistakeSample(
-        tuple(found[:top]),
-        tuple(mistake for mistake in found[top:] if mistake.sampled),
-        len(found),
-        len(targets),
-    )
+    sample = tuple(mistake(row) for row in order if row in drawn)
+    return MistakeSample(tuple(map(mistake, order[:top])), sample, len(order), len(targets))

@@ -4,15 +4,18 @@ The rule. First comes what makes the figures themselves wrong (the same picture 
 contradicts itself, a fact of the files that gives the class away): no gain can be measured before that is mended. Then
 steps come by the accuracy that they can be expected to bring, in points of all pictures. A gain that was measured or
 forecast counts as it is; of a ceiling, which is all that could be gained at best, half counts: between nothing and
-everything nothing is known. Last come steps that bring no accuracy but something else.
+everything nothing is known. A ceiling that was counted is the lower end of its interval, so that one mistake in 36 does
+not lead the list. Last come steps that bring no accuracy but something else.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core import statistics
 from ursa.core.finding import KINDS, Finding, kind_of
 
 OF_A_CEILING = 0.5
@@ -68,34 +71,29 @@ def from_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], comma
         return []
     a, b = map(int, np.unravel_index(both.argmax(), both.shape))
     count = int(both[a, b])
-    return [
-        NextStep(
-            f"Look at the {count:,} picture{'s' * (count != 1)} where {names[a]} and {names[b]} are confused",
-            f"Were all of them right, accuracy would be {100 * count / total:.1f} points higher: say what they have in "
-            "common, or mend their labels.",
-            command,
-            "mistakes",
-            OF_A_CEILING * count / total,
-        )
-    ]
+    which, right = ("picture", "it") if count == 1 else (f"{count:,} pictures", "all of them")
+    why = (
+        f"Were {right} right, accuracy would be {100 * count / total:.1f} points higher: see what is hard, or mend the "
+        "label."
+    )
+    title = f"Look at the {which} where {names[a]} and {names[b]} are confused"
+    return [NextStep(title, why, command, "mistakes", _expected(count, total))]
 
 
-def from_sure_mistakes(probabilities: npt.NDArray[np.floating], targets: npt.NDArray[np.int64]) -> list[NextStep]:
+def from_sure_mistakes(
+    probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.int64], again: str
+) -> list[NextStep]:
     """probabilities [N, K] out of sample, targets [N] -> a step where sure mistakes hint at labels that are wrong."""
     sure = (probabilities.argmax(1) != targets) & (probabilities.max(1) >= SURE)
     count = int(sure.sum())
     if not count:
         return []
-    pictures = f"{count:,} picture{'s' * (count != 1)}"
-    return [
-        NextStep(
-            f"Check the label of {pictures}",
-            f"The model is at least {100 * SURE:.0f} % sure of another class. Where it is right, move the file to the "
-            "folder of that class.",
-            section="mistakes",
-            gain=OF_A_CEILING * count / len(targets),
-        )
-    ]
+    why = (
+        f"The model is at least {100 * SURE:.0f} % sure of another class. Where it is right, move the file to that "
+        "class's folder."
+    )
+    title = f"Check the label{'s' * (count != 1)} of {count:,} picture{'s' * (count != 1)}"
+    return [NextStep(title, why, again, "mistakes", _expected(count, len(targets)))]
 
 
 def from_training(error: float, command: str) -> NextStep:
@@ -110,7 +108,7 @@ def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, co
     kind, count, again = kind_of(name), len(some), commands.again
     section, worst = f"finding-{name}", max(some, key=lambda finding: finding.score)
     if name in SPOILING:
-        gain = OF_A_CEILING * count / max(pictures, 1) if name in CONTRADICTIONS else 0.0
+        gain = _expected(count, pictures) if name in CONTRADICTIONS else 0.0
         title = f"Mend {kind.counted(count)}" if kind.about == "pictures" else worst.evidence.split(". ")[0].rstrip(".")
         return NextStep(title, worst.advice, again, section, gain, first=True)
     if name == "shortcut":
@@ -121,13 +119,18 @@ def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, co
         gain = float(ahead[0].get("gain", {}).get("value") or 0.0)
         return NextStep("Collect more pictures", worst.evidence, commands.collect, "more-pictures", gain)
     if name == "weak-slice":
-        title = f"Add {worst.numbers.get('slice', 'pictures of the weak kind')}"
+        title = f"Look at the {worst.numbers.get('slice', 'pictures of the weak kind')}"
         return NextStep(title, worst.evidence, again, section, _slice_gain(worst, pictures))
     if kind.about == "files" and pictures:
         title = f"Replace {kind.counted(count)}"
         gain = error * (1 - (pictures / (pictures + count)) ** FALLS)
         return NextStep(title, worst.advice.removeprefix("It is left out. "), again, section, gain)
     return None
+
+
+def _expected(count: int, pictures: int) -> float:
+    """Of a ceiling that was counted: `count` of `pictures` would be right."""
+    return OF_A_CEILING * statistics.proportion(count, pictures, "").low if pictures >= count else 0.0
 
 
 def _slice_gain(finding: Finding, pictures: int) -> float:

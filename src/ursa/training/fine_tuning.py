@@ -229,7 +229,7 @@ def _verdict(comparison: PairedComparison | None, epoch: int, history: History, 
     return _probe_kept(evidence, advice, numbers)
 
 
-MORE = "More or cleaner pictures will help more than more training; a larger backbone may too."
+MORE = "Use the probe. `ursa check` says whether more pictures would help, `ursa backbones` whether another backbone."
 
 
 def _probe_kept(evidence: str, advice: str, numbers: Mapping[str, Any]) -> Finding:

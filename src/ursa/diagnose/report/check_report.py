@@ -140,7 +140,9 @@ def _steps(
     found = steps.from_findings(findings, pictures, error, Commands(info.following("check"), info.collect))
     if not math.isnan(accuracy.value):
         found += steps.from_confusion(confusion, names, info.following("error-analysis"))
-        found += [] if judged is None else steps.from_sure_mistakes(judged.after, judged.targets)
+        found += (
+            [] if judged is None else steps.from_sure_mistakes(judged.after, judged.targets, info.following("check"))
+        )
         found.append(steps.from_training(error, info.following("train")))
     return steps.next_steps(found)
 

@@ -50,7 +50,7 @@ def evaluation_page(
             [
                 *steps.from_findings(findings, len(judged.catalog), 0.0 if unknown else 1 - accuracy.value, Commands()),
                 *steps.from_confusion(judged.confusion, names, read),
-                *steps.from_sure_mistakes(judged.after, judged.targets),
+                *steps.from_sure_mistakes(judged.after, judged.targets, info.command),
             ]
         ),
         facts={

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ursa.core.finding import Finding, by_kind, kind_of
-from ursa.diagnose.charts import text
+from ursa.diagnose.charts import prose, text
 from ursa.diagnose.report.gallery import Gallery
 from ursa.diagnose.report.html_page import Section, disclosed
 
@@ -11,6 +11,7 @@ GROUPS = 24  # findings of a kind with pictures; more are named only
 SIDE_BY_SIDE = 4  # pictures of a finding among several
 OF_ONE = 12  # pictures of a finding that is the only one of its kind
 NAMED = 200  # files named; the command's --json has all
+LISTED = 6  # findings of the data as a whole; more are folded away
 SAME = 4  # different sentences of a kind up to which each stands above its pictures, not below each
 ELSEWHERE = ("more-pictures-help", "more-pictures-help-little")  # said in a part of their own
 
@@ -34,7 +35,7 @@ def pictures_shown(findings: Sequence[Finding]) -> list[str]:
 
 def sentences(finding: Finding) -> str:
     """What was seen, and what to do about it."""
-    return f'<p>{text(finding.evidence)}</p><p class="advice">{text(finding.advice)}</p>'
+    return f'<p>{prose(finding.evidence)}</p><p class="advice">{prose(finding.advice)}</p>'
 
 
 def _section(name: str, findings: Sequence[Finding], gallery: Gallery) -> Section:
@@ -49,7 +50,7 @@ def _pictures(findings: Sequence[Finding], gallery: Gallery) -> str:
     said = _by_sentence(shown)
     if len(said) <= SAME:
         html = "".join(
-            f"<h3>{text(sentence)}{_times(sum(each.evidence == sentence for each in findings))}</h3>"
+            f"<h3>{prose(sentence)}{_times(sum(each.evidence == sentence for each in findings))}</h3>"
             f'<div class="groups">{"".join(_group(each, gallery, most) for each in some)}</div>'
             for sentence, some in said.items()
         )
@@ -66,7 +67,7 @@ def _group(finding: Finding, gallery: Gallery, most: int, words: str = "") -> st
     """The pictures of one finding, in a frame where they belong together."""
     ids = finding.where[:most]
     more = f'<p class="more">and {len(finding.where) - most:,} more</p>' if len(finding.where) > most else ""
-    said = f'<p class="more">{text(words)}</p>' if words else ""
+    said = f'<p class="more">{prose(words)}</p>' if words else ""
     together = " together" if len(ids) > 1 else ""
     return f'<div class="group{together}">{gallery.pictures(ids)}{said}{more}</div>'
 
@@ -76,7 +77,7 @@ def _files(findings: Sequence[Finding], gallery: Gallery) -> str:  # noqa: ARG00
     for sentence, some in _by_sentence(findings).items():
         names = "".join(f"<li>{_names(each.where[:SIDE_BY_SIDE])}</li>" for each in some[:room])
         if names:
-            parts.append(f'<h3>{text(sentence)}{_times(len(some))}</h3><ul class="names">{names}</ul>')
+            parts.append(f'<h3>{prose(sentence)}{_times(len(some))}</h3><ul class="names">{names}</ul>')
         room = max(0, room - len(some))
     left = len(findings) - NAMED
     return "".join(parts) + (f"<p>... and {left:,} more: see --json.</p>" if left > 0 else "")
@@ -84,16 +85,17 @@ def _files(findings: Sequence[Finding], gallery: Gallery) -> str:  # noqa: ARG00
 
 def _data(findings: Sequence[Finding], gallery: Gallery) -> str:  # noqa: ARG001  # about the data as a whole
     if len(findings) == 1:
-        return f"<p>{text(findings[0].evidence)}</p>"
-    items = "".join(f"<li>{text(finding.evidence)}</li>" for finding in findings[:NAMED])
+        return f"<p>{prose(findings[0].evidence)}</p>"
+    items = [f"<li>{prose(finding.evidence)}</li>" for finding in findings[:NAMED]]
     left = f"<p>... and {len(findings) - NAMED:,} more: see --json.</p>" if len(findings) > NAMED else ""
-    return f"<ul>{items}</ul>{left}"
+    rest = f"<ul>{''.join(items[LISTED:])}</ul>{left}" if items[LISTED:] else ""
+    return f"<ul>{''.join(items[:LISTED])}</ul>" + disclosed(f"{len(findings) - LISTED:,} more", rest)
 
 
 def _advice(findings: Sequence[Finding]) -> str:
     """Each advice once."""
     advice = dict.fromkeys(finding.advice for finding in findings)
-    return "".join(f'<p class="advice">{text(words)}</p>' for words in list(advice)[:SAME])
+    return "".join(f'<p class="advice">{prose(words)}</p>' for words in list(advice)[:SAME])
 
 
 def _by_sentence(findings: Sequence[Finding]) -> dict[str, list[Finding]]:

@@ -1,12 +1,12 @@
 """A sample of mistakes -> the pictures with the highest loss, and below them all that are to be tagged."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ursa.diagnose.charts import text
 from ursa.diagnose.error_causes import WRONG_LABEL
-from ursa.diagnose.mistake_sample import Mistake, MistakeSample
+from ursa.diagnose.mistake_sample import TOP, Mistake, MistakeSample
 from ursa.diagnose.report.gallery import Gallery
 from ursa.diagnose.report.html_page import Section, disclosed
 from ursa.diagnose.report.number_words import counted, percent
@@ -21,17 +21,19 @@ def mistakes_section(sample: MistakeSample, gallery: Gallery, who: str, read: st
         "has not learned.</p>"
     )
     rows = {mistake.id: row for row, mistake in enumerate(sample.sample)}
-    top = "".join(_card(mistake, gallery, rows) for mistake in sample.top)
-    others = "".join(_card(mistake, gallery, rows) for mistake in sample.others)
-    folded = f'<div class="gallery">{others}</div>' if others else ""
-    more = disclosed(f"{len(sample.others):,} more to look at", folded)
-    html = f'{lead}{_tools(sample, read)}<div class="gallery">{top}</div>{more}'
+    tools = _tools(sample, read)
+    if sample.whole:
+        first, rest = (_gallery(some, gallery, rows) for some in (sample.sample[:TOP], sample.sample[TOP:]))
+        html = f"{lead}{tools}{first}{disclosed(f'{len(sample.sample) - TOP:,} more', rest)}"
+    else:
+        first, rest = _gallery(sample.top, gallery, {}), _gallery(sample.sample, gallery, rows)
+        html = f"{lead}{first}{tools}{disclosed(f'Open the {len(sample.sample):,} mistakes to tag', rest)}"
     return Section("mistakes", "Top losses", html, counted(sample.mistakes, "mistake"))
 
 
 def shown(sample: MistakeSample) -> list[str]:
     """The ids of which a page shows small copies."""
-    return [mistake.id for mistake in (*sample.top, *sample.others)]
+    return [mistake.id for mistake in (*sample.top, *sample.sample)]
 
 
 def sheet_data(sample: MistakeSample) -> dict[str, Any]:
@@ -47,14 +49,19 @@ def sheet_data(sample: MistakeSample) -> dict[str, Any]:
     }
 
 
+def _gallery(mistakes: Sequence[Mistake], gallery: Gallery, rows: Mapping[str, int]) -> str:
+    cards = "".join(_card(mistake, gallery, rows) for mistake in mistakes)
+    return f'<div class="gallery">{cards}</div>' if cards else ""
+
+
 def _card(mistake: Mistake, gallery: Gallery, rows: Mapping[str, int]) -> str:
-    """rows: of the sheet, by picture id."""
+    """rows: of the sheet, by picture id; what is not in it is not tagged."""
     caption = (
-        f'<span class="row"><span class="soft">label</span> <b>{text(mistake.given)}</b></span>'
+        f'<span class="row"><span class="soft">label</span> <b>{text(mistake.given)}</b></span> '
         f'<span class="row"><span class="soft">predicted</span> <b>{text(mistake.predicted)}</b> '
-        f'<span class="soft">{percent(mistake.probability)}</span></span>'
+        f'<span class="soft">{percent(mistake.probability)}</span></span> '
     )
-    if not mistake.sampled:
+    if mistake.id not in rows:
         return gallery.picture(mistake.id, caption)
     tags = (
         f'<div class="tagging js"><label><input type="checkbox" data-wrong> {WRONG_LABEL}</label>'
@@ -67,7 +74,8 @@ def _card(mistake: Mistake, gallery: Gallery, rows: Mapping[str, int]) -> str:
 def _tools(sample: MistakeSample, read: str) -> str:
     """How to tag, and what came of it so far; without the script the file beside the page does the same."""
     count = len(sample.sample)
-    which = f"all {count:,}" if count == sample.mistakes else f"a sample of {count:,}"
+    which = f"all {count:,}" if sample.whole else f"a sample of {count:,}"
+    which = "it" if sample.mistakes == 1 else which
     return (
         '<div class="tools" id="error-analysis"><h3>Error analysis: why are they wrong?</h3>'
         f"<p>Tag {which} with what you see: blurry, two animals, cut off. Then each cause gets its share of the "

@@ -58,5 +58,5 @@ def _number(share: float, digits: int) -> str:
         if share in (0, 1):
             return words.partition(".")[0]
         inside = f"{100 * share:.1f}"
-        return inside if float(inside) not in (0, 100) else "less than 0.1" if share < 0.5 else "more than 99.9"
+        return inside if float(inside) not in (0, 100) else "under 0.1" if share < 0.5 else "over 99.9"
     return words

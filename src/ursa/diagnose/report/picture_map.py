@@ -22,7 +22,9 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 MOST = 2000  # points; more cannot be told apart, and each needs its tiny picture
-COLORED = 7  # classes with a color of their own (Okabe and Ito 2008); of more, the largest
+COLORED = 10  # classes with a color of their own; of more, only mistakes have one
+RINGS = 80  # around the most pressing pictures; more hide what they mark
+WRONG = "mistake or finding"
 WIDTH, HEIGHT, EDGE = 640, 460, 14
 STEPS = 12  # of the power iteration: the two components are then exact to what can be drawn
 
@@ -34,7 +36,7 @@ class PictureMap:
     ids: tuple[str, ...]
     labels: tuple[str, ...]  # "" where there is none
     places: npt.NDArray[np.int64]  # [N, 2] in the drawing
-    marks: Mapping[str, str]  # id -> why it is marked, in words
+    marks: Mapping[str, str]  # id -> why it is marked, in words; the most pressing first
     share: float  # of the variance that the two directions hold
 
 
@@ -56,7 +58,8 @@ def picture_map(catalog: Catalog, embeddings: Embeddings, marks: Mapping[str, st
     points, share = principal_plane(vectors[rows])
     ids = tuple(embeddings.ids[row] for row in rows)
     labels = dict(zip(catalog.ids, map(_words, catalog.rows["label"].to_list()), strict=True))
-    marked = {id: marks[id] for id in ids if id in marks}
+    there = set(ids)
+    marked = {id: words for id, words in marks.items() if id in there}
     return PictureMap(ids, tuple(labels[id] for id in ids), _placed(points), marked, share)
 
 
@@ -88,24 +91,21 @@ def map_section(drawn: PictureMap | None) -> Section:
     """The map as SVG; the page's script shows the pictures on it, by pointer and by keyboard."""
     if drawn is None:
         return Section("map", "Map of the pictures", "")
-    counts: dict[str, int] = {}
-    for label in drawn.labels:
-        counts[label] = counts.get(label, 0) + 1
-    few = sorted(sorted(counts, key=lambda name: -counts[name])[:COLORED]) if len(counts) > 1 else list(counts)
-    color = {name: number for number, name in enumerate(few)}
-    layers = [_dots(drawn, [n for n, label in enumerate(drawn.labels) if label not in color], "other")]
+    names = sorted(set(drawn.labels))
+    by_class = len(names) <= COLORED
+    groups = drawn.labels if by_class else tuple(WRONG if id in drawn.marks else "" for id in drawn.ids)
+    color = {name: number for number, name in enumerate(names)} if by_class else {WRONG: 1}
+    layers = [_dots(drawn, [n for n, name in enumerate(groups) if name not in color], "other")]
     layers += [
-        _dots(drawn, [n for n, label in enumerate(drawn.labels) if label == name], f"class{number}")
+        _dots(drawn, [n for n, group in enumerate(groups) if group == name], f"class{number}")
         for name, number in color.items()
     ]
-    rings = "".join(
-        f'<circle class="suspect" cx="{x}" cy="{y}" r="6" />'
-        for id, (x, y) in zip(drawn.ids, drawn.places.tolist(), strict=True)
-        if id in drawn.marks
-    )
+    place = dict(zip(drawn.ids, drawn.places.tolist(), strict=True))
+    ringed = list(drawn.marks)[:RINGS]
+    rings = "".join('<circle class="suspect" cx="{}" cy="{}" r="6" />'.format(*place[id]) for id in ringed)
     words = (
         "<p>Every picture is a point; pictures that look alike to the backbone lie side by side. "
-        f"{f'Those in a ring, {len(drawn.marks):,}, are mistakes or findings.' if drawn.marks else ''} "
+        f"{_about_rings(len(drawn.marks))} "
         f'<span class="soft">Two principal components, {100 * drawn.share:.0f} % of the variance.</span> '
         '<span class="js soft">Point at it, or move with the arrow keys; N goes to the next ring.</span></p>'
     )
@@ -115,7 +115,7 @@ def map_section(drawn: PictureMap | None) -> Section:
         '<circle id="map-cursor" r="9" hidden /></svg>'
     )
     body = (
-        f'{_legend(color, len(counts), bool(drawn.marks))}<div id="map-place" tabindex="0" role="group" '
+        f'{_legend(color, by_class, bool(drawn.marks))}<div id="map-place" tabindex="0" role="group" '
         f'aria-label="{label}. Arrow keys move from picture to picture.">{svg}<div id="map-tip" hidden><span></span>'
         '<p></p></div></div><p id="map-said" class="unseen" aria-live="polite"></p>'
     )
@@ -156,10 +156,18 @@ def _dots(drawn: PictureMap, rows: Sequence[int], name: str) -> str:
     return f'<path class="dots {name}" d="{way}" />'
 
 
-def _legend(color: Mapping[str, int], classes: int, marked: bool) -> str:
+def _about_rings(marked: int) -> str:
+    if not marked:
+        return ""
+    if marked <= RINGS:
+        return f"Those in a ring, {marked:,}, are mistakes or findings."
+    return f"The {RINGS} surest of {marked:,} mistakes and findings are in a ring."
+
+
+def _legend(color: Mapping[str, int], by_class: bool, marked: bool) -> str:
     names = [f'<span class="dot class{number}">{text(name or "no label")}</span>' for name, number in color.items()]
-    names += [f'<span class="dot other">{classes - len(color):,} other classes</span>'] * (classes > len(color))
-    names += ['<span class="dot ring">mistake or finding</span>'] * marked
+    names += ['<span class="dot other">predicted rightly</span>'] * (not by_class)
+    names += [f'<span class="dot ring">{WRONG if by_class else "the surest"}</span>'] * marked
     return f'<p class="legend">{"".join(names)}</p>'
 
 

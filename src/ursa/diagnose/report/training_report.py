@@ -145,7 +145,7 @@ def _steps(
     found += steps.from_findings(findings, len(judged.catalog), error, Commands(info.following("train"), info.collect))
     found += [_of_gap(gap) for gap in gaps[:1]]
     found += steps.from_confusion(confusion, judged.labels.names, info.following("error-analysis", *_tags(info)))
-    found += steps.from_sure_mistakes(judged.after, judged.targets)
+    found += steps.from_sure_mistakes(judged.after, judged.targets, info.following("train"))
     found.append(
         NextStep(
             "See what twice the pictures would bring",
