@@ -24,6 +24,7 @@ PUBLIC = {
     "backbones",
     "check",
     "download",
+    "error_analysis",
     "evaluate",
     "load",
     "models",

@@ -36,7 +36,7 @@ class TagSheet:
 def sheet_text(sample: MistakeSample, tags: Mapping[str, tuple[str, ...]]) -> str:
     """The file; tags: those that are known already, by picture id."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)  # with both ends of line, so that either in a name is quoted
     writer.writerow(COLUMNS)
     for each in sample.sample:
         words = [each.id, each.given, each.predicted]
@@ -62,8 +62,8 @@ def read_sheet(path: Path) -> TagSheet:
     untagged: list[str] = []
     totals: set[tuple[int, int]] = set()
     for number, row in enumerate(rows, 2):
-        id = _unguarded(row["picture"].strip())
-        if not id:
+        id = _unguarded(row["picture"])
+        if not id.strip():
             continue
         if id in tags or id in untagged:
             raise DataError(f"{path} holds a picture twice", found=f"{id!r} in line {number}", fix="delete one of them")

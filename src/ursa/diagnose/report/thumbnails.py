@@ -24,13 +24,14 @@ Pixels = npt.NDArray[np.uint8]
 Bytes = npt.NDArray[np.uint8]
 
 # (pictures at most, px of the longer side, WebP quality): shown at 96 to 160 px, so 256 px are sharp on any screen. The
-# last ones are for pictures that compress badly. Measured on dogs_cats: 10.7, 5.8, 3.3 and 2.4 KB each.
-SIZES = ((60, 384, 70), (200, 256, 70), (10_000, 192, 60), (10_000, 192, 35))
+# last ones are for pictures that compress badly. Measured on dogs_cats: 10.7, 5.8 and 3.3 KB each; noise: 5 KB at last.
+SIZES = ((60, 384, 70), (200, 256, 70), (200, 192, 60), (200, 192, 35), (200, 128, 20))
 ROOM = 1_150_000  # bytes for all of them; with a map of 2,000 the page stays below 3 MB
 MOST = 180  # pictures of a page beside those on its map
 
 TINY = ((400, 96), (1000, 64), (1_000_000, 48))  # (pictures of the map at most, px a side): about 0.75 MB in all
-SHEET_QUALITY = 45
+SHEET_QUALITIES = (45, 20, 5)
+SHEET_ROOM = 850_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def thumbnails(catalog: Catalog, shown: Iterable[str], mapped: Sequence[str], ke
     images, form = _images(catalog, ids, keys, known)
     tiny = next(px for most, px in TINY if len(mapped) <= most)
     small = _tiny(catalog, mapped, keys, tiny, known)
-    name = hashlib.sha256(repr([tiny, SHEET_QUALITY, [keys[id] for id in mapped]]).encode()).hexdigest()
+    name = hashlib.sha256(repr([tiny, SHEET_QUALITIES, [keys[id] for id in mapped]]).encode()).hexdigest()
     columns = max(1, round(len(mapped) ** 0.5))
     cells = [small[keys[id]] for id in mapped]
     sheet = known.sheet if name == known.name else _sheet(cells, columns, tiny) if cells else b""
@@ -123,7 +124,13 @@ def _sheet(cells: Sequence[Pixels], columns: int, tiny: int) -> bytes:
     sheet = np.full((rows, columns, tiny, tiny, 3), 128, np.uint8)
     for number, pixels in enumerate(cells):
         sheet[divmod(number, columns)] = pixels
-    return _webp(sheet.swapaxes(1, 2).reshape(rows * tiny, columns * tiny, 3), SHEET_QUALITY, 0)
+    pixels = sheet.swapaxes(1, 2).reshape(rows * tiny, columns * tiny, 3)
+    made = b""
+    for quality in SHEET_QUALITIES:
+        made = _webp(pixels, quality, 0)
+        if len(made) <= SHEET_ROOM:
+            break
+    return made
 
 
 def _webp(pixels: Pixels, quality: int, method: int) -> bytes:
