@@ -29,5 +29,8 @@ def _before(path: Path) -> TagSheet | None:
         return read_sheet(path)
     except DataError:  # filled in by somebody, in a way that is not understood: it is not ours to throw away
         spare = path.with_name(f"{path.stem}-before{path.suffix}")
-        workspace.write_text(spare, path.read_text("utf-8", "replace"))
+        try:
+            path.replace(spare)
+        except OSError as problem:
+            raise workspace.cannot_write(spare, problem) from problem
         return None

@@ -177,7 +177,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             info = _info(job, setup, recipe, folder / "report.html", out)
-            _report(info, recipe, outcome, judged, findings, agreed, ready.embeddings)
+            _report(folder, info, recipe, outcome, judged, findings, agreed, ready.embeddings)
         if checkpoints is not None:
             checkpoints.clear()
     return Trained(
@@ -232,6 +232,7 @@ def _info(job: _Job, setup: Setup, recipe: Recipe, page: Path, out: Path) -> Rep
 
 
 def _report(
+    folder: Path,
     info: ReportInfo,
     recipe: Recipe,
     outcome: "Outcome",
@@ -241,14 +242,13 @@ def _report(
     embeddings: Embeddings,
 ) -> None:
     """report.html of a run, and beside it its history and its mistakes."""
-    path = info.page or Path("report.html")
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-    write_json(path.with_name("history.json"), history)
+    write_json(folder / "history.json", history)
     page = report.train_page(
         outcome.epochs, outcome.verdict, judged, list(findings), agreed, embeddings=embeddings, info=info
     )
-    write_text(path, page)
-    write_mistakes(judged, path.with_name(mistake_sheet.NAME))
+    write_text(folder / "report.html", page)
+    write_mistakes(judged, folder / mistake_sheet.NAME)
 
 
 def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:
