@@ -334,3 +334,18 @@ def test_a_schedule_of_no_steps_says_how_many_there_are(of, steps):
     with pytest.raises(DataError) as problem:
         curves.schedule(of, steps)
     assert f"{steps} steps" in problem.value.found
+
+
+def test_a_constant_rate_is_shown_against_zero_and_a_changing_one_is_not():
+    constant, changing = run(), run()
+    for step in constant.steps:
+        step["lr"] = 0.001
+    low, high = curves.history(constant).axes[-1].get_ylim()
+    assert low == 0 and high == pytest.approx(0.00125)
+    assert curves.history(changing).axes[-1].get_ylim()[1] >= 3.0
+
+
+@pytest.mark.parametrize(("epochs", "dots"), [(20, "o"), (200, "None")])
+def test_many_epochs_are_a_line_not_a_worm_of_dots(epochs, dots):
+    figure = curves.history(run(epochs, per_epoch=2))
+    assert {axes.lines[-1].get_marker() for axes in figure.axes[:2]} == {dots}

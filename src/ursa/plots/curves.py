@@ -39,6 +39,7 @@ LEFT, PANEL, GAP, FOOT = 0.72, 1.75, 0.36, 0.52  # inches: room for numbers, hei
 POINTS = 1500  # of a line; more cannot be told apart
 _TITLE: dict[str, Any] = {"size": 11, "weight": "bold"}
 _DOTTED: dict[str, Any] = {"lw": 1.4, "marker": "o", "ms": 3.5, "clip_on": False}
+_DOTS = 30  # epochs up to which each has a dot; of more they make a worm
 NOT_METRICS = ("epoch", "train_loss", "valid_loss", "seconds")
 
 
@@ -103,7 +104,9 @@ def history(history: HistoryLike) -> Figure:
         _lines(panel, history.epochs, names)
     for panel, name in zip(axes[1 + len(metrics) :], settings, strict=True):
         kept = _thin(len(places))
-        panel.plot(places[kept], _column(history.steps, name)[kept], color=BLUE, lw=1.4)
+        values = _column(history.steps, name)
+        panel.plot(places[kept], values[kept], color=BLUE, lw=1.4)
+        _from_nothing(panel, values)
         panel.yaxis.set_major_locator(MaxNLocator(3))
     last = max([float(epoch["epoch"]) for epoch in history.epochs] + [float(place_) for place_ in places[-1:]])
     last = last or 1.0  # evaluated, not yet trained
@@ -140,7 +143,7 @@ def _losses(axes: Axes, history: HistoryLike, places: F64) -> None:
     valid = [epoch for epoch in history.epochs if "valid_loss" in epoch]
     heights = _column(valid, "valid_loss")
     if valid:
-        axes.plot(_column(valid, "epoch"), heights, color=ORANGE, label="validation", **_DOTTED)
+        axes.plot(_column(valid, "epoch"), heights, color=ORANGE, label="validation", **_dotted(len(valid)))
         _legend(axes)
     finite = raw[np.isfinite(raw)]
     usual = np.quantile(finite, (0.02, 0.98)) if len(finite) else finite  # single wild steps would squeeze all else
@@ -157,10 +160,22 @@ def _losses(axes: Axes, history: HistoryLike, places: F64) -> None:
         axes.set_ylim(0 if 0 <= low < margin else low - margin, high + margin)
 
 
+def _dotted(count: int) -> dict[str, Any]:
+    """How the line of a metric is drawn that was measured `count` times."""
+    return _DOTTED if count <= _DOTS else {"lw": 1.4, "clip_on": False}
+
+
+def _from_nothing(axes: Axes, values: F64) -> None:
+    """What does not change is shown against zero: its own last digits are no axis."""
+    known = values[np.isfinite(values)]
+    if len(known) and known.min() > 0 and known.max() - known.min() <= 1e-6 * known.max():
+        axes.set_ylim(0, 1.25 * float(known.max()))
+
+
 def _lines(axes: Axes, epochs: Sequence[Mapping[str, float]], names: Sequence[str]) -> None:
     for number, name in enumerate(names):
         rows = [epoch for epoch in epochs if name in epoch]
-        axes.plot(_column(rows, "epoch"), _column(rows, name), label=name, **_DOTTED, **_style(number))
+        axes.plot(_column(rows, "epoch"), _column(rows, name), label=name, **_dotted(len(rows)), **_style(number))
     axes.margins(y=0.12)
     if len(names) > 1:
         _legend(axes)

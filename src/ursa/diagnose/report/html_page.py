@@ -70,7 +70,7 @@ VIEWER = (  # filled by the script
     '<dialog id="viewer" aria-labelledby="viewer-caption"><figure><img alt="">'
     '<figcaption id="viewer-caption"></figcaption></figure>'
     '<p class="viewer-bar"><button type="button" data-step="-1">Previous</button>'
-    '<button type="button" data-step="1">Next</button><a hidden>Open the file</a>'
+    '<button type="button" data-step="1">Next</button><a hidden>Open file</a>'
     '<button type="button" data-close>Close</button></p></dialog>'
 )
 
