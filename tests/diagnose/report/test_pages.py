@@ -85,7 +85,7 @@ def test_names_are_escaped_everywhere(page_of, judged):
         ),
     )
     page = page_of([finding], labels=labels, judged=nasty, info=dataclasses.replace(INFO, command=NASTY))
-    assert "<script>alert" not in page and "alert(1)" in page
+    assert page.count("<script") == 2 and "alert(1)" in page
     data = json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
     assert NASTY in {row[1] for row in data["sheet"]["rows"]}  # the sheet is of the labels as they are
 

@@ -30,6 +30,7 @@ def test_it_does_not_turn_over_and_equal_vectors_lie_in_the_middle():
     points = principal_plane(vectors(100, 16))[0]
     more = principal_plane(np.concatenate([vectors(100, 16), vectors(2, 16, 1)]))[0][:100]
     assert (np.corrcoef(points[:, 0], more[:, 0])[0, 1], np.corrcoef(points[:, 1], more[:, 1])[0, 1]) > (0.9, 0.9)
+    assert np.corrcoef(points[:, 0], vectors(100, 16)[:, 0])[0, 1] > 0.3  # which the first direction leans on most
     assert principal_plane(np.ones((4, 3), np.float32))[0].tolist() == [[0, 0]] * 4
 
 

@@ -35,7 +35,7 @@ def test_copies_are_sharp_keep_their_shape_and_are_no_larger_than_the_picture(sc
 def test_the_sheet_holds_each_picture_at_its_place_copies_too(scanned):
     (scanned.root / "red/same.jpg").write_bytes((scanned.root / "red/red_000.jpg").read_bytes())
     catalog = scan.hashed(from_folder(scanned.root))
-    order = ["green/green_001.png", "red/red_000.jpg", "red/same.jpg", "green/green_000.jpg"]
+    order = ["green/green_001.png", "red/red_000.jpg", "red/same.jpg", "red/red_001.png"]
     made = thumbnails(catalog, (), order)
     sheet, tiny = pixels(made.sheet), made.tiny
     assert sheet.shape == (2 * tiny, 2 * tiny, 3) and made.columns == 2
