@@ -123,7 +123,11 @@ def test_an_evaluation_writes_a_page_and_a_sheet_where_asked(trained, tmp_path, 
     result = ursa.evaluate(trained[1].bundle, folder, report=page)
     text = page.read_text()
     assert result.report == page and result.to_json()["report"] == str(page)
-    assert "green/moved.jpg" in text and "about 88 of 100" in text and "--report" in text
+    assert (
+        "green/moved.jpg" in text
+        and "about 88 of 100" in text
+        and f"ursa evaluate {trained[1].bundle} {folder} --report" in text
+    )
     assert [row["picture"] for row in rows_of(tmp_path / "out/report-mistakes.csv")] == ["green/moved.jpg"]
     assert not (folder / ".ursa").exists()
     assert ursa.evaluate(trained[1].bundle, folder).report is None

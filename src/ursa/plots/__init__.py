@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ursa.plots.overview import mean_pictures as mean_pictures
     from ursa.plots.overview import sizes as sizes
     from ursa.plots.reliability_diagram import reliability as reliability
+    from ursa.plots.residuals_plot import residuals as residuals
 
 _HOME = {
     "Figure": "figure",
@@ -37,6 +38,7 @@ _HOME = {
     "mean_pictures": "overview",
     "patch": "batch_grid",
     "reliability": "reliability_diagram",
+    "residuals": "residuals_plot",
     "schedule": "curves",
     "show": "batch_grid",
     "show_batch": "batch_grid",

@@ -48,7 +48,9 @@ def write_evaluation(
     judged = Judged(catalog, result.labels, probabilities, probabilities, result.accuracy.method)
     sheet = page.with_name(f"{page.stem}-mistakes.csv")
     words = ["--report", str(page)]
-    info = report_info("evaluate", data, replace(setup, named=False), page, {}, words, bundle=bundle)
+    info = report_info(
+        "evaluate", data, replace(setup, named=False), page, {}, words, first=[str(bundle)], bundle=bundle
+    )
     read = info.following("error-analysis", "--tags", str(sheet))
     html = evaluation_page(judged, result.accuracy, result.findings, result.problems, info, read)
     with workspace.writing(page, "--report FILE.html") as file:

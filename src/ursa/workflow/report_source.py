@@ -19,14 +19,15 @@ def report_info(
     settings: Mapping[str, Any],
     more: Sequence[str] = (),
     *,
+    first: Sequence[str] = (),
     bundle: Path | None = None,
     thumbnails: Path | None = None,
 ) -> ReportInfo:
-    """settings: of the recipe, those that are not the usual ones; more: other words of the command; page: where it is
-    written."""
+    """settings: of the recipe, those that are not the usual ones; more: other words of the command, first: those that stand
+    before the pictures; page: where it is written."""
     words = _words(data, setup)
     return ReportInfo(
-        command=shlex.join(["ursa", command, *words, *_read(setup), *_settings(settings), *more]),
+        command=shlex.join(["ursa", command, *first, *words, *_read(setup), *_settings(settings), *more]),
         data=tuple(words),
         backbone=setup.backbone,
         bundle="" if bundle is None else str(bundle),

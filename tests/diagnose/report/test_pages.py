@@ -205,7 +205,11 @@ def test_a_model_that_learned_from_all_pictures_has_no_figure(judged, parsed):
     nothing = statistics.proportion(0, 0, "the model learned from all of these pictures")
     none = judged.catalog.where(pl.lit(False))
     text = parsed(evaluation_page(dataclasses.replace(judged, catalog=none, after=judged.after[:0]), nothing)).text
-    assert "nothing is known about new ones" in text and "nan" not in text.lower().split()
+    assert (
+        "Evaluate on other pictures" in text
+        and "nothing is known about new ones" in text
+        and "nan" not in text.lower().split()
+    )
 
 
 def test_files_are_linked_from_where_the_page_lies(catalog, page_of, copies, tmp_path):

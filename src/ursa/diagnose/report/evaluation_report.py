@@ -1,6 +1,7 @@
 """How a bundle does on labelled pictures -> the page of `ursa evaluate --report`."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 
 from ursa.core.finding import Finding
@@ -9,7 +10,7 @@ from ursa.diagnose import next_steps as steps
 from ursa.diagnose.charts import text
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.mistake_sample import mistake_sample
-from ursa.diagnose.next_steps import Commands
+from ursa.diagnose.next_steps import Commands, NextStep
 from ursa.diagnose.report.class_scores import class_section
 from ursa.diagnose.report.confusion_part import confusion_section
 from ursa.diagnose.report.finding_groups import finding_sections
@@ -46,13 +47,7 @@ def evaluation_page(
         tone="warn" if unknown else "good",
         accuracy=accuracy,
         measured=f"{accuracy.method.partition(';')[0].capitalize()}.",
-        steps=steps.next_steps(
-            [
-                *steps.from_findings(findings, len(judged.catalog), 0.0 if unknown else 1 - accuracy.value, Commands()),
-                *steps.from_confusion(judged.confusion, names, read),
-                *steps.from_sure_mistakes(judged.after, judged.targets, info.command),
-            ]
-        ),
+        steps=_steps(judged, unknown, findings, info, read),
         facts={
             "pictures": f"{len(judged.catalog):,}{left_out}",
             "classes": f"{len(names):,}",
@@ -70,6 +65,21 @@ def evaluation_page(
         _unusable(problems),
     ]
     return html_page(f"{first.title}: evaluation", first.to_html(), sections, info, shown.data, shown.style)
+
+
+def _steps(judged: Judged, unknown: bool, findings: Sequence[Finding], info: ReportInfo, read: str) -> list[NextStep]:
+    if unknown:
+        why = "Only pictures that a model did not learn from tell how good it is."
+        return [NextStep("Evaluate on other pictures", why, f"ursa evaluate {shlex.quote(info.bundle)} FOLDER")]
+    others = [finding for finding in findings if finding.kind != "learned-from"]  # the accuracy is without those
+    error = 1 - float((judged.after.argmax(1) == judged.targets).mean())
+    return steps.next_steps(
+        [
+            *steps.from_findings(others, len(judged.catalog), error, Commands(info.command)),
+            *steps.from_confusion(judged.confusion, judged.labels.names, read),
+            *steps.from_sure_mistakes(judged.after, judged.targets, info.command),
+        ]
+    )
 
 
 def _unusable(problems: Mapping[str, str]) -> Section:
