@@ -23,8 +23,8 @@ def report_info(
     bundle: Path | None = None,
     thumbnails: Path | None = None,
 ) -> ReportInfo:
-    """settings: of the recipe, those that are not the usual ones; more: other words of the command, first: those that stand
-    before the pictures; page: where it is written."""
+    """settings: of the recipe, those that are not the usual ones; more: other words of the command, first: those that
+    stand before the pictures; page: where it is written."""
     words = _words(data, setup)
     return ReportInfo(
         command=shlex.join(["ursa", command, *first, *words, *_read(setup), *_settings(settings), *more]),
