@@ -4,6 +4,8 @@
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
+>>> ursa.runs("bears")                                  # what was tried, what differed, how it did
+>>> ursa.compare(1, 2, "bears")                         # whether the difference of two runs is one
 >>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
 >>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))  # any network on any data
 >>> learner.fit_one_cycle(5)
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
+    from ursa.workflow.compare import compare as compare
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.run_table import runs as runs
     from ursa.workflow.train import train as train
 
 __version__ = "0.2.0"
@@ -54,10 +58,12 @@ _HOME = {
     "UrsaError": "ursa.errors",
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
+    "compare": "ursa.workflow.compare",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
     "load": "ursa.learner.loading",
     "models": "ursa",
+    "runs": "ursa.workflow.run_table",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",

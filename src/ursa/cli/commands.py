@@ -38,6 +38,7 @@ from ursa.cli.command_options import (
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
+from ursa.cli.runs_command import compare, runs
 from ursa.cli.serve_command import serve
 from ursa.cli.show_command import show
 
@@ -251,6 +252,10 @@ def train(
         from ursa.cli import results_text as shows
 
         shows.trained(result, _console())
+
+
+app.command(epilog="Example: ursa runs bears/")(guarded(runs))
+app.command(epilog="Example: ursa compare 1 2 bears/")(guarded(compare))
 
 
 @app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")

@@ -91,22 +91,32 @@ def most_confused(counts: npt.NDArray[np.int64], names: Sequence[str], most: int
 
 
 def per_class(counts: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """confusion [K, K] -> for each class its pictures, recall and precision, each with an interval."""
+    """confusion [K, K] -> for each class its pictures, recall, precision and F1, each with an interval."""
     return {
         name: {
             "pictures": int(counts[i].sum()),
             "recall": proportion(int(counts[i, i]), int(counts[i].sum()), "recall").to_json(),
             "precision": proportion(int(counts[i, i]), int(counts[:, i].sum()), "precision").to_json(),
+            "f1": f1(int(counts[i, i]), int(counts[i].sum()), int(counts[:, i].sum())).to_json(),
         }
         for i, name in enumerate(names)
     }
 
 
+def f1(hits: int, given: int, predicted: int) -> Estimate:
+    """Of a class: pictures predicted as it, all of it, all predicted as it -> harmonic mean of recall and precision.
+
+    It is 2 J / (1 + J) of J, the share of hits among what is of the class or predicted as it, which is a proportion
+    (Hand, Christen and Kirielle 2021, "F*"): so J's interval, transformed, is that of F1.
+    """
+    share = proportion(hits, given + predicted - hits, "F1")
+    value, low, high = (2 * part / (1 + part) for part in (share.value, share.low, share.high))
+    return Estimate(value, low, high, share.method, share=True)
+
+
 def mcnemar_exact(wins: int, losses: int) -> float:
     """Pictures that only the one got right, only the other -> two-sided exact p-value (McNemar's exact test)."""
-    n = wins + losses
-    tail: float = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
-    return float(min(1.0, 2 * tail))
+    return min(1.0, 2 * binomial_tail(min(wins, losses), wins + losses, 0.5))
 
 
 def fisher_exact(

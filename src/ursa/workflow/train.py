@@ -29,6 +29,7 @@ from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
 from ursa.workflow.training_run.held_out import HeldOut
 from ursa.workflow.training_run.minutes import Limit, Plan, planned
+from ursa.workflow.training_run.run_result import RunResult
 from ursa.workspace import Workspace, write_json, write_text
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
             judged = held_out.judged(outcome)
-            by_part, agreed = held_out.accuracy_by_part(outcome, judged), agreement(probe, parts, judged, ready, recipe)
+            answers = held_out.predictions(outcome, judged)
+            by_part = held_out.accuracy_by_part(outcome, judged, answers)
+            agreed = agreement(probe, parts, judged, ready, recipe)
         job.bar("export", 0, 0)
         with clock.phase("export"):
             predictor = exported(outcome, judged, ready, parts, recipe, out)
@@ -173,25 +176,30 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             _report(folder, recipe, outcome, judged, findings, agreed)
+        result = Trained(
+            probe=judged.probe,
+            accuracy=judged.accuracy,
+            kept=outcome.kept,
+            verdict=outcome.verdict,
+            agreement=agreed,
+            pictures=parts.counts(),
+            parts=by_part,
+            test_set_uses=uses,
+            findings=findings,
+            history=folder / "history.json",
+            report=folder / "report.html",
+            bundle=out,
+            parity=float(predictor.bundle.document["parity"]["difference"]),
+            seconds=clock.seconds,
+            weighed=() if plan is None else plan.weighed,
+        )
+        answers.write(ready.space, run.name)
+        engine = ready.engine
+        about = {"backbone": engine.backbone.name, "precision": engine.precision}
+        RunResult.of(result, recipe, parts.labels, **about).write(ready.space, run.name)
         if checkpoints is not None:
             checkpoints.clear()
-    return Trained(
-        probe=judged.probe,
-        accuracy=judged.accuracy,
-        kept=outcome.kept,
-        verdict=outcome.verdict,
-        agreement=agreed,
-        pictures=parts.counts(),
-        parts=by_part,
-        test_set_uses=uses,
-        findings=findings,
-        history=folder / "history.json",
-        report=folder / "report.html",
-        bundle=out,
-        parity=float(predictor.bundle.document["parity"]["difference"]),
-        seconds=clock.seconds,
-        weighed=() if plan is None else plan.weighed,
-    )
+    return result
 
 
 def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | None) -> tuple[Setup, Recipe]:

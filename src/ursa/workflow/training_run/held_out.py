@@ -16,6 +16,7 @@ from ursa.embed.store import F32
 from ursa.embed.stored_probe import select
 from ursa.prepared.setup import Prepared
 from ursa.prepared.splitting import Parts
+from ursa.workflow.training_run.held_out_predictions import HeldOutPredictions
 
 if TYPE_CHECKING:
     from ursa.training.batches.picture_batches import Views
@@ -83,13 +84,27 @@ class HeldOut:
         chose = ", which also chose the epoch" if outcome.comparison.tried > 1 else ""
         return outcome.comparison.accuracy_of_kept(EACH + chose, kept=True)
 
-    def accuracy_by_part(self, outcome: "Outcome", judged: Judged) -> dict[str, Estimate]:
+    def predictions(self, outcome: "Outcome", judged: Judged) -> HeldOutPredictions:
+        """What the kept model and the probe say of each part that they did not learn from."""
+        parts = self.parts
+        found = {"valid": (parts.valid, outcome.after, outcome.before)}
+        if judged.catalog is not parts.valid:
+            found["test"] = (judged.catalog, judged.after, judged.before)
+        if len(parts.train_dev):
+            kept = self.of_kept(outcome, parts.train_dev)
+            probe = kept if outcome.kept == "probe" else self.of_probe(parts.train_dev)
+            found["train-dev"] = (parts.train_dev, kept, probe)
+        return HeldOutPredictions.of(parts.labels, found)
+
+    def accuracy_by_part(
+        self, outcome: "Outcome", judged: Judged, predictions: HeldOutPredictions
+    ) -> dict[str, Estimate]:
         """Accuracy of what was kept on each part that it did not learn from."""
         parts, found = self.parts, {}
         if len(parts.train_dev):
-            answers = self.of_kept(outcome, parts.train_dev)
+            right = predictions.right()[(predictions.rows["part"] == "train-dev").to_numpy()]
             method = "train-dev pictures, alike those learned from"
-            found["train-dev"] = statistics.accuracy(answers, parts.train_dev.targets(parts.labels), method)
+            found["train-dev"] = statistics.proportion(int(right.sum()), len(right), method)
         found["valid"] = self.on_validation(outcome)
         if judged.catalog is not parts.valid:
             found["test"] = judged.accuracy
