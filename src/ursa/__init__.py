@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ursa.core.finding import Finding as Finding
     from ursa.core.statistics import Estimate as Estimate
     from ursa.data.sources.constructors import Catalog as Catalog
+    from ursa.diagnose.gaps import gaps as gaps
     from ursa.errors import BundleError as BundleError
     from ursa.errors import DataError as DataError
     from ursa.errors import TrainingError as TrainingError
@@ -61,6 +62,7 @@ _HOME = {
     "compare": "ursa.workflow.compare",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
+    "gaps": "ursa.diagnose.gaps",
     "load": "ursa.learner.loading",
     "models": "ursa",
     "runs": "ursa.workflow.run_table",

@@ -16,6 +16,7 @@ from ursa.cli.command_options import (
     Device,
     Epochs,
     Fresh,
+    HumanError,
     Json,
     LearningRate,
     Minutes,
@@ -209,6 +210,7 @@ def train(
     batch_size: BatchSize = None,
     settings: Settings = None,
     minutes: Minutes = None,
+    human_error: HumanError = None,
     track: Track = None,
     resume: Resume = False,
     run_: ResumedRun = None,
@@ -237,7 +239,7 @@ def train(
 
             keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
             keywords |= {"precision": precision, "runtime": runtime, "device": device}
-            keywords |= {"fresh": fresh, "track": track or ()}
+            keywords |= {"fresh": fresh, "track": track or (), "human_error": human_error}
             if not resumed:
                 given.offer_to_resume()
             result = run(data, out=out, recipe=settings_of(settings), resume=resumed, progress=bar, **keywords)

@@ -100,6 +100,7 @@ def trained(result: "Trained", console: Console) -> None:
     console.print(table)
     for said in (result.verdict, result.agreement):
         console.print(f"\n{plain(said.evidence)}\n[dim]{plain(said.advice)}[/]")
+    console.print(f"\n{plain(str(result.gaps))}")
     if result.findings:
         findings(result.findings, console)
     following = shell_line(["ursa", "serve", path_word(result.bundle)])

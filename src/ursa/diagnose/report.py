@@ -21,6 +21,7 @@ from ursa.diagnose import abstain, charts
 from ursa.diagnose.abstain import Threshold
 from ursa.diagnose.calibration import Reliability
 from ursa.diagnose.charts import text
+from ursa.diagnose.gaps import Gaps
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.more_data.more_pictures import MorePictures
 from ursa.errors import DataError
@@ -73,6 +74,7 @@ def train_page(
     judged: Judged,
     findings: Sequence[Finding] = (),
     agreement: Finding | None = None,
+    gaps: Gaps | None = None,
 ) -> str:
     """The report of `ursa train`. agreement: of the probe's cross-validated accuracy and its held-out one."""
     sections = [
@@ -82,6 +84,7 @@ def train_page(
             ("Measured on", f"{len(judged.catalog):,} pictures", judged.method.partition(";")[0]),
         ),
         f"<section><h2>Verdict</h2>{_words(verdict)}{_words(agreement) if agreement else ''}</section>",
+        _gaps(gaps) if gaps else "",
         *(_findings(kind, some, judged.catalog) for kind, some in by_kind(findings).items()),
         charts.curves("Validation accuracy by epoch (0 is the probe)", epochs, ("accuracy",)),
         charts.curves("Loss by epoch", epochs, ("train_loss", "valid_loss")),
@@ -158,6 +161,19 @@ def _learning_curve(more: MorePictures) -> str:
         rows = [{"epoch": size, "accuracy": share} for size, share in points]
     chart = charts.curves("Accuracy by the number of pictures learned from", rows, ("accuracy",))
     return f"<section><h2>More pictures</h2><p>{text(more)}</p></section>{chart}"
+
+
+def _gaps(found: Gaps) -> str:
+    cells = (
+        (gap.name, f"{100 * gap.size.value:.1f}", f"{100 * gap.size.low:.1f} to {100 * gap.size.high:.1f}")
+        for gap in found.rows
+    )
+    rows = "".join(
+        f"<tr><th>{text(name)}</th><td>{value} points</td><td class=soft>{interval}</td></tr>"
+        for name, value, interval in cells
+    )
+    head = "<tr><th>gap</th><th>error</th><th>95 % interval</th></tr>"
+    return f"<section><h2>Gaps</h2><p>{text(found)}</p><table class=classes>{head}{rows}</table></section>"
 
 
 def _calibration(measured: Reliability, thresholds: Sequence[Threshold]) -> str:

@@ -12,7 +12,7 @@ from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
-from ursa.diagnose.judged import Judged
+from ursa.diagnose.gaps import human_error as share_of_people
 from ursa.embed.backbone import DEFAULT
 from ursa.embed.stored_probe import select
 from ursa.prepared import last_setup
@@ -24,10 +24,10 @@ from ursa.serve.predictor import Predictor
 from ursa.workflow import runs
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.training_run import bundle_path, unread_settings
-from ursa.workflow.training_run.agreement import agreement
 from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
 from ursa.workflow.training_run.held_out import HeldOut
+from ursa.workflow.training_run.measured_parts import MeasuredParts
 from ursa.workflow.training_run.minutes import Limit, Plan, planned
 from ursa.workflow.training_run.run_result import RunResult
 from ursa.workspace import Workspace, write_json, write_text
@@ -47,6 +47,7 @@ def train(
     batch_size: int | None = None,
     seed: int | None = None,
     minutes: float | None = None,
+    human_error: float | None = None,
     track: Sequence[str] = (),
     resume: bool | str = False,
     backbone: str | None = None,
@@ -69,15 +70,18 @@ def train(
     recipe: a whole one, or the settings that differ from the usual ones of this backbone (`Recipe.for_backbone`), as in
     {"rotate": 10}; epochs, lr (of the head; the body's keeps its proportion), batch_size, seed: its commonest settings.
     minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (`training_run`).
-    track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`). resume: continue
-    the run of this name, or where it is True the one begun last, of those that were not finished and nobody is
-    training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so. cache_gb: room
-    for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of `ursa.check`.
+    human_error: share of such pictures that people get wrong, 0 where not given, which the gap to the training error is
+    measured from. track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`).
+    resume: continue the run of this name, or where it is True the one begun last, of those that were not finished and
+    nobody is training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so.
+    cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of
+    `ursa.check`.
 
     Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
     training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
+    share_of_people(human_error)
     asked = _Asked(recipe, {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}, minutes, device)
     asked.recipe(backbone or DEFAULT)  # what is wrong with it is told before the pictures are looked at
     runs.known_loggers(track)
@@ -95,7 +99,7 @@ def train(
             fresh=fresh,
             cache_gb=cache_gb,
         )
-        job = _Job(data, setup, asked, None if out is None else Path(out), limit, track, bar)
+        job = _Job(data, setup, asked, None if out is None else Path(out), limit, track, bar, human_error)
         return _trained(job, resume)
 
 
@@ -131,6 +135,7 @@ class _Job:
     limit: Limit | None
     track: Sequence[str]
     bar: ProgressDisplay
+    human_error: float | None
 
 
 def _trained(job: _Job, resume: bool | str) -> Trained:
@@ -146,18 +151,14 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
     ready = embedded(catalog, space, setup, clock)
     last_setup.remember(space, job.data, setup)
     with clock.phase("split"):
-        catalog, poor = parted(ready, recipe)
-        parts = Parts.of(catalog)
-        bundle_path.require_exportable(parts.labels)
+        parts, poor = _parts(ready, recipe)
     job.bar("probe", 0, 0)
     with clock.phase("probe"):
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
         unsafe = _unsafe(parts, ready, recipe)
     held_out = HeldOut(ready, parts, probe.head, recipe.augment.tta)
-    if plan is not None:
-        plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
-        recipe = plan.recipe(recipe)
+    plan, recipe = _for_parts(plan, parts, recipe)
     with runs.in_hand(ready, before, setup, recipe, out) as run:
         folder = ready.space.run(run.name)
         checkpoints = _checkpoints(run, ready, parts) if plan is None and recipe.optim.epochs else None
@@ -165,25 +166,24 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             loggers = runs.observers(job.track, folder, ready, recipe, job.bar)
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
-            judged = held_out.judged(outcome)
-            answers = held_out.predictions(outcome, judged)
-            by_part = held_out.accuracy_by_part(outcome, judged, answers)
-            agreed = agreement(probe, parts, judged, ready, recipe)
+            hurry, human = plan is not None, job.human_error
+            measured = MeasuredParts.of(held_out, outcome, probe, recipe, human, hurry=hurry)
         job.bar("export", 0, 0)
         with clock.phase("export"):
-            predictor = exported(outcome, judged, ready, parts, recipe, out)
+            predictor = exported(outcome, measured.judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
-            _report(folder, recipe, outcome, judged, findings, agreed)
+            _report(ready.space, run.name, recipe, outcome, measured, findings)
         result = Trained(
-            probe=judged.probe,
-            accuracy=judged.accuracy,
+            probe=measured.judged.probe,
+            accuracy=measured.judged.accuracy,
             kept=outcome.kept,
             verdict=outcome.verdict,
-            agreement=agreed,
+            agreement=measured.agreement,
+            gaps=measured.gaps,
             pictures=parts.counts(),
-            parts=by_part,
+            parts=measured.accuracy,
             test_set_uses=uses,
             findings=findings,
             history=folder / "history.json",
@@ -193,10 +193,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             seconds=clock.seconds,
             weighed=() if plan is None else plan.weighed,
         )
-        answers.write(ready.space, run.name)
-        engine = ready.engine
-        about = {"backbone": engine.backbone.name, "precision": engine.precision}
-        RunResult.of(result, recipe, parts.labels, **about).write(ready.space, run.name)
+        RunResult.of(result, recipe, parts.labels, ready.engine).write(ready.space, run.name)
         if checkpoints is not None:
             checkpoints.clear()
     return result
@@ -212,6 +209,14 @@ def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | N
     return runs.as_begun(before, setup, job.asked.recipe(backbone), job.asked.usual(backbone))
 
 
+def _parts(ready: Prepared, recipe: Recipe) -> tuple[Parts, list[Finding]]:
+    """The pictures in their parts, and what is to be said of these. Raises DataError for what cannot be exported."""
+    catalog, poor = parted(ready, recipe)
+    parts = Parts.of(catalog)
+    bundle_path.require_exportable(parts.labels)
+    return parts, poor
+
+
 def _checkpoints(run: runs.Run, ready: Prepared, parts: Parts) -> "Checkpoints":
     return runs.checkpoints(run.name, ready, parts.learn, parts.valid, parts.labels)
 
@@ -225,19 +230,29 @@ def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Pla
     return plan, plan.setup, plan.recipe(recipe)
 
 
+def _for_parts(plan: Plan | None, parts: Parts, recipe: Recipe) -> tuple[Plan | None, Recipe]:
+    """The plan for the time that is left when training begins, and its recipe; without a limit nothing changes."""
+    if plan is None:
+        return None, recipe
+    plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
+    return plan, plan.recipe(recipe)
+
+
 def _report(
-    folder: Path,
+    space: Workspace,
+    run: str,
     recipe: Recipe,
     outcome: "Outcome",
-    judged: Judged,
+    measured: MeasuredParts,
     findings: Sequence[Finding],
-    agreed: Finding,
 ) -> None:
-    """history.json and report.html of a run."""
+    """history.json, report.html and predictions.parquet of a run."""
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-    write_json(folder / "history.json", history)
-    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed)
-    write_text(folder / "report.html", page)
+    write_json(space.run(run) / "history.json", history)
+    judged, agreed = measured.judged, measured.agreement
+    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed, gaps=measured.gaps)
+    write_text(space.run(run) / "report.html", page)
+    measured.predictions.write(space, run)
 
 
 def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:

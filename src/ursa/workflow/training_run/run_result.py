@@ -11,6 +11,7 @@ from typing import Any
 from ursa import workspace
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
+from ursa.embed.engine import Engine
 from ursa.recipe import Recipe
 from ursa.workflow.results.trained import Trained
 from ursa.workspace import Workspace
@@ -35,11 +36,11 @@ class RunResult:
     bundle: Path
 
     @classmethod
-    def of(cls, trained: Trained, recipe: Recipe, labels: Labels, *, backbone: str, precision: str) -> "RunResult":
+    def of(cls, trained: Trained, recipe: Recipe, labels: Labels, engine: Engine) -> "RunResult":
         """From what `ursa.train` returns, now."""
         return cls(
             ended=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            settings={"backbone": backbone, "precision": precision, **recipe.flat()},
+            settings={"backbone": engine.backbone.name, "precision": engine.precision, **recipe.flat()},
             classes=labels.names,
             kept=trained.kept,
             part="test" if trained.pictures["test"] else "valid",
