@@ -1,13 +1,14 @@
 """How often `ursa compare` says that one of two models is better where they are the same recipe with two seeds, how
 often its interval holds the true difference, and whether as many pictures as it calls enough are enough.
 
-Heads: the probe of stored embeddings, fitted to 80 % of the pictures to learn from, drawn anew for each seed, as two
-seeds of `ursa train` draw other parts. Every pair of heads is compared on parts of the pictures that none of them
-saw. Chance: hits drawn from what is known to be true.
+Of stored embeddings: the probe, fitted to 80 % of the pictures to learn from, drawn anew for each seed, as two seeds of
+`ursa train` draw other parts; and small networks trained from other random weights in another order. Every pair is
+compared on parts of the pictures that none of them saw. Drawn: hits with known chances.
 """
 
 import itertools
 import sys
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -80,34 +81,48 @@ def row(name: str, size: int, difference: float, pairs: list[PairedAccuracy], en
 def of_heads(name: str, count: int) -> Iterator[list[object]]:
     """The same recipe with many seeds, each pair on parts of several sizes."""
     vectors, targets, groups = embedded(shared(name), BACKBONE, SQUEEZENET)
-    classes, found = int(targets.max()) + 1, dict[int, list[tuple[bool, bool]]]()
-    for number, judged in enumerate(held_out(targets, groups)):  # no copy of one lies on the other side
-        learn, right = np.flatnonzero(~judged), []
-        for seed in range(count):
-            kept = probe.assign_folds(targets[learn], groups[learn], round(1 / (1 - LEARNED)), seed) != 0
-            some = learn[kept]
-            head = probe.fit(vectors[some], targets[some], classes, groups=groups[some], seed=seed).head
-            right.append(head.probabilities(vectors[judged]).argmax(1) == targets[judged])
-        whole = int(judged.sum())
-        for size in (*(size for size in SIZES if size < 0.9 * whole), whole):
-            for pair, (one, other) in enumerate(itertools.combinations(right, 2)):
-                found.setdefault(round(size, -1), []).extend(compared(one, other, size, 1000 * number + pair))
-    for size, pairs in found.items():
-        claims, inside = np.mean(pairs, axis=0)
-        yield [
-            f"{name}, probes of two seeds",
-            size,
-            len(pairs),
-            "0",
-            f"{100 * claims:.1f} %",
-            f"{100 * inside:.1f} %",
-            "-",
-        ]
+    for kind, fit, divisions in (("probes", probes, DIVISIONS), ("small networks", networks, 1)):
+        found: dict[int, list[tuple[bool, bool]]] = {}
+        for number, judged in enumerate(held_out(targets, groups, divisions)):  # no copy of one on the other side
+            learn = np.flatnonzero(~judged)
+            answers = fit(vectors[learn], targets[learn], groups[learn], vectors[judged], count)
+            right = [answer == targets[judged] for answer in answers]
+            whole = int(judged.sum())
+            for size in (*(size for size in SIZES if size < 0.9 * whole), whole):
+                for pair, (one, other) in enumerate(itertools.combinations(right, 2)):
+                    found.setdefault(round(size, -1), []).extend(compared(one, other, size, 1000 * number + pair))
+        for size, pairs in found.items():
+            shares = (f"{100 * share:.1f} %" for share in np.mean(pairs, axis=0))
+            yield [f"{name}, {kind} of two seeds", size, len(pairs), "0", *shares, "-"]
 
 
-def held_out(targets: probe.I64, groups: probe.I64) -> Iterator[Bool]:
+def probes(vectors: probe.F32, targets: probe.I64, groups: probe.I64, judged: probe.F32, count: int) -> list[probe.I64]:
+    """Classes [M] of the judged vectors [M, D], by each of `count` probes."""
+    answers = []
+    for seed in range(count):
+        kept = probe.assign_folds(targets, groups, round(1 / (1 - LEARNED)), seed) != 0
+        part = vectors[kept], targets[kept], int(targets.max()) + 1
+        answers.append(probe.fit(*part, groups=groups[kept], seed=seed).head.probabilities(judged).argmax(1))
+    return answers
+
+
+def networks(
+    vectors: probe.F32, targets: probe.I64, _: probe.I64, judged: probe.F32, count: int
+) -> list[probe.I64]:
+    """The same by networks of one hidden layer, trained by SGD from random weights on all of these pictures."""
+    from sklearn.neural_network import MLPClassifier
+
+    mean, scale = vectors.mean(0), vectors.std(0) + 1e-3
+    x, y = (vectors - mean) / scale, (judged - mean) / scale
+    settings = {"hidden_layer_sizes": (32,), "solver": "sgd", "learning_rate_init": 0.02, "max_iter": 25, "tol": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it could go on
+        return [MLPClassifier(random_state=seed, **settings).fit(x, targets).predict(y) for seed in range(count)]
+
+
+def held_out(targets: probe.I64, groups: probe.I64, divisions: int) -> Iterator[Bool]:
     """Thirds that are not learned from, of several divisions."""
-    for seed in range(DIVISIONS):
+    for seed in range(divisions):
         folds = probe.assign_folds(targets, groups, 3, seed)
         yield from (folds == fold for fold in range(3))
 

@@ -98,9 +98,8 @@ def trained(result: "Trained", console: Console) -> None:
     if result.weighed:
         _weighed(result.weighed, console)
     console.print(table)
-    for said in (result.verdict, result.agreement):
+    for said in (result.verdict, result.agreement, result.gaps):
         console.print(f"\n{plain(said.evidence)}\n[dim]{plain(said.advice)}[/]")
-    console.print(f"\n{plain(str(result.gaps))}")
     if result.findings:
         findings(result.findings, console)
     following = shell_line(["ursa", "serve", path_word(result.bundle)])

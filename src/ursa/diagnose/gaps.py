@@ -86,13 +86,20 @@ class Gaps:
         """The one to work on first; None where chance alone explains each of them."""
         return self.rows[0] if self.rows and self.rows[0].told else None
 
-    def __str__(self) -> str:
+    @property
+    def evidence(self) -> str:
+        """The largest one, in a sentence."""
         if (first := self.largest) is None:
-            largest = max(self.rows, key=lambda gap: gap.size.value)
-            said = f"No gap between the parts is told from chance; the largest is {largest}."
-            return f"{said} More validation pictures would tell."
+            return f"No gap between the parts is told from chance; the largest is {max(self.rows, key=_size)}."
         one, other = (WORDS[name] for name in first.between)
-        said = f"Most is to be gained from {first}, from {one} to {other}. What helps: {'; '.join(first.steps)}."
+        return f"Most is to be gained from the {first}, from {one} to {other}."
+
+    @property
+    def advice(self) -> str:
+        """What makes it smaller, and what it may be instead."""
+        if (first := self.largest) is None:
+            return "More validation pictures would tell."
+        said = f"What helps: {'; '.join(first.steps)}."
         if first.name == VARIANCE and self.mixed:
             said += " If validation pictures come from elsewhere it may be data mismatch: --set train_dev=0.1 tells."
         if first.name == OVERFITTING:
@@ -101,11 +108,15 @@ class Gaps:
             said += " People are taken to make no errors; if they do: --human-error 0.02."
         return said
 
+    def __str__(self) -> str:
+        return f"{self.evidence} {self.advice}"
+
     def to_json(self) -> dict[str, Any]:
-        """{"gaps": [...], "errors": {name: metric}, "human_given", "sentence"}."""
+        """{"gaps": [...], "errors": {name: metric}, "human_given", "evidence", "advice"}."""
         errors = {name: error.to_json() for name, error in self.errors.items()}
         rows = [gap.to_json() for gap in self.rows]
-        return {"gaps": rows, "errors": errors, "human_given": self.human_given, "sentence": str(self)}
+        about = {"human_given": self.human_given, "evidence": self.evidence, "advice": self.advice}
+        return {"gaps": rows, "errors": errors, **about}
 
 
 def gaps(
@@ -140,6 +151,10 @@ def gaps(
     ]
     rows.sort(key=lambda gap: (not gap.told, -gap.size.value))
     return Gaps(tuple(rows), errors, human is not None, train_dev is None)
+
+
+def _size(gap: Gap) -> float:
+    return gap.size.value
 
 
 def _between(
