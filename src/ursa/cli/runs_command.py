@@ -1,6 +1,6 @@
 """`ursa runs` and `ursa compare`: their arguments, the table of runs, and the sentence on two of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from ursa.cli.command_options import (
 from ursa.cli.output import print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.padding import Padding
 
     from ursa.cli.console import Console
     from ursa.core.statistics import Estimate
@@ -83,7 +83,7 @@ def compare(
 
 
 def show_runs(result: "RunTable", given: PictureOptions, console: "Console") -> None:
-    """The table, in as many columns as there is room for, what is left out of it, and the next command."""
+    """The table, what the states in it mean, and the next command."""
     from ursa.cli.console import plain
     from ursa.workflow.run_table import FINISHED, STATES
 
@@ -91,13 +91,9 @@ def show_runs(result: "RunTable", given: PictureOptions, console: "Console") -> 
         console.print("There are no runs yet.")
         console.print(f"\n[dim]Next:   [/] {plain(given.following('train'))}", soft_wrap=True)
         return
-    names = short_names(result.differing)
-    rows = [_cells(row, result.differing) for row in result.rows]
-    count = _fitting(names, rows, console.width)
-    console.print(_table(names[:count], [(row[:3], row[3 : 3 + count], row[3 + len(names) :]) for row in rows]))
-    notes = []
-    if names[count:]:
-        notes.append(f"They also differ in {', '.join(names[count:])}: --json has all.")
+    names, notes = short_names(result.differing), []
+    for line in _lines(result, names, console.width):
+        console.print(line)
     if len(result.rows) > 1 and not names:
         notes.append("All their settings are the same.")
     met = dict.fromkeys(row.status for row in result.rows)
@@ -160,41 +156,30 @@ def _cells(row: "RunRow", differing: Sequence[str]) -> list[str]:
     return [str(row.number) if row.number else plain(row.name), begun, *about]
 
 
-def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
-    """How many settings have room for a column, two blanks between columns."""
+def _lines(result: "RunTable", names: list[str], width: int) -> Iterator["Padding"]:
+    """The table: settings in columns of their own where there is room for all, else in a line below each run."""
+    from rich.cells import cell_len
+    from rich.padding import Padding
     from rich.text import Text
-
-    heads = ["#", "begun", "kept", *names, "accuracy", "95 % interval", "of", "time"]
-    widths = [
-        2 + max(len(Text.from_markup(cell)) for cell in cells)
-        for cells in zip(heads, *([*row] for row in rows), strict=True)
-    ]
-    room = width - sum(widths[:3]) - sum(widths[3 + len(names) :]) + 2
-    count = 0
-    for each in widths[3 : 3 + len(names)]:
-        room -= each
-        if room < 0:
-            break
-        count += 1
-    return count
-
-
-def _table(names: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[str], Sequence[str]]]) -> "Table":
-    from rich.table import Table
 
     from ursa.cli.console import plain
 
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("#", overflow="fold")
-    table.add_column("begun", no_wrap=True, style="dim")
-    table.add_column("kept", overflow="fold")
-    for name in names:
-        table.add_column(plain(name), overflow="fold", justify="right")
-    for name in ("accuracy", "95 % interval", "of", "time"):
-        table.add_column(name, justify="right", no_wrap=True, style="dim" if name == "95 % interval" else "")
-    for first, settings, last in rows:
-        table.add_row(*first, *settings, *last)
-    return table
+    cells = [_cells(row, result.differing) for row in result.rows]
+    heads = ["#", "begun", "kept", *map(plain, names), "accuracy", "95 % interval", "of", "time"]
+    rows = [[f"[dim]{head}[/]" for head in heads], *cells]
+    widths = [max(cell_len(Text.from_markup(row[column]).plain) for row in rows) for column in range(len(heads))]
+    of_settings = range(3, 3 + len(names))
+    apart = sum(widths) + 2 * (len(widths) - 1) > width
+    for number, row in enumerate(rows):
+        shown = []
+        for column, cell in enumerate(row):
+            if not (apart and column in of_settings):
+                blanks = " " * (widths[column] - cell_len(Text.from_markup(cell).plain))
+                shown.append(cell + blanks if column < 3 else blanks + cell)
+        yield Padding("  ".join(shown), 0)
+        if apart and number:
+            words = ", ".join(f"{heads[column]} {row[column]}" for column in of_settings if row[column])
+            yield Padding(f"[dim]{words}[/]", (0, 0, 0, widths[0] + 2))
 
 
 def _metric(estimate: "Estimate") -> tuple[str, str]:

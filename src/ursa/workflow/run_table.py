@@ -15,7 +15,7 @@ from ursa.workflow.training_run.run_result import RunResult
 from ursa.workspace import Workspace
 
 FINISHED, TRAINING, UNFINISHED = "finished", "training", "unfinished"
-STOPPED, FOREIGN, OLD = "stopped", "begun elsewhere", "finished by an earlier Ursa"
+STOPPED, FOREIGN, OLD = "stopped", "begun elsewhere", "earlier Ursa"
 
 STATES = {  # what each means
     FINISHED: "its figures are known",
@@ -23,7 +23,7 @@ STATES = {  # what each means
     UNFINISHED: "it can be resumed: ursa train FOLDER --resume --run NAME",
     STOPPED: "it ended before its first checkpoint: nothing of it is left",
     FOREIGN: "another user's Ursa wrote it: its figures are not believed",
-    OLD: "its figures are in report.html in its folder alone",
+    OLD: "it finished, and its figures are in report.html in its folder alone",
 }
 
 
