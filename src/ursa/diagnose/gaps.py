@@ -92,7 +92,8 @@ class Gaps:
         if (first := self.largest) is None:
             return f"No gap between the parts is told from chance; the largest is {max(self.rows, key=_size)}."
         one, other = (WORDS[name] for name in first.between)
-        return f"Most is to be gained from the {first}, from {one} to {other}."
+        rise = str(first).removeprefix(f"{first.name} ")
+        return f"Most is to be gained from {first.name}: the error rises by {rise} from {one} to {other}."
 
     @property
     def advice(self) -> str:

@@ -173,7 +173,8 @@ def _gaps(found: Gaps) -> str:
         for name, value, interval in cells
     )
     head = "<tr><th>gap</th><th>error</th><th>95 % interval</th></tr>"
-    return f"<section><h2>Gaps</h2><p>{text(found)}</p><table class=classes>{head}{rows}</table></section>"
+    words = f"<p>{text(found.evidence)}</p><p class=advice>{text(found.advice)}</p>"
+    return f"<section><h2>Gaps</h2>{words}<table class=classes>{head}{rows}</table></section>"
 
 
 def _calibration(measured: Reliability, thresholds: Sequence[Threshold]) -> str:
