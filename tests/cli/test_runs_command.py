@@ -60,6 +60,7 @@ def test_settings_without_room_for_columns_stand_below_each_run():
     rows = table(row(1, 90), row(2, 95, **used, backbone="convnext_nano.in12k_ft_in1k"))
     lines = shown(rows).splitlines()
     assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["#", "begun", "kept", "accuracy", "95", "%", "interval", "of", "time"]
     below = " ".join(" ".join(lines[lines.index(next(line for line in lines if line.startswith("2 "))) + 1 :]).split())
     for words in ("backbone convnext_nano.in12k_ft_in1k", "epochs 9", "cutmix 0.5", "oversample true"):
         assert words in below

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import json
 import shutil
 
@@ -10,6 +11,8 @@ import polars as pl
 import pytest
 
 import ursa
+from ursa.cli import results_text
+from ursa.cli.console import Console
 from ursa.core.labels import Labels
 from ursa.core.statistics import proportion
 from ursa.data.catalog import Catalog
@@ -102,6 +105,14 @@ def test_training_says_where_accuracy_is_lost(trained):
     assert document["errors"]["valid"]["value"] == pytest.approx(1 - result.accuracy.value)
     assert "training pictures that is wrong" in document["errors"]["train"]["method"]
     assert "<h2>Gaps</h2>" in result.report.read_text()
+    console = Console(file=io.StringIO(), width=200)
+    results_text.trained(result, console)
+    assert result.gaps.evidence in console.file.getvalue() and result.gaps.advice in console.file.getvalue()
+
+
+def test_the_error_of_people_is_judged_before_a_picture_is_looked_at(tmp_path):
+    with pytest.raises(DataError, match="a share"):
+        ursa.train(tmp_path / "nowhere", human_error=2)
 
 
 def test_the_training_error_is_that_of_the_kept_model_on_a_sample_that_grows_with_the_training():
@@ -150,13 +161,13 @@ def test_a_run_that_another_process_trains_is_said_to_be_in_training(space, tmp_
 
 def test_listing_writes_nothing_and_nothing_is_believed_that_is_not_sealed(space, tmp_path):
     name = finished(space, {"valid": (range(20), pattern(20, 4))})
+    space.run("20200101-000000").mkdir()  # of an early Ursa, without a lock
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
     ursa.runs(tmp_path)
     assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
     path = space.run(name) / "result.json"
     path.write_text(path.read_text().replace("0.8", "0.99"))
-    (row,) = ursa.runs(tmp_path).rows
-    assert (row.status, row.result) == ("begun elsewhere", None)
+    assert [(row.status, row.result) for row in ursa.runs(tmp_path).rows] == [("begun elsewhere", None)] * 2
 
 
 def test_figures_of_one_run_cannot_take_the_place_of_anothers(space, tmp_path):
