@@ -94,6 +94,9 @@ def trained(result: "Trained", console: Console) -> None:
     else:
         table.add_row("Kept", "the probe")
     table.add_row("Measured on", plain(result.accuracy.method.split(";")[0]))
+    if len(result.parts) > 1:
+        for name, accuracy in result.parts.items():
+            table.add_row(f"On {name}", _percent(accuracy))
     table.add_row("Pictures", parts)
     if result.weighed:
         _weighed(result.weighed, console)
