@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ursa.core import statistics
-from ursa.core.statistics import Estimate, proportion
+from ursa.core.statistics import Estimate, cross_validated, proportion
 
 totals = st.integers(1, 5000)
 
@@ -76,6 +76,32 @@ def test_without_pictures_nothing_is_known_and_the_document_says_so_in_json():
         "high": 1.0,
         "method": "recall; nothing to count",
     }
+
+
+# --- of cross-validation ---------------------------------------------------------------------------------------------
+
+
+def test_the_high_end_of_cross_validation_is_wilsons_at_the_errors_that_learning_from_all_leaves_at_least():
+    """90 of 100 by 5 folds: 10 errors become 8 at best. Ends by scipy.stats.binomtest."""
+    metric = cross_validated(90, 100, 5, "probe")
+    assert (metric.value, metric.share) == (0.9, True)
+    assert metric.low == pytest.approx(0.825634, abs=1e-6) and metric.high == pytest.approx(0.958907, abs=1e-6)
+    assert metric.method.startswith("probe; Wilson 95 % interval") and "all folds" in metric.method
+
+
+@given(st.integers(1, 400), st.integers(2, 20), st.data())
+def test_an_interval_of_cross_validation_holds_wilsons_and_the_more_folds_the_nearer_it_is(total, folds, data):
+    hits = data.draw(st.integers(0, total))
+    plain, few, many = proportion(hits, total, ""), *(cross_validated(hits, total, k, "") for k in (folds, folds + 1))
+    assert (few.value, few.low) == (many.value, many.low) == (plain.value, plain.low)
+    assert plain.high <= many.high + 1e-12 and many.high <= few.high + 1e-12 and few.high <= 1
+    if hits == total:
+        assert few.high == plain.high == 1
+
+
+def test_nothing_cross_validated_is_no_number():
+    metric = cross_validated(0, 0, 5, "probe")
+    assert np.isnan(metric.value) and (metric.low, metric.high) == (0, 1)
 
 
 def test_a_metric_has_four_keys_and_reads_as_per_cent_where_it_is_a_share():
