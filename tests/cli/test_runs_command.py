@@ -69,7 +69,7 @@ def test_settings_without_room_for_columns_stand_below_each_run():
 
 
 def test_what_there_is_nothing_to_say_about():
-    assert "There are no runs yet." in shown(table()) and "ursa train bears" in shown(table())
+    assert "There are no runs in runs yet." in shown(table()) and "ursa train bears" in shown(table())
     assert "All their settings are the same." in shown(table(row(1, 90), row(2, 90)))
     assert "ursa compare" not in shown(table(row(1, 90)))
 

@@ -280,6 +280,11 @@ def test_mistakes_are_answered_with_what_to_type(space, tmp_path, monkeypatch):
         with pytest.raises(DataError, match=what) as problem:
             ursa.compare(*arguments)
         assert problem.value.fix
+    with pytest.raises(DataError, match="a bundle") as problem:
+        ursa.compare(tmp_path / "a.ursa", 1, tmp_path)
+    assert problem.value.fix == f"ursa compare {tmp_path / 'a.ursa'} {space.root / 'm.ursa'} FOLDER"
+    with pytest.raises(DataError, match="beside the pictures"):
+        ursa.runs(tmp_path / "a.ursa")
     with pytest.raises(DataError, match="no pattern is read"):
         ursa.compare(1, 2, tmp_path, pattern="{label}")
     with pytest.raises(BundleError):

@@ -88,7 +88,7 @@ def show_runs(result: "RunTable", given: PictureOptions, console: "Console") -> 
     from ursa.workflow.run_table import FINISHED, STATES
 
     if not result.rows:
-        console.print("There are no runs yet.")
+        console.print(f"There are no runs in {plain(str(result.folder))} yet.", soft_wrap=True)
         console.print(f"\n[dim]Next:   [/] {plain(given.following('train'))}", soft_wrap=True)
         return
     names, notes = short_names(result.differing), []

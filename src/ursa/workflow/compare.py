@@ -1,6 +1,7 @@
 """`ursa compare`: two runs, or two bundles -> which is better on pictures that neither learned from, or that it cannot
 be told."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,11 +60,7 @@ def compare(
             raise DataError(f"runs are compared by what they predicted: no {name} is read", fix=f"leave {name} out")
     space = workspace_of("." if data is None else _place(data), None if workspace is None else Path(workspace))
     if any(bundles):
-        raise DataError(
-            "a run is compared with a run, a bundle with a bundle",
-            found=f"{first} and {second}",
-            fix="name the run's bundle, which `ursa runs FOLDER --json` says, and a folder",
-        )
+        raise _of_two_kinds(space, str(first), str(second), bundles[0])
     return _compared_runs(space, str(first), str(second))
 
 
@@ -86,6 +83,15 @@ def _compared_runs(space: Workspace, first: str, second: str) -> Compared:
         part = "validation pictures of both, which also chose what each kept"
     right = both["right"].to_list(), both["right_b"].to_list()
     return Compared.of(names[0], names[1], part, both["id"].to_list(), right, left_out)
+
+
+def _of_two_kinds(space: Workspace, first: str, second: str, bundle_first: bool) -> DataError:
+    """The error for a run and a bundle, with the bundle of the run where it is known."""
+    run = table_of(space).named(second if bundle_first else first)
+    known = "the run's bundle" if run.result is None else shlex.quote(str(run.result.bundle))
+    pair = (first, known) if bundle_first else (known, second)
+    what, found = "a run is compared with a run, a bundle with a bundle", f"{first} and {second}"
+    return DataError(what, found=found, fix=f"ursa compare {pair[0]} {pair[1]} FOLDER")
 
 
 def _in_common(one: pl.DataFrame, other: pl.DataFrame, names: tuple[str, str]) -> tuple[pl.DataFrame, "Counter[str]"]:

@@ -77,9 +77,8 @@ class RunTable(ShortRepr):
             if wanted == row.name or (row.number and wanted == str(row.number)):
                 return row
         if not self.rows:
-            raise DataError(
-                f"there is no run {wanted!r}", found=f"no run at all in {self.folder}", fix="ursa train FOLDER"
-            )
+            fix = "name the folder of pictures that it learned from: ursa compare 1 2 FOLDER"
+            raise DataError(f"there is no run {wanted!r}", found=f"no run at all in {self.folder}", fix=fix)
         known = [f"{row.number} ({row.name})" if row.number else row.name for row in self.rows[-8:]]
         fix = did_you_mean(wanted, [row.name for row in self.rows]) if len(wanted) > 4 else "ursa runs FOLDER lists all"
         raise DataError(f"there is no run {wanted!r}", found=f"runs: {', '.join(known)}", fix=fix)
@@ -95,8 +94,10 @@ def runs(data: str | Path = ".", *, workspace: str | Path | None = None) -> RunT
     place = Path(data)
     if workspace is None and not place.exists():
         raise DataError(f"there is no folder {place}", fix="name the folder of pictures that the runs learned from")
-    space = workspace_of(place, None if workspace is None else Path(workspace))
-    return table_of(space)
+    if place.suffix == ".ursa" and place.is_file():
+        fix = "name the folder of pictures that the runs learned from"
+        raise DataError("runs lie beside the pictures that they learned from", found=f"{place}, a bundle", fix=fix)
+    return table_of(workspace_of(place, None if workspace is None else Path(workspace)))
 
 
 def table_of(space: Workspace) -> RunTable:

@@ -31,7 +31,7 @@ class RunResult:
     accuracy: Estimate  # of what was kept
     probe: Estimate
     pictures: Mapping[str, int]  # by part
-    seconds: float  # of the whole run
+    seconds: float  # of the process that finished it
     verdict: str  # its kind
     bundle: Path
 
