@@ -106,9 +106,7 @@ def probes(vectors: probe.F32, targets: probe.I64, groups: probe.I64, judged: pr
     return answers
 
 
-def networks(
-    vectors: probe.F32, targets: probe.I64, _: probe.I64, judged: probe.F32, count: int
-) -> list[probe.I64]:
+def networks(vectors: probe.F32, targets: probe.I64, _: probe.I64, judged: probe.F32, count: int) -> list[probe.I64]:
     """The same by networks of one hidden layer, trained by SGD from random weights on all of these pictures."""
     from sklearn.neural_network import MLPClassifier
 
