@@ -43,6 +43,13 @@ def test_what_chance_explains_is_not_advised_on():
     assert found.advice == "More validation pictures would tell."
 
 
+def test_a_larger_one_that_may_be_chance_is_mentioned():
+    found = gaps((1, 50), (4, 40))
+    assert found.largest is not None and found.largest.name == BIAS
+    assert "The variance 8.0 points (95 % interval -2." in found.evidence and "may be chance" in found.evidence
+    assert "may be chance" not in gaps((4, 500), (31, 200)).evidence
+
+
 def test_people_are_taken_to_make_no_errors_and_that_is_said_with_the_way_to_tell():
     without, given = gaps((60, 400), (20, 100)), gaps((60, 400), (20, 100), human=0.14)
     assert "--human-error 0.02" in without.advice and not without.human_given

@@ -143,6 +143,7 @@ def test_only_settings_that_differ_are_named_and_unfinished_runs_are_there(space
     assert [row.status for row in table.rows] == ["finished", "finished", "unfinished", "stopped"]
     assert [row.number for row in table.rows] == [1, 2, 3, 4]
     assert set(table.differing) == {"seed", "optim.epochs", "pictures"}  # of an unfinished one it is not known
+    assert "2: probe 80.0 % (58.4 to 91.9), seed 7, optim.epochs 3" in repr(table)
     document = json.loads(json.dumps(table.to_json()))
     assert document["runs"][0]["accuracy"]["value"] == 0.8
     assert document["runs"][2]["accuracy"] is None

@@ -93,7 +93,9 @@ class Gaps:
             return f"No gap between the parts is told from chance; the largest is {max(self.rows, key=_size)}."
         one, other = (WORDS[name] for name in first.between)
         rise = str(first).removeprefix(f"{first.name} ")
-        return f"Most is to be gained from {first.name}: the error rises by {rise} from {one} to {other}."
+        said = f"Most is to be gained from {first.name}: the error rises by {rise} from {one} to {other}."
+        doubtful = max(self.rows, key=_size)
+        return said if doubtful is first else f"{said} The {doubtful} would be larger, but may be chance."
 
     @property
     def advice(self) -> str:

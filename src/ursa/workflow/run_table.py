@@ -63,7 +63,12 @@ class RunTable(ShortRepr):
     differing: tuple[str, ...]  # settings that are not the same in all runs whose settings are known
 
     def _shown(self) -> list[tuple[str, str]]:
-        return [(row.name, row.status if row.result is None else str(row.result.accuracy)) for row in self.rows]
+        found = []
+        for row in self.rows:
+            did = row.status if row.result is None else f"{row.result.kept} {row.result.accuracy}"
+            settings = [f"{name} {row.settings[name]}" for name in self.differing if name in row.settings]
+            found.append((str(row.number or row.name), ", ".join([did, *settings])))
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa runs --json`."""
