@@ -46,7 +46,7 @@ def test_what_chance_explains_is_not_advised_on():
 def test_a_larger_one_that_may_be_chance_is_mentioned():
     found = gaps((1, 50), (4, 40))
     assert found.largest is not None and found.largest.name == BIAS
-    assert "The variance 8.0 points (95 % interval -2." in found.evidence and "may be chance" in found.evidence
+    assert "The variance, 8.0 points (95 % interval -2." in found.evidence and "may be chance" in found.evidence
     assert "may be chance" not in gaps((4, 500), (31, 200)).evidence
 
 

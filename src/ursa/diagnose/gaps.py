@@ -62,9 +62,14 @@ class Gap:
         """What makes it smaller, the commonest first."""
         return STEPS[self.name]
 
-    def __str__(self) -> str:
+    @property
+    def rise(self) -> str:
+        """Its size in points, with the interval."""
         value, low, high = (100 * part for part in (self.size.value, self.size.low, self.size.high))
-        return f"{self.name} {value:.1f} points (95 % interval {low:.1f} to {high:.1f})"
+        return f"{value:.1f} points (95 % interval {low:.1f} to {high:.1f})"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.rise}"
 
     def to_json(self) -> dict[str, Any]:
         """{"name", "between", "size", "told", "steps"}."""
@@ -92,10 +97,11 @@ class Gaps:
         if (first := self.largest) is None:
             return f"No gap between the parts is told from chance; the largest is {max(self.rows, key=_size)}."
         one, other = (WORDS[name] for name in first.between)
-        rise = str(first).removeprefix(f"{first.name} ")
-        said = f"Most is to be gained from {first.name}: the error rises by {rise} from {one} to {other}."
+        said = f"Most is to be gained from {first.name}: the error rises by {first.rise} from {one} to {other}."
         doubtful = max(self.rows, key=_size)
-        return said if doubtful is first else f"{said} The {doubtful} would be larger, but may be chance."
+        if doubtful is first:
+            return said
+        return f"{said} The {doubtful.name}, {doubtful.rise}, is larger, but may be chance."
 
     @property
     def advice(self) -> str:
