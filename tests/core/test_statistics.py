@@ -190,19 +190,19 @@ def test_mixups_are_the_off_diagonal_counts_most_frequent_first():
 
 def test_f1_of_a_class_by_hand_with_the_interval_of_the_share_that_it_is_of():
     """8 of 10 found, 12 predicted: precision 8/12, recall 8/10, F1 16/22; J = 8/14, F1 = 2 J / (1 + J)."""
-    found = statistics.f1(8, 10, 12)
+    found = statistics.f1(8, 22)
     share = proportion(8, 14, "")
     assert found.value == pytest.approx(16 / 22)
     assert (found.low, found.high) == pytest.approx(
         (2 * share.low / (1 + share.low), 2 * share.high / (1 + share.high))
     )
-    assert math.isnan(statistics.f1(0, 0, 0).value)
+    assert math.isnan(statistics.f1(0, 0).value)
 
 
 def test_intervals_of_f1_hold_the_true_one_as_often_as_they_say():
     draw, counted = np.random.default_rng(0), []
     for hits, missed, added, _ in draw.multinomial(150, (0.2, 0.05, 0.08, 0.67), 1500).tolist():
-        found = statistics.f1(hits, hits + missed, hits + added)
+        found = statistics.f1(hits, 2 * hits + missed + added)
         counted.append(found.low <= 2 * 0.2 / (0.4 + 0.05 + 0.08) <= found.high)
     assert 0.93 < np.mean(counted) < 0.97
 

@@ -114,21 +114,21 @@ def per_class(counts: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, 
             "pictures": int(counts[i].sum()),
             "recall": proportion(int(counts[i, i]), int(counts[i].sum()), "recall").to_json(),
             "precision": proportion(int(counts[i, i]), int(counts[:, i].sum()), "precision").to_json(),
-            "f1": f1(int(counts[i, i]), int(counts[i].sum()), int(counts[:, i].sum())).to_json(),
+            "f1": f1(int(counts[i, i]), int(counts[i].sum() + counts[:, i].sum())).to_json(),
         }
         for i, name in enumerate(names)
     }
 
 
-def f1(hits: int, given: int, predicted: int) -> Estimate:
-    """Of a class: pictures predicted as it, all of it, all predicted as it -> harmonic mean of recall and precision.
+def f1(hits: int, both: int) -> Estimate:
+    """hits; both: pictures of the class and pictures predicted as it, added up -> F1 = 2 * hits / both.
 
-    It is 2 J / (1 + J) of J, the share of hits among what is of the class or predicted as it, which is a proportion
-    (Hand, Christen and Kirielle 2021, "F*"): so J's interval, transformed, is that of F1.
+    F1 = 2 J / (1 + J), where J = hits / (both - hits) is a share of pictures: its Wilson interval becomes that of F1
+    (the indirect method of Lam, Gopal and Qian 2023).
     """
-    share = proportion(hits, given + predicted - hits, "F1")
-    value, low, high = (2 * part / (1 + part) for part in (share.value, share.low, share.high))
-    return Estimate(value, low, high, share.method, share=True)
+    shared = proportion(hits, both - hits, "F1")
+    low, value, high = (2 * j / (1 + j) for j in (shared.low, shared.value, shared.high))
+    return Estimate(value, low, high, shared.method, share=True)
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:
