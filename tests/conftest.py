@@ -4,6 +4,7 @@ photo(seed, width, height)                 a synthetic photo, [height, width, 3]
 encode(pixels, "JPEG", quality=90)         pixels or a Pillow image -> bytes of a file
 picture_folder(root, {"red": 12, ...})     class folders full of small pictures that are easy to tell apart
 shared                                     the folder of shared data and weights; the test is skipped without it
+forked.run(["ursa", "check", ...], cwd)    a process of its own, with imports already done
 disk("1m"), disk("1m", read_only=True)     a file system of its own, unmounted at the end
 as_another_user()                          a block in which this process may not do everything
 """
@@ -23,6 +24,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image, ImageColor
 
+from tests.forked import Forked
+
 settings.register_profile("ursa", deadline=None)  # a timing is never a test
 settings.load_profile("ursa")
 
@@ -38,6 +41,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked]:
+    processes = Forked()
+    yield processes
+    processes.close()
 
 
 @pytest.fixture(scope="session")

@@ -33,23 +33,26 @@ def test_there_are_blocks_to_run():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_runs_in_the_order_of_the_page(page, home):
+def test_every_block_runs_in_the_order_of_the_page(page, home, forked):
     for info, text in [*blocks(page, "console"), *blocks(page, "python")]:
         if "norun" in info:
             continue
         if text.lstrip().startswith("$"):
             for line in text.splitlines():
                 if line.startswith("$ ursa "):
-                    run_command(shlex.split(line.removeprefix("$ ursa "), comments=True), home)
+                    run(command(shlex.split(line.removeprefix("$ "), comments=True)), home, forked)
         else:
-            subprocess.run([sys.executable, "-c", text], cwd=home, check=True, capture_output=True, timeout=240)
+            run(["python", text], home, forked)
 
 
-def run_command(arguments, home):
-    if arguments[0] == "serve":  # it would serve for ever: start it, see that it answers for its options, end it
-        arguments = [*arguments, "--help"]
-    done = subprocess.run([BIN / "ursa", *arguments], cwd=home, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, f"ursa {' '.join(arguments)}\n{done.stderr}"
+def command(words):
+    """`ursa serve` would serve for ever: see that it answers for its options."""
+    return [*words, "--help"] if words[1] == "serve" else words
+
+
+def run(words, home, forked):
+    done = forked.run(words, home)
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,6 +4,8 @@
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
+>>> ursa.runs("bears")                                  # what was tried, what differed, how it did
+>>> ursa.compare(1, 2, "bears")                         # whether the difference of two runs is one
 >>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
 >>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))  # any network on any data
 >>> learner.fit_one_cycle(5)
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ursa.core.finding import Finding as Finding
     from ursa.core.statistics import Estimate as Estimate
     from ursa.data.sources.constructors import Catalog as Catalog
+    from ursa.diagnose.gaps import gaps as gaps
     from ursa.errors import BundleError as BundleError
     from ursa.errors import DataError as DataError
     from ursa.errors import TrainingError as TrainingError
@@ -34,9 +37,11 @@ if TYPE_CHECKING:
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
+    from ursa.workflow.compare import compare as compare
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.run_table import runs as runs
     from ursa.workflow.train import train as train
 
 __version__ = "0.2.0"
@@ -55,11 +60,14 @@ _HOME = {
     "UrsaError": "ursa.errors",
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
+    "compare": "ursa.workflow.compare",
     "download": "ursa.workflow.download",
     "error_analysis": "ursa.workflow.error_analysis",
     "evaluate": "ursa.workflow.evaluate",
+    "gaps": "ursa.diagnose.gaps",
     "load": "ursa.learner.loading",
     "models": "ursa",
+    "runs": "ursa.workflow.run_table",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",

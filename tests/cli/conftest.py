@@ -12,12 +12,17 @@ URSA = str(Path(sys.executable).with_name("ursa"))
 
 
 @pytest.fixture(scope="session")
-def ursa():
-    """ursa("check", folder, cwd=...) -> the finished process, its output as text."""
+def ursa(forked):
+    """ursa("check", folder, cwd=...) -> the finished process, its output as text.
 
-    def run(*arguments, **options):
-        command = [URSA, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
+    With an environment or other options of its own it is started from scratch.
+    """
+
+    def run(*arguments, cwd=None, **options):
+        command = [*map(str, arguments)]
+        if not options:
+            return forked.run(["ursa", *command], cwd or Path.cwd())
+        return subprocess.run([URSA, *command], capture_output=True, text=True, timeout=240, cwd=cwd, **options)
 
     return run
 

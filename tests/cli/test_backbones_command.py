@@ -82,6 +82,14 @@ def test_the_picked_one_is_marked_and_named_in_the_next_command():
     assert lines[-1] == "Next:    ursa train pets --backbone pixels"
 
 
+def test_who_is_over_which_limit_is_said_without_colors_too():
+    rows = measured("pixels", 120, 1, 0.04), measured("slow", 150, 40, 3), measured(LONG, 192, 123, 86)
+    text = " ".join(" ".join(page(120, Limits(ms=20, mb=10), *rows)).split())
+    assert f"Over a limit: slow: takes too long; {LONG}: takes too long and is too large." in text
+    result = ComparedBackbones(rows, pick(rows, Limits(20, 10)), Limits(20, 10), {}).to_json()
+    assert [row["fails"] for row in result["backbones"]] == [[], ["max_ms"], ["max_ms", "max_mb"]]
+
+
 def test_names_from_outside_are_printed_as_they_are():
     lines = page(120, Limits(), measured("pixels", 120, 1, 0.04), MeasuredBackbone("x[bold]", problem="\x1b[2J[red]"))
     assert any("x[bold]: \\x1b[2J[red]" in line for line in lines)

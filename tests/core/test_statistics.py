@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ursa.core import statistics
-from ursa.core.statistics import Estimate, proportion
+from ursa.core.statistics import Estimate, cross_validated, proportion
 
 totals = st.integers(1, 5000)
 
@@ -76,6 +76,32 @@ def test_without_pictures_nothing_is_known_and_the_document_says_so_in_json():
         "high": 1.0,
         "method": "recall; nothing to count",
     }
+
+
+# --- of cross-validation ---------------------------------------------------------------------------------------------
+
+
+def test_the_high_end_of_cross_validation_is_wilsons_at_the_errors_that_learning_from_all_leaves_at_least():
+    """90 of 100 by 5 folds: 10 errors become 8 at best. Ends by scipy.stats.binomtest."""
+    metric = cross_validated(90, 100, 5, "probe")
+    assert (metric.value, metric.share) == (0.9, True)
+    assert metric.low == pytest.approx(0.825634, abs=1e-6) and metric.high == pytest.approx(0.958907, abs=1e-6)
+    assert metric.method.startswith("probe; Wilson 95 % interval") and "all folds" in metric.method
+
+
+@given(st.integers(1, 400), st.integers(2, 20), st.data())
+def test_an_interval_of_cross_validation_holds_wilsons_and_the_more_folds_the_nearer_it_is(total, folds, data):
+    hits = data.draw(st.integers(0, total))
+    plain, few, many = proportion(hits, total, ""), *(cross_validated(hits, total, k, "") for k in (folds, folds + 1))
+    assert (few.value, few.low) == (many.value, many.low) == (plain.value, plain.low)
+    assert plain.high <= many.high + 1e-12 and many.high <= few.high + 1e-12 and few.high <= 1
+    if hits == total:
+        assert few.high == plain.high == 1
+
+
+def test_nothing_cross_validated_is_no_number():
+    metric = cross_validated(0, 0, 5, "probe")
+    assert np.isnan(metric.value) and (metric.low, metric.high) == (0, 1)
 
 
 def test_a_metric_has_four_keys_and_reads_as_per_cent_where_it_is_a_share():
@@ -160,3 +186,32 @@ def test_mixups_are_the_off_diagonal_counts_most_frequent_first():
     assert statistics.most_confused(counts, ("a", "b", "c"), 9) == [("b", "a", 5), ("a", "b", 2), ("b", "c", 1)]
     assert statistics.most_confused(counts, ("a", "b", "c"), 1) == [("b", "a", 5)]
     assert statistics.most_confused(np.eye(3, dtype=int), ("a", "b", "c"), 9) == []
+
+
+def test_f1_of_a_class_by_hand_with_the_interval_of_the_share_that_it_is_of():
+    """8 of 10 found, 12 predicted: precision 8/12, recall 8/10, F1 16/22; J = 8/14, F1 = 2 J / (1 + J)."""
+    found = statistics.f1(8, 22)
+    share = proportion(8, 14, "")
+    assert found.value == pytest.approx(16 / 22)
+    assert (found.low, found.high) == pytest.approx(
+        (2 * share.low / (1 + share.low), 2 * share.high / (1 + share.high))
+    )
+    assert math.isnan(statistics.f1(0, 0).value)
+
+
+def test_intervals_of_f1_hold_the_true_one_as_often_as_they_say():
+    draw, counted = np.random.default_rng(0), []
+    for hits, missed, added, _ in draw.multinomial(150, (0.2, 0.05, 0.08, 0.67), 1500).tolist():
+        found = statistics.f1(hits, 2 * hits + missed + added)
+        counted.append(found.low <= 2 * 0.2 / (0.4 + 0.05 + 0.08) <= found.high)
+    assert 0.93 < np.mean(counted) < 0.97
+
+
+def test_each_class_has_recall_precision_and_f1_with_intervals():
+    scores = statistics.per_class(np.array([[8, 2, 0], [4, 6, 0], [0, 0, 0]]), ["a", "b", "c"])
+    assert scores["a"]["pictures"] == 10
+    assert [scores["a"][name]["value"] for name in ("recall", "precision", "f1")] == pytest.approx(
+        [0.8, 8 / 12, 16 / 22]
+    )
+    assert scores["c"]["f1"]["value"] is None
+    assert all(scores["b"][name].keys() == {"value", "low", "high", "method"} for name in ("recall", "precision", "f1"))

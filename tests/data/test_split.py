@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ursa.data.catalog import Catalog
 from ursa.data.saved_splits import load_splits, save_splits
-from ursa.data.split import folds, poor_split, split, with_fold, with_valid
+from ursa.data.split import folds, poor_split, split, with_fold
 from ursa.errors import DataError
 
 
@@ -30,6 +30,10 @@ def catalog(rows: list[tuple[str, str | None, str | None, str | None]]) -> Catal
 def plain(**counts: int) -> Catalog:
     """A catalog of so many different pictures of each class."""
     return catalog([(label, f"{label}-{i}", None, None) for label, count in counts.items() for i in range(count)])
+
+
+def with_valid(given_one: Catalog, *, share: float = 0.2, seed: int = 0) -> Catalog:
+    return split(given_one, valid=share, seed=seed)
 
 
 few = st.one_of(st.none(), st.integers(0, 7).map(str))

@@ -51,8 +51,8 @@ def said(monkeypatch, learned, held, by_check=None):
 def test_figures_that_differ_as_small_parts_do_agree(monkeypatch):
     found = said(monkeypatch, (88, 96), (20, 24))
     assert found.kind == "held-out-agrees" and found.numbers["p_value"] > 0.05
-    assert "the 96 pictures that it learned from, the probe gets 91.7 %" in found.evidence
-    assert "it gets 83.3 % of these 24 validation pictures: the two differ by no more than" in found.evidence
+    assert "the 96 pictures that it learned from, the probe gets 91.7 % (84.4 to " in found.evidence
+    assert "it gets 83.3 % (64.1 to 93.3) of these 24 validation pictures: the two" in found.evidence
 
 
 @pytest.mark.parametrize(("right", "word"), [(40, "harder"), (100, "easier")])
@@ -70,7 +70,7 @@ def test_the_figure_of_check_is_named_where_it_is_known(trained, pixels, tmp_pat
     assert "Cross-validated over the" in result.agreement.evidence
     checked = ursa.check(folder, **pixels, workspace=tmp_path / "b")
     result = ursa.train(folder, **pixels, workspace=tmp_path / "b", recipe=Recipe.of(epochs=0), out=tmp_path / "b.ursa")
-    share = f"{100 * checked.accuracy.value:.1f} % (cross-validated over 48 pictures)"
+    share = f"{checked.accuracy}, cross-validated over 48 pictures"
     assert f"`ursa check` gives the probe {share}" in result.agreement.evidence
     assert json.loads(json.dumps(result.to_json()))["agreement"]["evidence"] == result.agreement.evidence
     assert share in result.report.read_text()

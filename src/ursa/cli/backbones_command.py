@@ -89,6 +89,10 @@ def show_compared(result: "ComparedBackbones", given: PictureOptions, console: "
             problems.setdefault(row.problem, []).append(row.name)
     for problem, names in problems.items():
         console.print(f"\n[yellow]![/] {plain(', '.join(names))}: [dim]{plain(problem)}[/]")
+    over = [(row.name, failed) for row in result.rows if (failed := result.limits.failed(row))]
+    if over:
+        listed = "; ".join(f"{name}: {' and '.join(LIMITS[limit] for limit in failed)}" for name, failed in over)
+        console.print(f"\n[dim]Over a limit: {plain(listed)}.[/]")
     console.print(f"\n{plain(result.pick.why)}")
     if result.pick.row is not None:
         following = given.following("train", *next_words(result), *given.as_read())
@@ -117,6 +121,7 @@ def _table(result: "ComparedBackbones", width: int) -> "Table":
     return table
 
 
+LIMITS = {"max_ms": "takes too long", "max_mb": "is too large"}
 WIDE = 100  # columns of a terminal from which on the license has one of its own
 
 

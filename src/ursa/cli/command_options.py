@@ -94,6 +94,10 @@ Minutes = Annotated[
     float | None,
     typer.Option("--minutes", help="Choose what gives the best model in this time.", metavar="M", show_default=False),
 ]
+HumanError = Annotated[
+    float | None,
+    typer.Option("--human-error", help="Share of such pictures that people get wrong. [default: 0]", metavar="SHARE"),
+]
 Track = Annotated[
     list[str] | None,
     typer.Option("--track", help="Log to tensorboard or mlflow, in the workspace or there.", metavar="NAME[:PLACE]"),

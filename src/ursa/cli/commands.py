@@ -16,6 +16,7 @@ from ursa.cli.command_options import (
     Device,
     Epochs,
     Fresh,
+    HumanError,
     Json,
     LearningRate,
     Minutes,
@@ -40,6 +41,7 @@ from ursa.cli.error_analysis_command import error_analysis
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
+from ursa.cli.runs_command import compare, runs
 from ursa.cli.serve_command import serve
 from ursa.cli.show_command import show
 
@@ -210,6 +212,7 @@ def train(
     batch_size: BatchSize = None,
     settings: Settings = None,
     minutes: Minutes = None,
+    human_error: HumanError = None,
     track: Track = None,
     resume: Resume = False,
     run_: ResumedRun = None,
@@ -238,7 +241,7 @@ def train(
 
             keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
             keywords |= {"precision": precision, "runtime": runtime, "device": device}
-            keywords |= {"fresh": fresh, "track": track or ()}
+            keywords |= {"fresh": fresh, "track": track or (), "human_error": human_error}
             if not resumed:
                 given.offer_to_resume()
             result = run(data, out=out, recipe=settings_of(settings), resume=resumed, progress=bar, **keywords)
@@ -253,6 +256,10 @@ def train(
         from ursa.cli import results_text as shows
 
         shows.trained(result, _console())
+
+
+app.command(epilog="Example: ursa runs bears/")(guarded(runs))
+app.command(epilog="Example: ursa compare 1 2 bears/")(guarded(compare))
 
 
 @app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")

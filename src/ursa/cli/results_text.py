@@ -94,11 +94,14 @@ def trained(result: "Trained", console: Console) -> None:
     else:
         table.add_row("Kept", "the probe")
     table.add_row("Measured on", plain(result.accuracy.method.split(";")[0]))
+    if len(result.parts) > 1:
+        for name, accuracy in result.parts.items():
+            table.add_row(f"On {name}", _percent(accuracy))
     table.add_row("Pictures", parts)
     if result.weighed:
         _weighed(result.weighed, console)
     console.print(table)
-    for said in (result.verdict, result.agreement):
+    for said in (result.verdict, result.agreement, result.gaps):
         console.print(f"\n{plain(said.evidence)}\n[dim]{plain(said.advice)}[/]")
     if result.findings:
         findings(result.findings, console)
@@ -268,20 +271,28 @@ def _pictures(count: int) -> str:
 
 
 def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> Table:
+    """Recall, precision and F1 of each class, each with its 95 % interval."""
     scores = statistics.per_class(confusion, names)
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(
+        box=None, pad_edge=False, header_style="dim", caption="[dim]95 % intervals[/]", caption_justify="right"
+    )
     table.add_column("class", overflow="fold")
     table.add_column("pictures", justify="right")
-    table.add_column("recall", justify="right")
-    table.add_column("95 % interval", style="dim", justify="right")
+    for name in ("recall", "precision", "F1"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, count in counts.items():
-        recall = scores[name]["recall"] if name in scores else None
-        if recall is None or not scores[name]["pictures"]:
-            table.add_row(plain(name), f"{count:,}")
-            continue
-        low, value, high = (f"{100 * recall[key]:.0f}" for key in ("low", "value", "high"))
-        table.add_row(plain(name), f"{count:,}", f"{value} %", f"{low} to {high}")
+        known = scores[name] if name in scores and scores[name]["pictures"] else {}
+        cells = (_share(known[key]) if key in known else "" for key in ("recall", "precision", "f1"))
+        table.add_row(plain(name), f"{count:,}", *cells)
     return table
+
+
+def _share(metric: Mapping[str, float | None]) -> str:
+    """A metric of a document; nothing where there is no number, as of a class that is never predicted."""
+    if metric["value"] is None:
+        return ""
+    low, value, high = (f"{100 * (metric[key] or 0):.0f}" for key in ("low", "value", "high"))
+    return f"{value} % [dim]{f'{low} to {high}':>9}[/]"
 
 
 def _most_confused(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:

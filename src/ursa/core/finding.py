@@ -113,4 +113,6 @@ KINDS = {  # the most pressing first
     ),
     "fine-tuning-kept": Kind("fine-tuned model kept", "fine-tuned models kept", "note", "data"),
     "probe-kept": Kind("probe kept", "probes kept", "note", "data"),
+    "models-differ": Kind("model that is better", "models that are better", "note", "data"),
+    "models-not-told-apart": Kind("pair of models not told apart", "pairs of models not told apart", "note", "data"),
 }

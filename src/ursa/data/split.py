@@ -77,11 +77,6 @@ def split(
     return catalog.with_columns(split=pl.Series("split", part.tolist(), dtype=pl.String))
 
 
-def with_valid(catalog: Catalog, *, share: float = 0.2, seed: int = 0) -> Catalog:
-    """A usable catalog -> one with a validation part: see `split`."""
-    return split(catalog, valid=share, seed=seed)
-
-
 def folds(catalog: Catalog, k: int = 5, *, seed: int = 0, groups: I64 | None = None) -> I64:
     """-> [N] the fold of 0..k-1 in which each usable row is held out, -1 for other rows.
 

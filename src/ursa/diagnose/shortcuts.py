@@ -131,10 +131,8 @@ def _finding(told: Sequence[Shortcut], catalog: Catalog, member: npt.NDArray[np.
     if best.never:
         what = f"No picture of {best.label!r} lies {best.never} in {words}, and many of the others do"
     else:
-        share = f"{100 * best.accuracy.value:.0f} %"
-        what = (
-            f"{words[0].upper()}{words[1:]} alone tells {best.label!r} from the others: {share} right, chance is 50 %"
-        )
+        share = f"{best.accuracy} right, chance is 50 %"
+        what = f"{words[0].upper()}{words[1:]} alone tells {best.label!r} from the others: {share}"
     cause = "the files were made or processed" if best.fact in FILE_FACTS else "the pictures were taken"
     return Finding(
         kind="shortcut",

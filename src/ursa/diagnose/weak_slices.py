@@ -88,8 +88,8 @@ def _finding(found: Slice, catalog: Catalog, right: Rows) -> Finding:
         kind="weak-slice",
         where=tuple(np.array(catalog.ids, dtype=object)[inside & ~right]),
         score=min(1.0, others.value - here.value),
-        evidence=f"Of {int(inside.sum())} {found.name}{which} {100 * here.value:.0f} % are right, of the others "
-        f"{100 * others.value:.0f} % (p = {found.chance:.1g}).",
+        evidence=f"Of {int(inside.sum())} {found.name}{which} {here} are right, of the others {others}; "
+        f"p = {found.chance:.1g}.",
         advice="Add pictures of that kind to those learned from, or do without them where the model is used.",
         numbers={
             "fact": found.fact,

@@ -46,7 +46,10 @@ class ComparedBackbones(ShortRepr):
         """The document of `ursa backbones --json`."""
         nearest = self.pick.nearest
         return {
-            "backbones": [row.to_json() | {"within_limits": self.limits.hold(row)} for row in self.rows],
+            "backbones": [
+                row.to_json() | {"within_limits": self.limits.hold(row), "fails": self.limits.failed(row)}
+                for row in self.rows
+            ],
             "picked": None if self.pick.row is None else self.pick.row.name,
             "nearest": None if nearest is None else nearest.name,
             "why": self.pick.why,

@@ -77,7 +77,7 @@ def evaluate(
         )
     judged = catalog.without(problems)
     parts = None if known is None else known.part_of(judged.rows["sha256"].to_list())
-    uses = _counted(space, predictor, judged) if is_test and space.root.is_dir() else 0
+    uses = count_use(space, predictor, judged, "evaluate") if is_test and space.root.is_dir() else 0
     result = _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
     if page is None:
         return result
@@ -153,15 +153,15 @@ def _commonest(problems: Mapping[str, str]) -> str:
     return "; ".join(f"{count} x {reason}" for reason, count in Counter(problems.values()).most_common(3))
 
 
-def _counted(space: Workspace, predictor: Predictor, catalog: "Catalog") -> int:
-    """Writes the look down -> how many there have been."""
+def count_use(space: Workspace, predictor: Predictor, catalog: "Catalog", command: str) -> int:
+    """Writes a command's look at test pictures down -> how many there have been."""
     from ursa.data import scan
 
     keys = catalog.rows["sha256"]
     if keys.null_count():  # nothing else asked for them
         keys = scan.hashed(catalog).rows["sha256"].drop_nulls()
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
-    return test_set_log.record_use(space.test_set_log, "evaluate", model, keys)
+    return test_set_log.record_use(space.test_set_log, command, model, keys)
 
 
 def predictions(

@@ -130,7 +130,7 @@ def resumed(space: Workspace, name: str | None, *, timed: bool) -> Run:
             found=f"no checkpoints in {space.runs}",
             fix="leave out --resume to begin a new one",
         )
-    newest_free = next((run for run in reversed(found) if not _in_use(space, run)), found[-1])
+    newest_free = next((run for run in reversed(found) if not in_use(space, run)), found[-1])
     wanted = newest_free if name is None else next((run for run in found if run.name == name), None)
     if wanted is not None:
         with held(space, wanted):  # said now, not after the pictures were looked at
@@ -156,7 +156,7 @@ def unfinished(space: Workspace) -> list[Run]:
 
 def free(space: Workspace) -> list[Run]:
     """Those of them that nobody is training now."""
-    return [run for run in unfinished(space) if not _in_use(space, run)]
+    return [run for run in unfinished(space) if not in_use(space, run)]
 
 
 @contextlib.contextmanager
@@ -164,7 +164,7 @@ def held(space: Workspace, run: Run) -> Iterator[Run]:
     """The run is trained by this process alone. Raises TrainingError where another one does already."""
     file = _locked(space, run)
     if file is None:
-        others = [other.name for other in unfinished(space) if other.name != run.name and not _in_use(space, other)]
+        others = [other.name for other in unfinished(space) if other.name != run.name and not in_use(space, other)]
         raise TrainingError(
             f"another process is training the run {run.name}",
             found=f"unfinished beside it: {', '.join(others)}" if others else "no other unfinished run",
@@ -227,7 +227,8 @@ def _as_begun(about: Mapping[str, Any]) -> dict[str, Any]:
     return found | {name: Path(text[name]) for name in ("weights", "out") if name in text}
 
 
-def _in_use(space: Workspace, run: Run) -> bool:
+def in_use(space: Workspace, run: Run) -> bool:
+    """Whether another process trains it now."""
     file = _locked(space, run)
     if file is not None and file >= 0:
         os.close(file)

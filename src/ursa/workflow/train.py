@@ -12,10 +12,9 @@ from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
 from ursa.diagnose import report
-from ursa.diagnose.judged import Judged
+from ursa.diagnose.gaps import human_error as share_of_people
 from ursa.diagnose.report import ReportInfo
 from ursa.embed.backbone import DEFAULT
-from ursa.embed.store import Embeddings
 from ursa.embed.stored_probe import select
 from ursa.prepared import last_setup
 from ursa.prepared.default_backbone import with_backbone
@@ -28,11 +27,12 @@ from ursa.workflow.mistake_sheet import write_mistakes
 from ursa.workflow.report_source import report_info
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.training_run import bundle_path, unread_settings
-from ursa.workflow.training_run.agreement import agreement
 from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
 from ursa.workflow.training_run.held_out import HeldOut
+from ursa.workflow.training_run.measured_parts import MeasuredParts
 from ursa.workflow.training_run.minutes import Limit, Plan, planned
+from ursa.workflow.training_run.run_result import RunResult
 from ursa.workspace import Workspace, write_json, write_text
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def train(
     batch_size: int | None = None,
     seed: int | None = None,
     minutes: float | None = None,
+    human_error: float | None = None,
     track: Sequence[str] = (),
     resume: bool | str = False,
     backbone: str | None = None,
@@ -72,15 +73,18 @@ def train(
     recipe: a whole one, or the settings that differ from the usual ones of this backbone (`Recipe.for_backbone`), as in
     {"rotate": 10}; epochs, lr (of the head; the body's keeps its proportion), batch_size, seed: its commonest settings.
     minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (`training_run`).
-    track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`). resume: continue
-    the run of this name, or where it is True the one begun last, of those that were not finished and nobody is
-    training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so. cache_gb: room
-    for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of `ursa.check`.
+    human_error: share of such pictures that people get wrong, 0 where not given, which the gap to the training error is
+    measured from. track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`).
+    resume: continue the run of this name, or where it is True the one begun last, of those that were not finished and
+    nobody is training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so.
+    cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of
+    `ursa.check`.
 
     Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
     training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
+    share_of_people(human_error)
     asked = _Asked(recipe, {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}, minutes, device)
     asked.recipe(backbone or DEFAULT)  # what is wrong with it is told before the pictures are looked at
     runs.known_loggers(track)
@@ -98,7 +102,7 @@ def train(
             fresh=fresh,
             cache_gb=cache_gb,
         )
-        job = _Job(data, setup, asked, None if out is None else Path(out), limit, track, bar)
+        job = _Job(data, setup, asked, None if out is None else Path(out), limit, track, bar, human_error)
         return _trained(job, resume)
 
 
@@ -134,6 +138,7 @@ class _Job:
     limit: Limit | None
     track: Sequence[str]
     bar: ProgressDisplay
+    human_error: float | None
 
 
 def _trained(job: _Job, resume: bool | str) -> Trained:
@@ -149,18 +154,14 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
     ready = embedded(catalog, space, setup, clock)
     last_setup.remember(space, job.data, setup)
     with clock.phase("split"):
-        catalog, poor = parted(ready, recipe)
-        parts = Parts.of(catalog)
-        bundle_path.require_exportable(parts.labels)
+        parts, poor = _parts(ready, recipe)
     job.bar("probe", 0, 0)
     with clock.phase("probe"):
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
         unsafe = _unsafe(parts, ready, recipe)
     held_out = HeldOut(ready, parts, probe.head, recipe.augment.tta)
-    if plan is not None:
-        plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
-        recipe = plan.recipe(recipe)
+    plan, recipe = _for_parts(plan, parts, recipe)
     with runs.in_hand(ready, before, setup, recipe, out) as run:
         folder = ready.space.run(run.name)
         checkpoints = _checkpoints(run, ready, parts) if plan is None and recipe.optim.epochs else None
@@ -168,35 +169,38 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             loggers = runs.observers(job.track, folder, ready, recipe, job.bar)
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         with clock.phase("evaluate"):
-            judged = held_out.judged(outcome)
-            by_part, agreed = held_out.accuracy_by_part(outcome, judged), agreement(probe, parts, judged, ready, recipe)
+            hurry, human = plan is not None, job.human_error
+            measured = MeasuredParts.of(held_out, outcome, probe, recipe, human, hurry=hurry)
         job.bar("export", 0, 0)
         with clock.phase("export"):
-            predictor = exported(outcome, judged, ready, parts, recipe, out)
+            predictor = exported(outcome, measured.judged, ready, parts, recipe, out)
         uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             info = _info(job, setup, recipe, folder / "report.html", out)
-            _report(folder, info, recipe, outcome, judged, findings, agreed, ready.embeddings)
+            _report(ready, run.name, info, recipe, outcome, measured, findings)
+        result = Trained(
+            probe=measured.judged.probe,
+            accuracy=measured.judged.accuracy,
+            kept=outcome.kept,
+            verdict=outcome.verdict,
+            agreement=measured.agreement,
+            gaps=measured.gaps,
+            pictures=parts.counts(),
+            parts=measured.accuracy,
+            test_set_uses=uses,
+            findings=findings,
+            history=folder / "history.json",
+            report=folder / "report.html",
+            bundle=out,
+            parity=float(predictor.bundle.document["parity"]["difference"]),
+            seconds=clock.seconds,
+            weighed=() if plan is None else plan.weighed,
+        )
+        RunResult.of(result, recipe, parts.labels, ready.engine).write(ready.space, run.name)
         if checkpoints is not None:
             checkpoints.clear()
-    return Trained(
-        probe=judged.probe,
-        accuracy=judged.accuracy,
-        kept=outcome.kept,
-        verdict=outcome.verdict,
-        agreement=agreed,
-        pictures=parts.counts(),
-        parts=by_part,
-        test_set_uses=uses,
-        findings=findings,
-        history=folder / "history.json",
-        report=folder / "report.html",
-        bundle=out,
-        parity=float(predictor.bundle.document["parity"]["difference"]),
-        seconds=clock.seconds,
-        weighed=() if plan is None else plan.weighed,
-    )
+    return result
 
 
 def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | None) -> tuple[Setup, Recipe]:
@@ -207,6 +211,14 @@ def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | N
         return setup, job.asked.recipe(setup.backbone)
     backbone = setup.backbone if setup.named else before.backbone or setup.backbone
     return runs.as_begun(before, setup, job.asked.recipe(backbone), job.asked.usual(backbone))
+
+
+def _parts(ready: Prepared, recipe: Recipe) -> tuple[Parts, list[Finding]]:
+    """The pictures in their parts, and what is to be said of these. Raises DataError for what cannot be exported."""
+    catalog, poor = parted(ready, recipe)
+    parts = Parts.of(catalog)
+    bundle_path.require_exportable(parts.labels)
+    return parts, poor
 
 
 def _checkpoints(run: runs.Run, ready: Prepared, parts: Parts) -> "Checkpoints":
@@ -228,27 +240,44 @@ def _info(job: _Job, setup: Setup, recipe: Recipe, page: Path, out: Path) -> Rep
     asked = recipe if minutes is None else job.asked.recipe(setup.backbone)
     more = [] if minutes is None else ["--minutes", f"{minutes:g}"]
     more += [] if job.out is None else ["--out", str(out)]
+    more += [] if job.human_error is None else ["--human-error", f"{job.human_error:g}"]
     return report_info("train", job.data, setup, page, asked.changed(usual), more, bundle=out)
 
 
+def _for_parts(plan: Plan | None, parts: Parts, recipe: Recipe) -> tuple[Plan | None, Recipe]:
+    """The plan for the time that is left when training begins, and its recipe; without a limit nothing changes."""
+    if plan is None:
+        return None, recipe
+    plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
+    return plan, plan.recipe(recipe)
+
+
 def _report(
-    folder: Path,
+    ready: Prepared,
+    run: str,
     info: ReportInfo,
     recipe: Recipe,
     outcome: "Outcome",
-    judged: Judged,
+    measured: MeasuredParts,
     findings: Sequence[Finding],
-    agreed: Finding,
-    embeddings: Embeddings,
 ) -> None:
-    """report.html of a run, and beside it its history and its mistakes."""
+    """report.html of a run, and beside it its history, its predictions and its mistakes."""
     history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
+    folder, judged = ready.space.run(run), measured.judged
     write_json(folder / "history.json", history)
     page = report.train_page(
-        outcome.epochs, outcome.verdict, judged, list(findings), agreed, embeddings=embeddings, info=info
+        outcome.epochs,
+        outcome.verdict,
+        judged,
+        list(findings),
+        measured.agreement,
+        gaps=measured.gaps,
+        embeddings=ready.embeddings,
+        info=info,
     )
     write_text(folder / "report.html", page)
     write_mistakes(judged, folder / mistake_sheet.NAME)
+    measured.predictions.write(ready.space, run)
 
 
 def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:

@@ -18,6 +18,7 @@ from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.diagnose.abstain import thresholds_for
 from ursa.diagnose.calibration import reliability
+from ursa.diagnose.gaps import gaps
 from ursa.diagnose.more_data.more_pictures import MorePictures, more_pictures
 from ursa.diagnose.report import ReportInfo, check_page, evaluation_page, train_page
 from ursa.diagnose.report.finding_groups import GROUPS
@@ -116,10 +117,9 @@ def test_a_training_page_says_what_is_kept_and_draws_both_curves(pages, parsed):
 
 def test_a_fault_of_the_training_leads_the_page(judged, parsed):
     fault = Finding("poor-split", (), 0.9, "The learning rate is too high.", "Use --lr 0.0001.")
-    gap = Finding("own", (), 0.5, "Most of the error is variance.", "Get more pictures.", {"gain": 0.05})
-    text = parsed(train_page(EPOCHS, KEPT, judged, training=fault, gaps=[gap])).text
+    text = parsed(train_page(EPOCHS, KEPT, judged, training=fault, gaps=gaps((4, 500), (60, 200)))).text
     assert text.index("The learning rate is too high.") < text.index("What to do next") < text.index("Use --lr 0.0001")
-    assert "Where the error comes from" in text and "Most of the error is variance." in text
+    assert "Where the error comes from" in text and "Reduce variance: more pictures" in text
 
 
 def test_a_picture_that_has_gone_does_not_break_the_page(tmp_path, picture_folder, page_of, copies):

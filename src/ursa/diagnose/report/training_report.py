@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from ursa.core.finding import Finding, kind_of
 from ursa.diagnose import next_steps as steps
-from ursa.diagnose.charts import line_chart, loss_line, text
+from ursa.diagnose.charts import line_chart, loss_line, prose, text
+from ursa.diagnose.gaps import WORDS, Gap, Gaps
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.mistake_sample import mistake_sample
 from ursa.diagnose.next_steps import Commands, NextStep
@@ -13,7 +14,7 @@ from ursa.diagnose.report.class_scores import class_section
 from ursa.diagnose.report.confusion_part import confusion_section
 from ursa.diagnose.report.finding_groups import finding_sections, sentences
 from ursa.diagnose.report.first_screen import FirstScreen
-from ursa.diagnose.report.html_page import Section, html_page
+from ursa.diagnose.report.html_page import Section, html_page, scrolling
 from ursa.diagnose.report.mistakes_part import mistakes_section
 from ursa.diagnose.report.number_words import between, points, value
 from ursa.diagnose.report.picture_map import map_section
@@ -30,7 +31,7 @@ def train_page(
     agreement: Finding | None = None,
     *,
     training: Finding | None = None,
-    gaps: Sequence[Finding] = (),
+    gaps: Gaps | None = None,
     embeddings: Embeddings | None = None,
     info: ReportInfo | None = None,
 ) -> str:
@@ -106,8 +107,26 @@ def _verdict_section(verdict: Finding, agreement: Finding | None, training: Find
     return Section("verdict", "Verdict", html)
 
 
-def _gaps_section(gaps: Sequence[Finding]) -> Section:
-    return Section("gaps", "Where the error comes from", "".join(map(sentences, gaps)))
+def _gaps_section(gaps: Gaps | None) -> Section:
+    title = "Where the error comes from"
+    if gaps is None:
+        return Section("gaps", title, "")
+    rows = "".join(map(_gap, gaps.rows))
+    head = (
+        '<thead><tr><th scope="col">gap</th><th scope="col">between</th><th scope="col" class="number">error</th>'
+        '<th scope="col" class="number">95 % interval</th></tr></thead>'
+    )
+    table = scrolling(title, f"<table>{head}<tbody>{rows}</tbody></table>")
+    return Section("gaps", title, f'<p>{prose(gaps.evidence)}</p><p class="advice">{prose(gaps.advice)}</p>{table}')
+
+
+def _gap(gap: Gap) -> str:
+    low, high = (f"{100 * end:.1f}" for end in (gap.size.low, gap.size.high))
+    one, other = (WORDS[name] for name in gap.between)
+    return (
+        f'<tr><th scope="row">{text(gap.name)}</th><td class="soft">{one} to {other}</td>'
+        f'<td class="number"><b>{100 * gap.size.value:.1f}</b> points</td><td class="number">{low} to {high}</td></tr>'
+    )
 
 
 def _curves(epochs: Sequence[Mapping[str, float]]) -> list[Section]:
@@ -134,7 +153,7 @@ def _steps(
     judged: Judged,
     findings: Sequence[Finding],
     training: Finding | None,
-    gaps: Sequence[Finding],
+    gaps: Gaps | None,
     info: ReportInfo,
 ) -> list[NextStep]:
     confusion = judged.confusion
@@ -143,7 +162,8 @@ def _steps(
     if training is not None and kind_of(training.kind).tone != "note":
         found.append(NextStep(training.advice.rstrip("."), training.evidence, section="verdict", first=True))
     found += steps.from_findings(findings, len(judged.catalog), error, Commands(info.following("train"), info.collect))
-    found += [_of_gap(gap) for gap in gaps[:1]]
+    if gaps is not None and gaps.largest is not None:
+        found.append(_of_gap(gaps, gaps.largest))
     found += steps.from_confusion(confusion, judged.labels.names, info.following("error-analysis", *_tags(info)))
     found += steps.from_sure_mistakes(judged.after, judged.targets, info.following("train"))
     found.append(
@@ -164,7 +184,7 @@ def _tags(info: ReportInfo) -> list[str]:
     return [] if info.page is None else ["--tags", str(info.page.with_name("mistakes.csv"))]
 
 
-def _of_gap(gap: Finding) -> NextStep:
-    gain = gap.numbers.get("gain", 0.0)
-    expected = steps.OF_A_CEILING * float(gain) if isinstance(gain, int | float) else 0.0
-    return NextStep(gap.advice.rstrip("."), gap.evidence, section="gaps", gain=expected)
+def _of_gap(gaps: Gaps, largest: Gap) -> NextStep:
+    """Of a gap, which is a ceiling, half counts at the lower end of its interval, as of every other."""
+    title = f"Reduce {largest.name}: {largest.steps[0]}"
+    return NextStep(title, gaps.evidence, section="gaps", gain=steps.OF_A_CEILING * largest.size.low)

@@ -79,20 +79,6 @@ def f1(outputs: Tensor, targets: Tensor) -> float:
     return _macro("f1_score", outputs, targets)
 
 
-def f1_per_label(outputs: Tensor, targets: Tensor) -> Tensor:
-    """-> [K] float64: the F1 of each label or class; 0 for one that is neither true nor predicted."""
-    from sklearn.metrics import f1_score
-
-    predicted, true = map(_array, _predicted_and_true(outputs, targets))
-    if outputs.shape == targets.shape:
-        predicted, true = predicted.reshape(len(predicted), -1), true.reshape(len(true), -1)
-    if predicted.ndim == 2 and predicted.shape[1] == 1:
-        return torch.tensor([_macro("f1_score", outputs, targets)], dtype=torch.float64)
-    labels = range(outputs.shape[1])
-    with _plain_sklearn():
-        return torch.from_numpy(f1_score(true, predicted, labels=[*labels], average=None, zero_division=0))
-
-
 def balanced_accuracy(outputs: Tensor, targets: Tensor) -> float:
     """Mean over the classes that occur of the share that was found (Brodersen et al. 2010)."""
     from sklearn.metrics import balanced_accuracy_score

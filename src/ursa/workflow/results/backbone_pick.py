@@ -75,6 +75,13 @@ class Limits:
         pairs = ((row.predict_ms, self.ms), (row.megabytes, self.mb))
         return max((cost / limit for cost, limit in pairs if cost is not None and limit is not None), default=0.0)
 
+    def failed(self, row: MeasuredBackbone) -> list[str]:
+        """The limits that it is over, by the names of the keywords."""
+        costs = {"max_ms": (row.predict_ms, self.ms), "max_mb": (row.megabytes, self.mb)}
+        return [
+            name for name, (cost, limit) in costs.items() if cost is not None and limit is not None and cost > limit
+        ]
+
     def to_json(self) -> dict[str, float | None]:
         """By the names of the keywords."""
         return {"max_ms": self.ms, "max_mb": self.mb}

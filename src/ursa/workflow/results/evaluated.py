@@ -73,7 +73,7 @@ def learned_from(ids: tuple[str, ...], new: Estimate, hits: int, others: int, of
     if not ids:
         return []
     count, total, numbers = len(ids), len(ids) + others, {"learned_from": len(ids), "others": others, "right": hits}
-    share = f"{100 * of_all.value:.1f} %"
+    share = str(of_all)
     if math.isnan(new.value):
         evidence = f"All {total:,} pictures were learned from: that {share} of them are right says nothing of new ones."
         advice = "Name a folder of other pictures."

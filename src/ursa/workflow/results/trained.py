@@ -6,6 +6,7 @@ from typing import Any
 
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
+from ursa.diagnose.gaps import Gaps
 from ursa.workflow.results.short_repr import ShortRepr, interval_text
 from ursa.workflow.training_run.minutes import Weighed
 
@@ -19,6 +20,7 @@ class Trained(ShortRepr):
     kept: str  # "probe" or "fine-tuned"
     verdict: Finding
     agreement: Finding  # whether the probe's cross-validated and its held-out accuracy agree
+    gaps: Gaps  # where accuracy is lost between people, the parts and new pictures
     pictures: dict[str, int]  # by part: train, train-dev, valid, test
     parts: dict[str, Estimate]  # accuracy of what was kept, by part that it did not learn from
     test_set_uses: int  # at this test part so far, this one with them; 0 without a test part
@@ -47,6 +49,7 @@ class Trained(ShortRepr):
             "kept": self.kept,
             "verdict": self.verdict.to_json(),
             "agreement": self.agreement.to_json(),
+            "gaps": self.gaps.to_json(),
             "pictures": self.pictures,
             "parts": {name: {"accuracy": metric.to_json()} for name, metric in self.parts.items()},
             "test_set_uses": self.test_set_uses,

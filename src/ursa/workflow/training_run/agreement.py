@@ -1,5 +1,7 @@
 """What the probe gets cross-validated, and on held-out pictures -> one sentence on whether these two figures agree."""
 
+from typing import Any
+
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
@@ -22,13 +24,15 @@ def agreement(probe: Probe, parts: Parts, judged: Judged, ready: Prepared, recip
     chance = statistics.fisher_exact(hits, len(targets), right, len(held))
     by_check = _by_check(ready, recipe)
     if by_check is None:
-        share, count = hits / len(targets), len(targets)
-        known = f"Cross-validated over the {count:,} pictures that it learned from, the probe gets {100 * share:.1f} %"
+        share, count = probe.accuracy(targets), len(targets)
+        known = f"Cross-validated over the {count:,} pictures that it learned from, the probe gets {share}"
     else:
-        share, count = by_check[0].value, by_check[1]
-        known = f"`ursa check` gives the probe {100 * share:.1f} % (cross-validated over {count:,} pictures)"
-    here = f"it gets {100 * right / len(held):.1f} % of these {len(held):,} {_which(judged, parts)} pictures"
-    numbers = {"cross_validated": share, "of": count, "held_out": right / len(held), "p_value": chance}
+        share, count = by_check
+        known = f"`ursa check` gives the probe {share}, cross-validated over {count:,} pictures"
+    here = f"it gets {judged.probe} of these {len(held):,} {_which(judged, parts)} pictures"
+    intervals = {"cross_validated": share.to_json(), "held_out": judged.probe.to_json()}
+    numbers: dict[str, Any] = {"cross_validated": share.value, "of": count, "held_out": judged.probe.value}
+    numbers |= {"p_value": chance, "intervals": intervals}
     if chance >= CHANCE:
         few = "no more than parts of this size do by chance"
         evidence, advice = f"{known}; {here}: the two differ by {few} (p = {chance:.2g}).", "Both hold."

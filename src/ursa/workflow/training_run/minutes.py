@@ -33,6 +33,7 @@ PART = 0.25  # of an epoch: less is not worth beginning
 SPARE = 1.5  # times the epochs that fit are begun: a machine faster than measured does more, the deadline ends the rest
 MEASURING = 0.1  # share of the time after which no further backbone is measured
 HARM = 400  # pictures, at most, that augmentations are tried on: see `ursa.training.augment.label_safety`
+SEEN_IN_A_HURRY = 50  # pictures learned from that are predicted once more, to measure the gaps
 PROBE = 3e-7  # seconds of fitting the probe for a picture, a class and a feature (measured: 1.4e-7 to 2.7e-7)
 
 
@@ -206,8 +207,9 @@ def after(speed: Speed, work: Work) -> float:
 
 
 def after_training(valid: int, others: int) -> int:
-    """Pictures predicted after the last step: validation when the epoch ends, the others, test and train-dev."""
-    return valid + others
+    """Pictures predicted after the last step: validation when the epoch ends, the others, test and train-dev, and some
+    that were learned from."""
+    return valid + others + SEEN_IN_A_HURRY
 
 
 def _work(catalog: Catalog, engine: Engine, recipe: Recipe) -> Work:
