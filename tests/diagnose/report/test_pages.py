@@ -119,7 +119,11 @@ def test_a_fault_of_the_training_leads_the_page(judged, parsed):
     fault = Finding("poor-split", (), 0.9, "The learning rate is too high.", "Use --lr 0.0001.")
     text = parsed(train_page(EPOCHS, KEPT, judged, training=fault, gaps=gaps((4, 500), (60, 200)))).text
     assert text.index("The learning rate is too high.") < text.index("What to do next") < text.index("Use --lr 0.0001")
-    assert "Where the error comes from" in text and "Reduce variance: more pictures" in text
+    assert (
+        "Where the error comes from" in text
+        and "Reduce variance: more pictures" in text
+        and "ursa download LIST.txt --to FOLDER" in text
+    )
 
 
 def test_a_picture_that_has_gone_does_not_break_the_page(tmp_path, picture_folder, page_of, copies):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ursa.core.finding import Finding, kind_of
 from ursa.diagnose import next_steps as steps
 from ursa.diagnose.charts import line_chart, loss_line, prose, text
-from ursa.diagnose.gaps import WORDS, Gap, Gaps
+from ursa.diagnose.gaps import BIAS, MISMATCH, OVERFITTING, VARIANCE, WORDS, Gap, Gaps
 from ursa.diagnose.judged import Judged
 from ursa.diagnose.mistake_sample import mistake_sample
 from ursa.diagnose.next_steps import Commands, NextStep
@@ -163,7 +163,7 @@ def _steps(
         found.append(NextStep(training.advice.rstrip("."), training.evidence, section="verdict", first=True))
     found += steps.from_findings(findings, len(judged.catalog), error, Commands(info.following("train"), info.collect))
     if gaps is not None and gaps.largest is not None:
-        found.append(_of_gap(gaps, gaps.largest))
+        found.append(_of_gap(gaps, gaps.largest, info))
     found += steps.from_confusion(confusion, judged.labels.names, info.following("error-analysis", *_tags(info)))
     found += steps.from_sure_mistakes(judged.after, judged.targets, info.following("train"))
     found.append(
@@ -184,7 +184,14 @@ def _tags(info: ReportInfo) -> list[str]:
     return [] if info.page is None else ["--tags", str(info.page.with_name("mistakes.csv"))]
 
 
-def _of_gap(gaps: Gaps, largest: Gap) -> NextStep:
+def _of_gap(gaps: Gaps, largest: Gap, info: ReportInfo) -> NextStep:
     """Of a gap, which is a ceiling, half counts at the lower end of its interval, as of every other."""
     title = f"Reduce {largest.name}: {largest.steps[0]}"
-    return NextStep(title, gaps.evidence, section="gaps", gain=steps.OF_A_CEILING * largest.size.low)
+    commands = {
+        BIAS: info.following("backbones"),
+        VARIANCE: info.collect,
+        MISMATCH: info.following("error-analysis", *_tags(info)),
+        OVERFITTING: info.following("train", "--set", "split.valid=0.3"),
+    }
+    gain = steps.OF_A_CEILING * largest.size.low
+    return NextStep(title, gaps.evidence, commands[largest.name], "gaps", gain)
