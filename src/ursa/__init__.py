@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
+    from ursa.workflow.diagnose_history import diagnose_history as diagnose_history
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
     from ursa.workflow.train import train as train
@@ -54,6 +55,7 @@ _HOME = {
     "UrsaError": "ursa.errors",
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
+    "diagnose_history": "ursa.workflow.diagnose_history",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
     "load": "ursa.learner.loading",

@@ -12,6 +12,7 @@ from ursa.cli.command_options import (
     BackboneOption,
     BatchSize,
     Bundle,
+    Confirm,
     Debug,
     Device,
     Epochs,
@@ -35,6 +36,7 @@ from ursa.cli.command_options import (
     WorkspaceOption,
     settings_of,
 )
+from ursa.cli.diagnose_command import diagnose
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
@@ -211,6 +213,7 @@ def train(
     track: Track = None,
     resume: Resume = False,
     run_: ResumedRun = None,
+    confirm: Confirm = False,
     backbone: BackboneOption = None,
     weights: WeightsOption = None,
     pattern: PatternOption = None,
@@ -236,7 +239,7 @@ def train(
 
             keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
             keywords |= {"precision": precision, "runtime": runtime, "device": device}
-            keywords |= {"fresh": fresh, "track": track or ()}
+            keywords |= {"fresh": fresh, "track": track or (), "confirm": confirm}
             if not resumed:
                 given.offer_to_resume()
             result = run(data, out=out, recipe=settings_of(settings), resume=resumed, progress=bar, **keywords)
@@ -314,6 +317,7 @@ def predict(
         raise typer.Exit(1)
 
 
+app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 

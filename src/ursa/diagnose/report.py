@@ -73,8 +73,10 @@ def train_page(
     judged: Judged,
     findings: Sequence[Finding] = (),
     agreement: Finding | None = None,
+    training: Finding | None = None,
 ) -> str:
-    """The report of `ursa train`. agreement: of the probe's cross-validated accuracy and its held-out one."""
+    """The report of `ursa train`. agreement: of the probe's cross-validated accuracy and its held-out one; training:
+    what the history of the fine-tuning says."""
     sections = [
         _tiles(
             ("Probe's accuracy", f"{100 * judged.probe.value:.1f} %", _interval(judged.probe)),
@@ -82,6 +84,7 @@ def train_page(
             ("Measured on", f"{len(judged.catalog):,} pictures", judged.method.partition(";")[0]),
         ),
         f"<section><h2>Verdict</h2>{_words(verdict)}{_words(agreement) if agreement else ''}</section>",
+        _training(training) if training else "",
         *(_findings(kind, some, judged.catalog) for kind, some in by_kind(findings).items()),
         charts.curves("Validation accuracy by epoch (0 is the probe)", epochs, ("accuracy",)),
         charts.curves("Loss by epoch", epochs, ("train_loss", "valid_loss")),
@@ -89,6 +92,12 @@ def train_page(
         _mistakes(judged),
     ]
     return _page(f"{_name(judged.catalog)}: training", sections)
+
+
+def _training(verdict: Finding) -> str:
+    kind = kind_of(verdict.kind)
+    head = f"<i class={kind.tone}></i>{text(kind.title_of_one)}"
+    return f"<section id=training><h2>Training</h2><p><b>{head}</b></p>{_words(verdict)}</section>"
 
 
 def _page(title: str, sections: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
 from ursa.workflow import runs
 from ursa.workflow.results.trained import Trained
-from ursa.workflow.training_run import bundle_path, unread_settings
+from ursa.workflow.training_run import bundle_path, training_diagnosed, unread_settings
 from ursa.workflow.training_run.agreement import agreement
 from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
@@ -48,6 +48,7 @@ def train(
     minutes: float | None = None,
     track: Sequence[str] = (),
     resume: bool | str = False,
+    confirm: bool = False,
     backbone: str | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
@@ -70,14 +71,18 @@ def train(
     minutes: the whole run ends within them; backbone, size of the pictures and epochs are chosen so (`training_run`).
     track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`). resume: continue
     the run of this name, or where it is True the one begun last, of those that were not finished and nobody is
-    training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so. cache_gb: room
-    for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of `ursa.check`.
+    training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so. confirm: where
+    rate or epochs are suspected (`training`), a second run shows it, at up to three times the cost, on a slice where
+    that is long. cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The
+    others: as of `ursa.check`.
 
     Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
     training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
-    asked = _Asked(recipe, {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}, minutes, device)
+    asked = _Asked(
+        recipe, {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}, minutes, device, confirm
+    )
     asked.recipe(backbone or DEFAULT)  # what is wrong with it is told before the pictures are looked at
     runs.known_loggers(track)
     with shown(progress) as bar:
@@ -106,6 +111,7 @@ class _Asked:
     short: Mapping[str, Any]
     minutes: float | None
     device: str
+    confirm: bool
 
     def usual(self, backbone: str) -> Recipe:
         """What they differ from; a whole recipe is taken as it is."""
@@ -115,6 +121,8 @@ class _Asked:
         """All settings. Raises TrainingError for wrong ones, and for those that would not be read."""
         usual = self.usual(backbone)
         recipe = recipe_from(self.given, usual, **self.short)
+        if self.confirm:
+            training_diagnosed.refuse_confirm(recipe, timed=self.minutes is not None)
         unread_settings.refuse(recipe, timed=self.minutes is not None, device=self.device, usual=usual)
         return recipe
 
@@ -142,18 +150,17 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
     unread_settings.refuse_given_splits(recipe, catalog)
     out = bundle_path.writable(job.out or (before and before.out) or bundle_path.default(job.data, setup))
     plan, setup, recipe = _planned(job, setup, recipe, clock)
-    ready = embedded(catalog, space, setup, clock)
-    last_setup.remember(space, job.data, setup)
+    ready = _embedded(job, catalog, space, setup, clock)
     with clock.phase("split"):
         catalog, poor = parted(ready, recipe)
         parts = Parts.of(catalog)
         bundle_path.require_exportable(parts.labels)
-    job.bar("probe", 0, 0)
     with clock.phase("probe"):
+        job.bar("probe", 0, 0)
         probe = probed(parts.learn, parts.labels, ready, recipe)
+        held_out = HeldOut(ready, parts, probe.head, recipe.augment.tta)
     with clock.phase("augmentation"):
         unsafe = _unsafe(parts, ready, recipe)
-    held_out = HeldOut(ready, parts, probe.head, recipe.augment.tta)
     if plan is not None:
         plan = plan.settled(len(parts.learn), len(parts.valid), parts.aside)
         recipe = plan.recipe(recipe)
@@ -163,16 +170,17 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         with clock.phase("train"):
             loggers = runs.observers(job.track, folder, ready, recipe, job.bar)
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
+        training = _diagnosed(job, outcome, held_out, recipe, setup, clock)
         with clock.phase("evaluate"):
             judged = held_out.judged(outcome)
             by_part, agreed = held_out.accuracy_by_part(outcome, judged), agreement(probe, parts, judged, ready, recipe)
-        job.bar("export", 0, 0)
         with clock.phase("export"):
+            job.bar("export", 0, 0)
             predictor = exported(outcome, judged, ready, parts, recipe, out)
-        uses = _uses(predictor, ready, parts)
+            uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
-            _report(folder, recipe, outcome, judged, findings, agreed)
+            _report(folder, held_out, recipe, outcome, judged, findings, agreed, training)
         if checkpoints is not None:
             checkpoints.clear()
     return Trained(
@@ -180,6 +188,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         accuracy=judged.accuracy,
         kept=outcome.kept,
         verdict=outcome.verdict,
+        training=training,
         agreement=agreed,
         pictures=parts.counts(),
         parts=by_part,
@@ -192,6 +201,13 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         seconds=clock.seconds,
         weighed=() if plan is None else plan.weighed,
     )
+
+
+def _embedded(job: _Job, catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> Prepared:
+    """The pictures with their embeddings; how they were read is remembered for the next command."""
+    ready = embedded(catalog, space, setup, clock)
+    last_setup.remember(space, job.data, setup)
+    return ready
 
 
 def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | None) -> tuple[Setup, Recipe]:
@@ -217,18 +233,35 @@ def _planned(job: _Job, setup: Setup, recipe: Recipe, clock: Clock) -> tuple[Pla
     return plan, plan.setup, plan.recipe(recipe)
 
 
+def _diagnosed(
+    job: _Job, outcome: "Outcome", held_out: HeldOut, recipe: Recipe, setup: Setup, clock: Clock
+) -> Finding | None:
+    """The verdict on the training, confirmed by another run where that was asked for."""
+    training = training_diagnosed.diagnosed(outcome, held_out.parts, recipe, job.data)
+    if training is None or not job.asked.confirm:
+        return training
+
+    def again(parts: Parts, changed: Recipe) -> "Outcome":
+        return fine_tuned(replace(held_out, parts=parts), changed, setup, None, None, [])
+
+    with clock.phase("confirm"):
+        seconds = clock.seconds["train"]
+        return training_diagnosed.confirmed_by_run(training, outcome, held_out.parts, recipe, again, seconds)
+
+
 def _report(
     folder: Path,
+    held_out: HeldOut,
     recipe: Recipe,
     outcome: "Outcome",
     judged: Judged,
     findings: Sequence[Finding],
     agreed: Finding,
+    training: Finding | None,
 ) -> None:
     """history.json and report.html of a run."""
-    history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-    write_json(folder / "history.json", history)
-    page = report.train_page(outcome.epochs, outcome.verdict, judged, list(findings), agreed)
+    write_json(folder / "history.json", training_diagnosed.document(outcome, held_out.parts, recipe))
+    page = report.train_page(outcome.epochs, outcome.verdict, judged, findings, agreed, training=training)
     write_text(folder / "report.html", page)
 
 

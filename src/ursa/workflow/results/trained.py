@@ -18,6 +18,7 @@ class Trained(ShortRepr):
     accuracy: Estimate  # held-out accuracy of what was kept
     kept: str  # "probe" or "fine-tuned"
     verdict: Finding
+    training: Finding | None  # what the history says: rate, epochs, overfitting; None where nothing was trained
     agreement: Finding  # whether the probe's cross-validated and its held-out accuracy agree
     pictures: dict[str, int]  # by part: train, train-dev, valid, test
     parts: dict[str, Estimate]  # accuracy of what was kept, by part that it did not learn from
@@ -46,6 +47,7 @@ class Trained(ShortRepr):
             "accuracy": self.accuracy.to_json(),
             "kept": self.kept,
             "verdict": self.verdict.to_json(),
+            "training": None if self.training is None else self.training.to_json(),
             "agreement": self.agreement.to_json(),
             "pictures": self.pictures,
             "parts": {name: {"accuracy": metric.to_json()} for name, metric in self.parts.items()},
