@@ -71,21 +71,22 @@ def main() -> None:
 
 def planted(half: str, keep: Path | None) -> tuple[list[Planted], int]:
     """The runs of a half, and how many were dropped."""
-    file = None if keep is None else keep / f"{half}.json"
-    if file is not None and file.exists():
-        document = json.loads(file.read_text())
-        return [Planted(**run) for run in document["runs"]], document["dropped"]
-    runs: list[Planted] = []
+    found: list[Planted] = []
     dropped, began = 0, time.process_time()
     for world in worlds(half):
-        some, fewer = runs_of(world)
-        runs, dropped = runs + some, dropped + fewer
+        file = None if keep is None else keep / f"{half}, {world.name}, {world.model}.json"
+        if file is not None and file.exists():
+            document = json.loads(file.read_text())
+            some, fewer = [Planted(**run) for run in document["runs"]], document["dropped"]
+        else:
+            some, fewer = runs_of(world)
+        found, dropped = found + some, dropped + fewer
         print(f"{world.name}, {world.model}: {len(some)} runs, {fewer} dropped", file=sys.stderr, flush=True)
+        if file is not None:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps({"runs": [dataclasses.asdict(run) for run in some], "dropped": fewer}))
     print(f"{half}: {time.process_time() - began:.0f} CPU s", file=sys.stderr)
-    if file is not None:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps({"runs": [dataclasses.asdict(run) for run in runs], "dropped": dropped}))
-    return runs, dropped
+    return found, dropped
 
 
 def history_of(run: Planted) -> TrainingHistory:

@@ -23,6 +23,7 @@ PUBLIC = {
     "UrsaError",
     "backbones",
     "check",
+    "diagnose_history",
     "download",
     "evaluate",
     "load",

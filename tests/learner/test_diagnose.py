@@ -27,7 +27,7 @@ def deaf():
 PLANTED = {
     "lr-too-high": lambda: (learner(), {"epochs": 4, "lr": 1.0, "keep": "last"}),
     "lr-too-low": lambda: (learner(), {"epochs": 4, "lr": 1e-5}),
-    "too-few-epochs": lambda: (learner(), {"epochs": 2, "lr": 2e-2}),
+    "too-few-epochs": lambda: (learner(optimizer="sgd"), {"epochs": 2, "lr": 3e-2}),
     "no-better-than-chance": lambda: (learner(y=np.random.default_rng(0).permutation(Y)), {"epochs": 8}),
     "dead-network": lambda: (learner(model=deaf()), {"epochs": 4}),
     "training-fine": lambda: (learner(), {"epochs": 20, "keep": "last"}),

@@ -26,8 +26,8 @@ LEAST_RISE = 0.02
 RISING_LOSS = 1.1  # last validation loss over the least one
 NEAR = 0.75  # of the loss of guessing
 AS_GUESSING = 0.9  # of the loss of guessing: a validation loss that was never lower knows nothing
-HIDDEN = 1.65  # standard errors: a gain that is smaller could not be seen on this validation part
-EARLY = 0.35  # of the loss has fallen after the first steps where the rate is right
+HIDDEN = 2.0  # standard errors: a gain that is smaller could not be seen on this validation part
+EARLY = 0.3  # of the loss has fallen after the first steps where the rate is right
 IMPROVING = 0.2  # share by which the validation loss fell in the last half of the run
 
 
@@ -51,9 +51,9 @@ def fault(history: TrainingHistory, seen: Signals) -> str:
         return _pretrained(seen)
     if stuck(seen):
         return LR_TOO_LOW
-    if seen.valid_half >= IMPROVING and seen.early < EARLY:
-        return LR_TOO_LOW
-    return TOO_FEW if unfinished(seen) else FINE
+    if unfinished(seen):
+        return LR_TOO_LOW if seen.early < EARLY else TOO_FEW
+    return FINE
 
 
 def unfinished(seen: Signals) -> bool:
@@ -92,7 +92,8 @@ def dead(history: TrainingHistory, seen: Signals) -> bool:
     facts = history.facts
     if facts.response is not None:
         return facts.response < CONSTANT
-    return seen.train_change < FLAT / 2 and seen.error_change < 1e-9 and 0.5 < seen.end < 1 + FLAT
+    flat = seen.valid_change < FLAT and seen.train_change < 2 * FLAT
+    return flat and AS_GUESSING - 0.05 < seen.valid_end < 1 + FLAT and seen.above_chance < DOUBT
 
 
 def one_class(history: TrainingHistory, seen: Signals) -> bool:

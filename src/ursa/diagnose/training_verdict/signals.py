@@ -27,6 +27,7 @@ class Signals:
     spoiled: bool  # a loss was NaN or infinite
     peak: float  # largest loss, of an epoch or of WINDOW steps, over the larger one of guessing and the first steps
     end: float  # training loss of the last epoch
+    valid_change: float  # range of the validation losses after the first epoch, and all after it
     train_change: float  # range of the epochs' training losses but for the first
     valid_end: float
     valid_grown: float  # the last one over the larger one of guessing and the start
@@ -72,6 +73,7 @@ def signals(history: TrainingHistory) -> Signals:
         spoiled=bool(history.spoiled) or history.facts.diverged,
         peak=max([*_finite(train), *windows[1:]], default=math.nan) / begun,
         end=(trained[-1] if len(trained) else math.nan) / guessing,
+        valid_change=_range(history.valid_loss) / guessing,
         train_change=_range(train[1:]) / guessing,
         valid_end=_last(valid) / guessing,
         valid_grown=_last(valid) / begun,
