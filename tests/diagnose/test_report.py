@@ -41,6 +41,14 @@ def test_a_check_page_is_self_contained_and_says_what_was_found(catalog):
     assert "<b>dog</b> predicted as <b>cat</b>: 1" in page
 
 
+def test_the_verdict_on_the_training_stands_on_the_page_of_train(catalog):
+    said = judged(catalog, np.eye(2, dtype=np.float32)[catalog.targets()])
+    training = Finding("lr-too-high", (), 0.9, "The loss rose to <100>.", "A tenth.")
+    page = report.train_page([], Finding("probe-kept", (), 1.0, "Kept.", "Use it."), said, training=training)
+    assert "Learning rate too high" in page
+    assert "The loss rose to &lt;100&gt;." in page
+
+
 def test_names_are_escaped_everywhere(catalog):
     finding = Finding(NASTY, (NASTY,), 0.5, NASTY, NASTY)
     labels = Labels((NASTY, "dog"))

@@ -110,7 +110,8 @@ def _too_few(case: Case) -> Said:
     epochs = len(case.history)
     span = f"the second half of {epochs} epochs" if epochs > 1 else "the second half of its one epoch"
     evidence = f"The validation loss still fell by {percent(case.seen.valid_half)} in {span}: more may be gained."
-    advice = f"Train three times as long{case.remedies.with_epochs(3 * epochs)}. A confirming run (confirm) shows if it pays."
+    longer = case.remedies.with_epochs(3 * epochs)
+    advice = f"Train three times as long{longer}. A confirming run (confirm) shows whether it pays."
     return evidence, advice, {"epochs": 3 * epochs, "valid_half": case.seen.valid_half}
 
 
