@@ -22,6 +22,7 @@ def ending(history, loss, error):
         (0.5, 0.20, True),  # both are lower
         (2.05, 0.60, True),  # the error alone, by far
         (1.2, 0.85, True),  # the loss alone, at the same error
+        (1.89, 0.85, True),  # it fell twice as far
         (2.0, 0.84, False),  # neither beyond noise
         (0.5, 0.95, False),  # a lower loss at a higher error
         (float("nan"), float("nan"), False),

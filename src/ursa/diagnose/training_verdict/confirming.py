@@ -10,6 +10,7 @@ from ursa.diagnose.training_verdict.training_history import F64, TrainingHistory
 
 CONFIRMED_BY_RUN = (rules.LR_TOO_HIGH, rules.LR_TOO_LOW, rules.TOO_FEW)  # the others are no matter of rate or epochs
 LOSS = 0.15  # share by which the validation loss has to be lower, at an error that is not higher
+BARE = 0.03  # likewise, where the loss has fallen twice as far from its start
 ERRORS = 2.0  # standard errors of a difference by which an error has to be lower
 WORDS = {
     rules.LR_TOO_HIGH: "a tenth of the learning rate",
@@ -21,7 +22,8 @@ WORDS = {
 def confirmed(verdict: Finding, before: TrainingHistory, after: TrainingHistory, where: str = "") -> Finding:
     """before: the run that was judged; after: the one with what the verdict advises. where: on what, if not on all.
 
-    The advice is right where the error ends lower by twice its standard error, or the loss by LOSS at no higher error.
+    The advice is right where the error ends lower by twice its standard error, or the loss by LOSS at no higher error;
+    of too slow a training also where the loss fell twice as far.
     """
     if verdict.kind not in CONFIRMED_BY_RUN:
         return verdict
@@ -29,6 +31,8 @@ def confirmed(verdict: Finding, before: TrainingHistory, after: TrainingHistory,
     old_error, new_error = (_last(each.error) for each in (before, after))
     gain, noise = old_error - new_error, _noise(old_error, new_error, before)
     lower_loss = math.isfinite(new) and (not math.isfinite(old) or new <= (1 - LOSS) * old)
+    begun = before.start[0]
+    lower_loss |= verdict.kind != rules.LR_TOO_HIGH and begun - new >= 2 * (begun - old) and new <= (1 - BARE) * old
     better = gain > ERRORS * noise or (lower_loss and not gain < -noise)
     if verdict.kind == rules.LR_TOO_HIGH and (after.spoiled or after.facts.diverged):
         evidence = f"{verdict.evidence} A run with {WORDS[verdict.kind]}{where} diverges too."
