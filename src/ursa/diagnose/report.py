@@ -97,7 +97,8 @@ def train_page(
 def _training(verdict: Finding) -> str:
     kind = kind_of(verdict.kind)
     head = f"<i class={kind.tone}></i>{text(kind.title_of_one)}"
-    return f"<section id=training><h2>Training</h2><p><b>{head}</b></p>{_words(verdict)}</section>"
+    said = "<small>what the training's history says</small>"
+    return f"<section id=training><h2>{head} {said}</h2>{_words(verdict)}</section>"
 
 
 def _page(title: str, sections: Iterable[str]) -> str:

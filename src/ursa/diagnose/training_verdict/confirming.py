@@ -71,7 +71,9 @@ def _last(values: F64) -> float:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "NaN"
+    if not math.isfinite(value):
+        return "NaN"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _or_none(value: float) -> float | None:

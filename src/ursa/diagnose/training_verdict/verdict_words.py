@@ -82,11 +82,17 @@ def _too_high(case: Case) -> Said:
     if seen.spoiled:
         return lost(history, case.remedies)
     if seen.peak >= rules.BLOWN_UP:
-        rose = f"The training loss rose to {seen.peak * seen.begun:.3g}{case.at}; guessing has {seen.guessing:.2g}."
+        rose = (
+            f"The training loss rose to {_figure(seen.peak * seen.begun)}{case.at}; guessing has {seen.guessing:.2g}."
+        )
         return rose, advice, numbers
     if seen.valid_grown >= rules.ABOVE_GUESSING:
         end = seen.valid_end * seen.guessing
-        return f"The validation loss ends at {end:.3g}{case.at}; guessing has {seen.guessing:.2g}.", advice, numbers
+        return (
+            f"The validation loss ends at {_figure(end)}{case.at}; guessing has {seen.guessing:.2g}.",
+            advice,
+            numbers,
+        )
     if history.facts.pretrained and seen.shaking < rules.SHAKING:
         span = f"from {percent(history.start[1])} before the first step to {percent(seen.error_end)}{case.noise}"
         return f"The validation error rose {span}{case.at}.", advice, numbers
@@ -213,7 +219,8 @@ def percent(share: float | None) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.3g}"
+    """Three digits; from a thousand on as a whole number, from a million on as a power of ten."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _plain(value: Any) -> Any:
