@@ -24,6 +24,7 @@ PUBLIC = {
     "backbones",
     "check",
     "compare",
+    "diagnose_history",
     "download",
     "error_analysis",
     "evaluate",

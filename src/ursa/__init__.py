@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
-    from ursa.workflow.compare import compare as compare
+    from ursa.workflow.comparing.compare import compare as compare
+    from ursa.workflow.comparing.run_table import runs as runs
+    from ursa.workflow.diagnose_history import diagnose_history as diagnose_history
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
-    from ursa.workflow.run_table import runs as runs
     from ursa.workflow.train import train as train
 
 __version__ = "0.2.0"
@@ -60,14 +61,15 @@ _HOME = {
     "UrsaError": "ursa.errors",
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
-    "compare": "ursa.workflow.compare",
+    "compare": "ursa.workflow.comparing.compare",
+    "diagnose_history": "ursa.workflow.diagnose_history",
     "download": "ursa.workflow.download",
     "error_analysis": "ursa.workflow.error_analysis",
     "evaluate": "ursa.workflow.evaluate",
     "gaps": "ursa.diagnose.gaps",
     "load": "ursa.learner.loading",
     "models": "ursa",
-    "runs": "ursa.workflow.run_table",
+    "runs": "ursa.workflow.comparing.run_table",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",

@@ -12,8 +12,8 @@ from ursa.cli.runs_command import short_names, show_comparison, show_runs
 from ursa.core.labels import Labels
 from ursa.core.statistics import proportion
 from ursa.recipe import Recipe
+from ursa.workflow.comparing.run_table import RunRow, RunTable, differing
 from ursa.workflow.results.compared import Compared
-from ursa.workflow.run_table import RunRow, RunTable, differing
 from ursa.workflow.training_run.run_result import RunResult
 
 

@@ -128,6 +128,8 @@ def test_a_hopeless_run_ends_after_a_third_and_says_so(catalog, extractor, head)
     assert history.stopped.startswith("a chance of ") and history.stopped in outcome.verdict.evidence
     assert (outcome.kept, outcome.verdict.numbers["pruned_after"]) == ("probe", pytest.approx(1 / 3))
     assert "prune_below=0" in outcome.verdict.advice
+    assert "That says little: on 24 validation pictures a gain of 2 points does not show" in outcome.verdict.advice
+    assert f"on about {outcome.verdict.numbers['enough']:,} it would" in outcome.verdict.advice
     assert all(torch.equal(before[name], value) for name, value in outcome.model.state_dict().items())
     never = Recipe.of(epochs=3, batch_size=4, head_lr=1e-2, prune_below=0.0)
     outcome = fine_tuning.fine_tune(model, made, views, catalog.targets(), never.optim, before=head[1])

@@ -55,6 +55,17 @@ def test_as_many_pictures_as_are_called_enough_are_enough():
     assert power == pytest.approx(0.8, abs=0.08)
 
 
+def test_as_many_pictures_as_would_show_a_gain_show_it():
+    """Of one disagreement in 36 nothing follows; two points show on as many as are said, four times in five."""
+    few = PairedComparison(np.r_[0:36] >= 1, np.r_[0:36] >= 1, np.zeros(36))
+    disagreeing = PairedComparison(np.r_[0:36] >= 1, np.r_[0:36] >= 2, np.zeros(36))
+    assert few.enough_for(0.02) < disagreeing.enough_for(0.02) == 890
+    count, random, share = 890, np.random.default_rng(3), 3 / 38
+    draws = random.choice([1, -1, 0], (400, count), p=[(share + 0.02) / 2, (share - 0.02) / 2, 1 - share])
+    z = draws.mean(1) / (draws.std(1) / np.sqrt(count))
+    assert np.mean(z > 1.2816) == pytest.approx(0.8, abs=0.06)
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 50), st.integers(2, 5))
 def test_ties_and_worse_ones_go_to_the_probe_and_say_no_number(seed, count, classes):

@@ -23,6 +23,8 @@ def test_it_says_what_it_came_to(trained):
     assert document["accuracy"]["value"] >= document["probe"]["value"] > 0.8
     assert document["verdict"].keys() >= {"kind", "where", "score", "evidence", "advice"}
     assert sum(document["pictures"].values()) == 48
+    assert document["training"]["kind"] == result.training.kind
+    assert result.training.evidence in result.report.read_text()
 
 
 def test_its_history_is_complete(trained):

@@ -119,6 +119,9 @@ Resume = Annotated[bool, typer.Option("--resume", help="Resume the run that was 
 ResumedRun = Annotated[
     str | None, typer.Option("--run", help="The run to resume, if not the one begun last.", metavar="NAME")
 ]
+Confirm = Annotated[
+    bool, typer.Option("--confirm", help="Show by a second run what the training's verdict suspects of rate or epochs.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute again what the workspace knows.")]
 
 

@@ -12,6 +12,7 @@ from ursa.cli.command_options import (
     BackboneOption,
     BatchSize,
     Bundle,
+    Confirm,
     Debug,
     Device,
     Epochs,
@@ -37,6 +38,7 @@ from ursa.cli.command_options import (
     WorkspaceOption,
     settings_of,
 )
+from ursa.cli.diagnose_command import diagnose
 from ursa.cli.error_analysis_command import error_analysis
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
@@ -216,6 +218,7 @@ def train(
     track: Track = None,
     resume: Resume = False,
     run_: ResumedRun = None,
+    confirm: Confirm = False,
     backbone: BackboneOption = None,
     weights: WeightsOption = None,
     pattern: PatternOption = None,
@@ -241,7 +244,7 @@ def train(
 
             keywords: dict[str, Any] = given.keywords(resumed=bool(resumed)) | asked
             keywords |= {"precision": precision, "runtime": runtime, "device": device}
-            keywords |= {"fresh": fresh, "track": track or (), "human_error": human_error}
+            keywords |= {"fresh": fresh, "track": track or (), "human_error": human_error, "confirm": confirm}
             if not resumed:
                 given.offer_to_resume()
             result = run(data, out=out, recipe=settings_of(settings), resume=resumed, progress=bar, **keywords)
@@ -326,6 +329,7 @@ def predict(
 
 
 app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
+app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 

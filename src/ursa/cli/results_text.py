@@ -103,10 +103,20 @@ def trained(result: "Trained", console: Console) -> None:
     console.print(table)
     for said in (result.verdict, result.agreement, result.gaps):
         console.print(f"\n{plain(said.evidence)}\n[dim]{plain(said.advice)}[/]")
+    if result.training is not None:
+        console.print()
+        training_verdict(result.training, console)
     if result.findings:
         findings(result.findings, console)
     following = shell_line(["ursa", "serve", path_word(result.bundle)])
     _paths(console, ("Bundle", result.bundle), ("Report", result.report), ("Next", following))
+
+
+def training_verdict(verdict: Finding, console: Console) -> None:
+    """What a training's history says of it, in three lines."""
+    kind = kind_of(verdict.kind)
+    console.print(f"{MARKS[kind.tone]} [bold]{plain(kind.title_of_one)}[/]")
+    console.print(Padding(f"{plain(verdict.evidence)}\n[dim]{plain(verdict.advice)}[/]", (0, 0, 0, 4)))
 
 
 def demonstrated(result: "Demonstrated", to: Path, console: Console) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ursa.cli.console import Console
     from ursa.core.statistics import Estimate
+    from ursa.workflow.comparing.run_table import RunRow, RunTable
     from ursa.workflow.results.compared import Compared
-    from ursa.workflow.run_table import RunRow, RunTable
 
 Trained = Annotated[
     Path,
@@ -39,7 +39,7 @@ Model = Annotated[
 
 def runs(data: Trained, workspace: WorkspaceOption = None, json_: Json = False, debug: Debug = False) -> None:
     """All training runs so far: what differed, and how they did."""
-    from ursa.workflow.run_table import runs as run
+    from ursa.workflow.comparing.run_table import runs as run
 
     result = run(data, workspace=workspace)
     if json_:
@@ -69,7 +69,7 @@ def compare(
 ) -> None:
     """Whether one of two runs or bundles is better, on the same pictures, or whether that may be chance."""
     from ursa.core import progress_display
-    from ursa.workflow.compare import compare as run
+    from ursa.workflow.comparing.compare import compare as run
 
     options: dict[str, Any] = {"pattern": pattern, "table": table_options(table) or None, "workspace": workspace}
     with progress_display.shown() as bar:
@@ -85,7 +85,7 @@ def compare(
 def show_runs(result: "RunTable", given: PictureOptions, console: "Console") -> None:
     """The table, what the states in it mean, and the next command."""
     from ursa.cli.console import plain
-    from ursa.workflow.run_table import FINISHED, STATES
+    from ursa.workflow.comparing.run_table import FINISHED, STATES
 
     if not result.rows:
         console.print(f"There are no runs in {plain(str(result.folder))} yet.", soft_wrap=True)

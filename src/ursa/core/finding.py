@@ -43,6 +43,11 @@ class Kind:
         """The words for several, as a heading."""
         return self.several[0].upper() + self.several[1:]
 
+    @property
+    def title_of_one(self) -> str:
+        """The words for one, as a heading."""
+        return self.one[0].upper() + self.one[1:]
+
     def counted(self, count: int) -> str:
         """ "3 pictures in two splits"."""
         return f"{count:,} {self.one if count == 1 else self.several}"
@@ -111,6 +116,15 @@ KINDS = {  # the most pressing first
     "more-pictures-help-little": Kind(
         "sign that more pictures would help little", "signs that more pictures would help little", "note", "data"
     ),
+    "lr-too-high": Kind("learning rate too high", "learning rates too high", "bad", "data"),
+    "dead-network": Kind("network that does not respond", "networks that do not respond", "bad", "data"),
+    "predicts-one-class": Kind("network that predicts one class", "networks that predict one class", "bad", "data"),
+    "no-better-than-chance": Kind("training no better than chance", "trainings no better than chance", "bad", "data"),
+    "overfitting": Kind("training that overfits", "trainings that overfit", "warn", "data"),
+    "lr-too-low": Kind("learning rate too low", "learning rates too low", "warn", "data"),
+    "too-few-epochs": Kind("training with too few epochs", "trainings with too few epochs", "warn", "data"),
+    "cannot-tell": Kind("training that cannot be judged", "trainings that cannot be judged", "note", "data"),
+    "training-fine": Kind("training without a fault", "trainings without a fault", "note", "data"),
     "fine-tuning-kept": Kind("fine-tuned model kept", "fine-tuned models kept", "note", "data"),
     "probe-kept": Kind("probe kept", "probes kept", "note", "data"),
     "models-differ": Kind("model that is better", "models that are better", "note", "data"),

@@ -1,10 +1,17 @@
 """What all fits of a learner came to: one history that counts on, and which fit the next one is."""
 
+import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import Tensor, nn
+
+from ursa.learner.fit_arguments import FitArguments
+from ursa.recipe import Recipe
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.history import Best, History
+
+KEPT_BYTES = 64 << 20  # of initial weights, at most, that are kept so that the first fit can be made again
 
 
 @dataclass
@@ -15,6 +22,15 @@ class FitLog:
     fits: int = 0  # how many there were: each draws other orders
     kept: int = 0  # epoch of the history whose weights the network has
     before: tuple[Path, History, int, int] | None = None  # folder of checkpoints, and what was before the fit with it
+
+    first: tuple[FitArguments, Recipe, dict[str, Tensor]] | None = None  # what the first fit was asked, and began with
+
+    def begin(self, wanted: FitArguments, recipe: Recipe, model: nn.Module) -> None:
+        """Before a fit: what the first one is asked, and a copy of its initial weights, where they are few."""
+        weights = model.state_dict()
+        size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+        if not self.fits and self.first is None and size <= KEPT_BYTES:
+            self.first = wanted, recipe, copy.deepcopy(weights)
 
     def resume(self, checkpoints: Checkpoints | None) -> None:
         """Forget the fit that this one resumes: the checkpoints hold its history."""

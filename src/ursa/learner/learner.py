@@ -19,6 +19,7 @@ from ursa.core import seeds
 from ursa.core.finding import Finding
 from ursa.errors import TrainingError
 from ursa.learner import learner_file, one_fit, results
+from ursa.learner.diagnosis import learner_verdict
 from ursa.learner.fastai_names import no_attribute, refuse_unknown
 from ursa.learner.fit_arguments import FitArguments, FitKeywords, Lr, Observers, fit_arguments, whole_number
 from ursa.learner.fit_log import FitLog
@@ -239,6 +240,14 @@ class Learner(TrainedNetwork):
                 confirm=confirm,
             )
 
+    def diagnose(self, *, confirm: bool = False) -> Finding:
+        """What is wrong with the training so far, or that nothing is: `kind`, `evidence`, `advice`.
+
+        confirm: where rate or epochs are suspected, the fit is made again as advised and compared, at up to three times
+        its cost. The learner stays as it was.
+        """
+        return learner_verdict.diagnose(self._setup, self._log, self.recipe, self.backbone, confirm=confirm)
+
     def plot_history(self) -> "Figure":
         """Losses, metrics and learning rate of all fits so far."""
         from ursa.plots import curves
@@ -292,16 +301,13 @@ class Learner(TrainedNetwork):
         if wanted.resume:
             log.resume(checkpoints)
         recipe, history = self._next_recipe(wanted.epochs), History()
+        log.begin(wanted, recipe, self.model)
         shown = progress_table(self._progress, wanted.epochs)
         try:
             best = work(recipe, history, shown)
         finally:
             log.add(history, best, checkpoints)
-        self._say_kept(shown)
-
-    def _say_kept(self, shown: ProgressTable) -> None:
-        text = self._log.kept_text()
-        if text and shown.observers:
+        if shown.observers and (text := self._log.kept_text()):
             sys.stdout.write(f"{text}\n")
 
     def _next_recipe(self, epochs: int) -> Recipe:

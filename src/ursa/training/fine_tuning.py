@@ -202,8 +202,10 @@ def _verdict(comparison: PairedComparison | None, epoch: int, history: History, 
     """epoch: whose weights are kept, 0 for the probe's; pruned: the share of the run after which it was ended."""
     tried = len(history.epochs) - 1
     if comparison is None:
+        if tried < 1:
+            return _probe_kept("No fine-tuning was asked for.", "To try it: 5 epochs.", {"epoch": 0})
         none_better = f"None of {tried} epochs of fine-tuning got more validation pictures right than the probe."
-        return _probe_kept(none_better if tried else "No fine-tuning was asked for.", MORE, {"epoch": 0})
+        return _probe_kept(none_better, MORE, {"epoch": 0})
     won, lost, count, chance = comparison.won, comparison.lost, len(comparison.gain), comparison.p_value
     numbers: dict[str, Any] = {"won": won, "lost": lost, "p_value": chance, "epoch": epoch}
     pictures = f"{won} of {count} validation pictures right and {lost} wrong that the probe had otherwise"
@@ -218,11 +220,15 @@ def _verdict(comparison: PairedComparison | None, epoch: int, history: History, 
         )
     if pruned is not None:
         numbers["pruned_after"] = pruned
+        numbers["enough"] = comparison.enough_for(WORTH)
         ended = f"Fine-tuning was ended after {100 * pruned:.0f} % of its steps, with {history.stopped}: by then it had"
-        return _probe_kept(f"{ended} put {pictures}.", f"{MORE} To train to the end: --set prune_below=0.", numbers)
+        advice = f"{_what_would_help(comparison)} To train to the end: --set prune_below=0."
+        return _probe_kept(f"{ended} put {pictures}.", advice, numbers)
     enough = comparison.enough()
     if enough is None:
-        return _probe_kept(f"Fine-tuning put {pictures}: no better than the probe, which is kept.", MORE, numbers)
+        numbers["enough"] = comparison.enough_for(WORTH)
+        evidence = f"Fine-tuning put {pictures}: no better than the probe, which is kept."
+        return _probe_kept(evidence, _what_would_help(comparison), numbers)
     numbers["enough"] = enough
     evidence = f"Fine-tuning put {pictures}, which may be chance (p = {chance:.2g}): the probe is kept."
     advice = f"A difference of this size would show on about {enough:,} validation pictures, where it is one."
@@ -230,6 +236,18 @@ def _verdict(comparison: PairedComparison | None, epoch: int, history: History, 
 
 
 MORE = "Use the probe. `ursa check` says whether more pictures would help, `ursa backbones` whether another backbone."
+WORTH = 0.02  # points of accuracy that are worth a fine-tuning; what a validation part has to be able to show
+
+
+def _what_would_help(comparison: PairedComparison) -> str:
+    """Advice where fine-tuning was no better; too few pictures to see a gain are told, with how many would do."""
+    count, enough = len(comparison.gain), comparison.enough_for(WORTH)
+    if count >= enough:
+        return MORE
+    return (
+        f"That says little: on {count:,} validation pictures a gain of {100 * WORTH:.0f} points does not show, on "
+        f"about {enough:,} it would."
+    )
 
 
 def _probe_kept(evidence: str, advice: str, numbers: Mapping[str, Any]) -> Finding:

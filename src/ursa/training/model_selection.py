@@ -78,8 +78,15 @@ class PairedComparison:
         count: float = len(self.gain) * ((self._needed + Z_POWER) / self.z) ** 2
         if count > LARGEST * len(self.gain):
             return None
-        digits: int = 10 ** max(0, len(str(int(count))) - 2)
-        return max(len(self.gain) + 1, math.ceil(count / digits) * digits)
+        return max(len(self.gain) + 1, _rounded(count))
+
+    def enough_for(self, gain: float) -> int:
+        """Pictures on which an accuracy that is better by `gain` (0.02: two points) would show, by hits alone.
+
+        Of the pictures that the two disagree on, as many as here, and one more for each: with few, none says little.
+        """
+        disagreeing = (self.won + self.lost + 2) / (len(self.gain) + 2)
+        return _rounded((self._needed + Z_POWER) ** 2 * max(gain, disagreeing) / gain**2)
 
     def accuracy_of_kept(self, method: str, *, kept: bool) -> Estimate:
         """Of the fine-tuned model, where it is kept: a picture is judged by what the others would have kept; of the
@@ -106,6 +113,12 @@ class PairedComparison:
     def _needed(self) -> float:
         """What z has to exceed."""
         return NormalDist().inv_cdf(1 - LEVEL / self.tried)
+
+
+def _rounded(count: float) -> int:
+    """Up, to two digits."""
+    digits: int = 10 ** max(0, len(str(int(count))) - 2)
+    return math.ceil(count / digits) * digits
 
 
 def log_likelihoods(probabilities: F32, targets: I64) -> F64:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import ProgressDisplay, shown
 from ursa.data import test_set_log
 from ursa.data.catalog import Catalog
-from ursa.diagnose import report
 from ursa.diagnose.gaps import human_error as share_of_people
 from ursa.diagnose.report import ReportInfo
 from ursa.embed.backbone import DEFAULT
@@ -22,18 +21,18 @@ from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import Parts, parted, probed
 from ursa.recipe import Recipe, recipe_from
 from ursa.serve.predictor import Predictor
-from ursa.workflow import mistake_sheet, runs
-from ursa.workflow.mistake_sheet import write_mistakes
+from ursa.workflow import runs
 from ursa.workflow.report_source import report_info
 from ursa.workflow.results.trained import Trained
-from ursa.workflow.training_run import bundle_path, unread_settings
+from ursa.workflow.training_run import bundle_path, training_diagnosed, unread_settings
 from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
 from ursa.workflow.training_run.held_out import HeldOut
 from ursa.workflow.training_run.measured_parts import MeasuredParts
 from ursa.workflow.training_run.minutes import Limit, Plan, planned
+from ursa.workflow.training_run.run_report import write_run_report
 from ursa.workflow.training_run.run_result import RunResult
-from ursa.workspace import Workspace, write_json, write_text
+from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.training.checkpoints.checkpoint_folder import Checkpoints
@@ -53,6 +52,7 @@ def train(
     human_error: float | None = None,
     track: Sequence[str] = (),
     resume: bool | str = False,
+    confirm: bool = False,
     backbone: str | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
@@ -77,15 +77,17 @@ def train(
     measured from. track: loggers, such as "tensorboard" or "mlflow:http://host:5000" (see `ursa.training.loggers`).
     resume: continue the run of this name, or where it is True the one begun last, of those that were not finished and
     nobody is training; with its recipe, its backbone (None) and its `out`, and more epochs if `epochs` says so.
-    cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0: none. The others: as of
-    `ursa.check`.
+    confirm: where rate or epochs are suspected (`training`), a second run shows it, at up to three times the cost, on a
+    slice where that is long. cache_gb: room for decoded pictures in the workspace, used where decoding is slow; 0:
+    none. The others: as of `ursa.check`.
 
     Raises DataError, TrainingError or BundleError; a setting that has no meaning here is refused. After Ctrl-C in
     training `ursa.training.fit.Interrupted`, a KeyboardInterrupt, with checkpoints kept.
     """
     limit = None if minutes is None else Limit.of(minutes)
     share_of_people(human_error)
-    asked = _Asked(recipe, {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}, minutes, device)
+    short = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}
+    asked = _Asked(recipe, short, minutes, device, confirm)
     asked.recipe(backbone or DEFAULT)  # what is wrong with it is told before the pictures are looked at
     runs.known_loggers(track)
     with shown(progress) as bar:
@@ -114,6 +116,7 @@ class _Asked:
     short: Mapping[str, Any]
     minutes: float | None
     device: str
+    confirm: bool
 
     def usual(self, backbone: str) -> Recipe:
         """What they differ from; a whole recipe is taken as it is."""
@@ -123,6 +126,8 @@ class _Asked:
         """All settings. Raises TrainingError for wrong ones, and for those that would not be read."""
         usual = self.usual(backbone)
         recipe = recipe_from(self.given, usual, **self.short)
+        if self.confirm:
+            training_diagnosed.refuse_confirm(recipe, timed=self.minutes is not None)
         unread_settings.refuse(recipe, timed=self.minutes is not None, device=self.device, usual=usual)
         return recipe
 
@@ -151,12 +156,11 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
     unread_settings.refuse_given_splits(recipe, catalog)
     out = bundle_path.writable(job.out or (before and before.out) or bundle_path.default(job.data, setup))
     plan, setup, recipe = _planned(job, setup, recipe, clock)
-    ready = embedded(catalog, space, setup, clock)
-    last_setup.remember(space, job.data, setup)
+    ready = _embedded(job, catalog, space, setup, clock)
     with clock.phase("split"):
         parts, poor = _parts(ready, recipe)
-    job.bar("probe", 0, 0)
     with clock.phase("probe"):
+        job.bar("probe", 0, 0)
         probe = probed(parts.learn, parts.labels, ready, recipe)
     with clock.phase("augmentation"):
         unsafe = _unsafe(parts, ready, recipe)
@@ -168,22 +172,24 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         with clock.phase("train"):
             loggers = runs.observers(job.track, folder, ready, recipe, job.bar)
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
+        training = _diagnosed(job, outcome, held_out, recipe, setup, clock)
         with clock.phase("evaluate"):
             hurry, human = plan is not None, job.human_error
             measured = MeasuredParts.of(held_out, outcome, probe, recipe, human, hurry=hurry)
-        job.bar("export", 0, 0)
         with clock.phase("export"):
+            job.bar("export", 0, 0)
             predictor = exported(outcome, measured.judged, ready, parts, recipe, out)
-        uses = _uses(predictor, ready, parts)
+            uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             info = _info(job, setup, recipe, folder / "report.html", out)
-            _report(ready, run.name, info, recipe, outcome, measured, findings)
+            write_run_report(ready, run.name, info, parts, recipe, outcome, measured, findings, training)
         result = Trained(
             probe=measured.judged.probe,
             accuracy=measured.judged.accuracy,
             kept=outcome.kept,
             verdict=outcome.verdict,
+            training=training,
             agreement=measured.agreement,
             gaps=measured.gaps,
             pictures=parts.counts(),
@@ -201,6 +207,13 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         if checkpoints is not None:
             checkpoints.clear()
     return result
+
+
+def _embedded(job: _Job, catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> Prepared:
+    """The pictures with their embeddings; how they were read is remembered for the next command."""
+    ready = embedded(catalog, space, setup, clock)
+    last_setup.remember(space, job.data, setup)
+    return ready
 
 
 def _settled(job: _Job, catalog: Catalog, space: Workspace, before: runs.Run | None) -> tuple[Setup, Recipe]:
@@ -240,6 +253,7 @@ def _info(job: _Job, setup: Setup, recipe: Recipe, page: Path, out: Path) -> Rep
     asked = recipe if minutes is None else job.asked.recipe(setup.backbone)
     more = [] if minutes is None else ["--minutes", f"{minutes:g}"]
     more += [] if job.out is None else ["--out", str(out)]
+    more += ["--confirm"] if job.asked.confirm else []
     more += [] if job.human_error is None else ["--human-error", f"{job.human_error:g}"]
     return report_info("train", job.data, setup, page, asked.changed(usual), more, bundle=out)
 
@@ -252,32 +266,20 @@ def _for_parts(plan: Plan | None, parts: Parts, recipe: Recipe) -> tuple[Plan | 
     return plan, plan.recipe(recipe)
 
 
-def _report(
-    ready: Prepared,
-    run: str,
-    info: ReportInfo,
-    recipe: Recipe,
-    outcome: "Outcome",
-    measured: MeasuredParts,
-    findings: Sequence[Finding],
-) -> None:
-    """report.html of a run, and beside it its history, its predictions and its mistakes."""
-    history = {"recipe": recipe.to_json(), "epochs": outcome.epochs, "steps": outcome.steps}
-    folder, judged = ready.space.run(run), measured.judged
-    write_json(folder / "history.json", history)
-    page = report.train_page(
-        outcome.epochs,
-        outcome.verdict,
-        judged,
-        list(findings),
-        measured.agreement,
-        gaps=measured.gaps,
-        embeddings=ready.embeddings,
-        info=info,
-    )
-    write_text(folder / "report.html", page)
-    write_mistakes(judged, folder / mistake_sheet.NAME)
-    measured.predictions.write(ready.space, run)
+def _diagnosed(
+    job: _Job, outcome: "Outcome", held_out: HeldOut, recipe: Recipe, setup: Setup, clock: Clock
+) -> Finding | None:
+    """The verdict on the training, confirmed by another run where that was asked for."""
+    training = training_diagnosed.diagnosed(outcome, held_out.parts, recipe, job.data)
+    if training is None or not job.asked.confirm:
+        return training
+
+    def again(parts: Parts, changed: Recipe) -> "Outcome":
+        return fine_tuned(replace(held_out, parts=parts), changed, setup, None, None, [])
+
+    with clock.phase("confirm"):
+        seconds = clock.seconds["train"]
+        return training_diagnosed.confirmed_by_run(training, outcome, held_out.parts, recipe, again, seconds)
 
 
 def _unsafe(parts: Parts, ready: Prepared, recipe: Recipe) -> list[Finding]:

@@ -19,6 +19,7 @@ class Trained(ShortRepr):
     accuracy: Estimate  # held-out accuracy of what was kept
     kept: str  # "probe" or "fine-tuned"
     verdict: Finding
+    training: Finding | None  # what the history says: rate, epochs, overfitting; None where nothing was trained
     agreement: Finding  # whether the probe's cross-validated and its held-out accuracy agree
     gaps: Gaps  # where accuracy is lost between people, the parts and new pictures
     pictures: dict[str, int]  # by part: train, train-dev, valid, test
@@ -48,6 +49,7 @@ class Trained(ShortRepr):
             "accuracy": self.accuracy.to_json(),
             "kept": self.kept,
             "verdict": self.verdict.to_json(),
+            "training": None if self.training is None else self.training.to_json(),
             "agreement": self.agreement.to_json(),
             "gaps": self.gaps.to_json(),
             "pictures": self.pictures,

@@ -13,8 +13,8 @@ from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.errors import DataError
 from ursa.prepared.last_setup import workspace_of
+from ursa.workflow.comparing.run_table import RunRow, table_of
 from ursa.workflow.results.compared import Compared
-from ursa.workflow.run_table import RunRow, table_of
 from ursa.workflow.training_run.held_out_predictions import HeldOutPredictions
 from ursa.workspace import Workspace
 
@@ -49,7 +49,7 @@ def compare(
         if data is None:
             fix = f"ursa compare {first} {second} FOLDER"
             raise DataError("two bundles are compared on pictures", found="no folder", fix=fix)
-        from ursa.workflow.compared_bundles import compared_bundles
+        from ursa.workflow.comparing.compared_bundles import compared_bundles
 
         with shown(progress) as bar:
             return compared_bundles(Path(str(first)), Path(str(second)), data, workspace, pattern, table, bar)
