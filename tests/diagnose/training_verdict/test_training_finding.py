@@ -85,6 +85,10 @@ def test_what_a_history_does_not_bear_is_not_said(drawn):
     cases = {
         "no validation part": dataclasses.replace(fine, valid_loss=none, error=none, start=(np.nan, np.nan)),
         "3 examples": drawn("training-fine", valid_count=3),
+        "has 3 examples": from_records(
+            [{"epoch": e, "train_loss": 1.6 * 0.6**e, "valid_loss": 0.9, "accuracy": 2 / 3} for e in range(1, 5)],
+            facts=NetworkFacts(classes=3, valid_count=3),
+        ),
         "No epoch": from_records([]),
         "One epoch": from_records([{"epoch": 1, "train_loss": 1.0, "valid_loss": 0.9, "accuracy": 0.5}]),
         "epoch 1 already": from_records([{"epoch": 1, "train_loss": float("nan")}]),

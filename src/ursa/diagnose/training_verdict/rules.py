@@ -24,6 +24,7 @@ DOUBT = 2.0  # standard errors by which an error has to be below that of guessin
 RISE = 1.0  # standard errors by which the error has risen since its best
 LEAST_RISE = 0.02
 RISING_LOSS = 1.1  # last validation loss over the least one
+HALF = 0.5  # of the training loss: a network that has lost so much is not stuck
 NEAR = 0.75  # of the loss of guessing
 AS_GUESSING = 0.9  # of the loss of guessing: a validation loss that was never lower knows nothing
 HIDDEN = 2.0  # standard errors: a gain that is smaller could not be seen on this validation part
@@ -71,7 +72,8 @@ def _pretrained(seen: Signals) -> str:
 
 def stuck(seen: Signals) -> bool:
     """The validation loss has only ever fallen, and is not far from that of guessing yet."""
-    return seen.early < EARLY / 2 and seen.valid_rise < 1 + FLAT / 4 and seen.valid_end > NEAR
+    slow = seen.early < EARLY / 2 and seen.fallen < HALF
+    return slow and seen.valid_rise < 1 + FLAT / 4 and seen.valid_end > NEAR
 
 
 def too_high(seen: Signals) -> bool:

@@ -22,7 +22,7 @@ PRECISION = {
     rules.ONE_CLASS: 0.92,
     rules.DEAD: 0.94,
     rules.CHANCE: 0.85,
-    rules.FINE: 0.57,
+    rules.FINE: 0.56,
 }
 
 
