@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ursa import sandbox
+from ursa.diagnose.report import thumbnails
 from ursa.embed import backbone
 from ursa.embed.extractor import Extractor
 from ursa.embed.pretrained import bodies
@@ -49,6 +50,9 @@ def seen(monkeypatch):
             run.update(hashlib.sha256(view.numpy().tobytes()).hexdigest() for view in pictures.contiguous())
         return forward(extractor, pictures)
 
+    monkeypatch.setattr(
+        thumbnails, "_read", lambda *_: ()
+    )  # the small pictures of a page: counted below, by themselves
     monkeypatch.setattr(Pool, "each", counted_each)
     monkeypatch.setattr(Extractor, "forward", counted_forward)
     return decoded, run
@@ -62,6 +66,19 @@ def loaded(monkeypatch):
     backbone._built.cache_clear()
     yield made
     backbone._built.cache_clear()
+
+
+def test_a_page_reads_what_it_shows_once_and_the_next_one_nothing(folder, monkeypatch):
+    """Small pictures for its map, sharp ones of mistakes and findings; kept by their hashes."""
+    read = Counter()
+    of = thumbnails._read
+    monkeypatch.setattr(thumbnails, "_read", lambda catalog, ids, how: (read.update(ids), of(catalog, ids, how))[1])
+    first = check(folder, **PIXELS)
+    wrong = int(first.confusion.sum() - first.confusion.trace())
+    assert sum(read.values()) == len(first.catalog) + wrong and max(read.values()) <= 2
+    read.clear()
+    check(folder, **PIXELS)
+    assert not read
 
 
 def parts_of(folder, recipe) -> Parts:
