@@ -25,6 +25,7 @@ PUBLIC = {
     "check",
     "download",
     "evaluate",
+    "grad_cam",
     "load",
     "models",
     "show",

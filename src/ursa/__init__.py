@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ursa.core.finding import Finding as Finding
     from ursa.core.statistics import Estimate as Estimate
     from ursa.data.sources.constructors import Catalog as Catalog
+    from ursa.diagnose.explain.cam import grad_cam as grad_cam
     from ursa.errors import BundleError as BundleError
     from ursa.errors import DataError as DataError
     from ursa.errors import TrainingError as TrainingError
@@ -56,6 +57,7 @@ _HOME = {
     "check": "ursa.workflow.check",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
+    "grad_cam": "ursa.diagnose.explain.cam",
     "load": "ursa.learner.loading",
     "models": "ursa",
     "show": "ursa.plots.batch_grid",

@@ -35,6 +35,7 @@ from ursa.cli.command_options import (
     WorkspaceOption,
     settings_of,
 )
+from ursa.cli.grad_cam_command import grad_cam
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
@@ -314,6 +315,7 @@ def predict(
         raise typer.Exit(1)
 
 
+app.command(epilog="Example: ursa grad-cam bears.ursa one.jpg")(guarded(grad_cam))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 
