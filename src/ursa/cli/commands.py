@@ -12,14 +12,17 @@ from ursa.cli.command_options import (
     BackboneOption,
     BatchSize,
     Bundle,
+    CostOption,
     Debug,
     Device,
     Epochs,
     Fresh,
     Json,
     LearningRate,
+    MaxError,
     Minutes,
     Out,
+    OutWithThresholds,
     PatternOption,
     PictureOptions,
     Pictures,
@@ -33,6 +36,7 @@ from ursa.cli.command_options import (
     Track,
     WeightsOption,
     WorkspaceOption,
+    costs_of,
     settings_of,
 )
 from ursa.cli.grad_cam_command import grad_cam
@@ -262,23 +266,33 @@ def evaluate(
     pattern: PatternOption = None,
     table: TableOption = None,
     workspace: WorkspaceOption = None,
+    cost: CostOption = None,
+    max_error: MaxError = None,
+    out: OutWithThresholds = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """How a model does on other pictures."""
+    """How a model does on other pictures, and from what probability on to answer.
+
+    Exits 1 when no threshold can promise --max-error on these pictures; the bundle is not written then.
+    """
     from ursa.core import progress_display
 
     given = PictureOptions(data, workspace=workspace, pattern=pattern, table=table)
     with progress_display.shown() as bar:
         from ursa.workflow.evaluate import evaluate as run
 
-        result = run(bundle, data, progress=bar, **given.keywords(resumed=True))  # the bundle has its own backbone
+        asked: dict[str, Any] = {"costs": costs_of(cost), "max_error": max_error, "out": out}
+        # the bundle has its own backbone
+        result = run(bundle, data, progress=bar, **asked, **given.keywords(resumed=True))
     if json_:
         print_json(result.to_json())
     else:
         from ursa.cli import results_text as shows
 
         shows.evaluated(result, _console())
+    if not result.promised:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: ursa predict bears.ursa one.jpg two.png")

@@ -19,6 +19,7 @@ from ursa.core.threads import chunks
 from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
+from ursa.workflow.chosen_thresholds import WantedThresholds, with_operating_points
 from ursa.workflow.results.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 
@@ -34,6 +35,9 @@ def evaluate(
     workspace: str | Path | None = None,
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
+    costs: Mapping[str, tuple[float, float]] | None = None,
+    max_error: float | None = None,
+    out: str | Path | None = None,
     progress: Progress | bool | None = None,
 ) -> Evaluated:
     """Accuracy on labelled pictures: those of a folder, of a table, or of a catalog. They are only read.
@@ -41,24 +45,34 @@ def evaluate(
     Of pictures with splits the test part is used, else the validation part; of those that the bundle's run drew a test
     part from, that part. The accuracy is that of pictures that were not learned from: a bundle knows those by the
     sha256 of their files. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it
-    is not there, or `.ursa/` beside the pictures. pattern, table, progress: as of `ursa.check`. Raises DataError for
-    classes that the model does not know and for pictures that cannot be used, BundleError for the bundle.
+    is not there, or `.ursa/` beside the pictures. pattern, table, progress: as of `ursa.check`.
+
+    costs: of a miss and of a false alarm, by class, as in {"grizzly": (10, 1)}: what the thresholds that they imply do
+    on these pictures. max_error: the share of answers that may be wrong, which gives the probability from which on to
+    answer; below it the model is "unsure". out: the bundle with these costs and this threshold, by which `predict` and
+    `serve` then answer; it is not written where no threshold can promise `max_error`. All of this is measured on
+    pictures that were not learned from, and refused where there are none.
+
+    Raises DataError for classes that the model does not know and for pictures that cannot be used, BundleError for the
+    bundle.
     """
     from ursa.data.sources.folder_source import needs_labels
     from ursa.prepared.setup import Setup, catalog_of
 
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
+    wanted = WantedThresholds.of(costs, max_error, out, predictor.labels)
     catalog = needs_labels(catalog_of(data, Setup(pattern=pattern, table=table or {})))
     at = None if workspace is None else Path(workspace)
     space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
     catalog, is_test = _scored(catalog.labeled(), space, predictor)
     targets, known = catalog.targets(predictor.labels), predictor.bundle.pictures
-    rows, problems = [], {}
+    rows, problems, likely = [], {}, []
     with shown(progress) as bar:
         answers = predictions(predictor, catalog.files(), bar)
         for id, target, (_, answer) in zip(catalog.ids, targets, answers, strict=True):
             if isinstance(answer, Prediction):
                 rows.append((predictor.labels.names.index(answer.label), int(target)))
+                likely.append(list(answer.probabilities.values()))
             else:
                 problems[id] = answer.what
     if not rows:
@@ -69,7 +83,9 @@ def evaluate(
     judged = catalog.without(problems)
     parts = None if known is None else known.part_of(judged.rows["sha256"].to_list())
     uses = _counted(space, predictor, judged) if is_test and space.root.is_dir() else 0
-    return _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+    found = _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+    new = np.array([part != "train" for part in parts or [None] * len(rows)])
+    return with_operating_points(found, np.array(likely)[new], np.array(rows)[new, 1], wanted, predictor.bundle)
 
 
 def _scored(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "tuple[Catalog, bool]":
