@@ -26,10 +26,10 @@ from ursa.diagnose.explain.spatial_layers import SpatialLayer, recorded
 SIDE, DIGIT = 128, 44  # pixels: of a picture, of the digit in it
 CLASSES, BATCH, LR = 4, 32, 2e-3
 FAMILIES: dict[str, tuple[str, dict[str, Any], int]] = {  # name: (timm's, arguments, steps)
-    "ResNet": ("test_resnet", {}, 250),
+    "ResNet": ("test_resnet", {}, 180),
     "MobileNetV3": ("mobilenetv3_small_050", {}, 500),
-    "EfficientNet": ("test_efficientnet", {}, 400),
-    "ConvNeXt": ("test_convnext", {}, 500),
+    "EfficientNet": ("test_efficientnet", {}, 320),
+    "ConvNeXt": ("test_convnext", {"ls_init_value": None}, 600),
     "ViT": ("test_vit", {"img_size": SIDE}, 1000),
 }
 JUDGED = 200  # pictures

@@ -19,7 +19,7 @@ WRITTEN_ANEW = ("format", "parts", "sha256", "thresholds")  # keys of bundle.jso
 def with_thresholds(source: Bundle, thresholds: Mapping[str, Any], out: Path) -> Path:
     """The same model with other thresholds (see `core/decisions.py`), written to `out`, which may be where it lies.
 
-    Raises BundleError for thresholds that no reader takes, DataError where it cannot be written.
+    Raises DataError for thresholds that are none of this model, and where it cannot be written.
     """
     document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
     document["thresholds"] = dict(thresholds)
