@@ -5,6 +5,7 @@ is known where the object is; SqueezeNet has its real weights. Beside it three p
 the mean of the layer's activations, and guided backpropagation, which Adebayo et al. found to fail.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import timm
 import torch
-from common import SHARED, SQUEEZENET, report, shared
+from common import RESULTS, SHARED, SQUEEZENET, report, shared
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,8 +40,21 @@ def main() -> None:
     torch.set_num_threads(1)
     shared("dogs_cats")
     digits = of_classes(np.load(SHARED / "data" / "mnist_12k.npz"))
-    rows = [trained_family(name, digits) for name in (sys.argv[1:] or FAMILIES)]
-    rows += real_weights()
+    asked = sys.argv[1:] or [*FAMILIES, "SqueezeNet"]  # families that are not named keep the rows they have
+    rows = {row[0]: row for row in known()}
+    for name in asked:
+        for row in real_weights() if name == "SqueezeNet" else [trained_family(name, digits)]:
+            rows[row[0]] = row
+        told(list(rows.values()))
+
+
+def known() -> Any:
+    """The rows of the last run."""
+    file = RESULTS / "grad_cam.json"
+    return json.loads(file.read_text())["rows"] if file.exists() else []
+
+
+def told(rows: list[list[object]]) -> None:
     columns = [
         "network",
         "layer",
