@@ -25,6 +25,20 @@ def test_the_map_is_the_channels_weighted_by_their_mean_slope(colors, spots):
     np.testing.assert_allclose(found.maps.max((1, 2)), 1)
 
 
+def test_each_channel_weighs_its_mean_slope_over_the_positions(colors, spots):
+    """Of a head that reads every position by itself the slopes are its weights, here drawn: a closed form."""
+    torch.manual_seed(0)
+    head = nn.Linear(3 * 8 * 8, 4)
+    network = nn.Sequential(colors.see, nn.Flatten(), head)
+    pictures = torch.rand(2, 3, 32, 32)
+    weights = head.weight.view(4, 3, 64).mean(2)[[1, 3]]  # of classes 1 and 3
+    want = (weights[:, :, None, None] * colors.see(pictures)).sum(1).relu()
+    want = (want / want.amax((1, 2), keepdim=True).clamp_min(1e-30)).detach().numpy()
+    found = grad_cam(network, pictures, [1, 3], layer="0", check=False)
+    np.testing.assert_allclose(found.positions, want, atol=1e-5)
+    assert want.any((1, 2)).all()
+
+
 def test_the_class_that_is_asked_for_is_looked_for_and_what_speaks_against_it_is_cut_off(colors, spots):
     pictures = spots([(0, 8, 16)])
     pictures[0, 1, 24:, :8] = 0.5

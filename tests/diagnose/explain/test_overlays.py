@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ursa.diagnose.explain.overlays import overlays
+from ursa.diagnose.explain.overlays import FAINT, overlays
 from ursa.errors import DataError
 
 
@@ -19,6 +19,13 @@ def test_nothing_is_gray_and_the_peak_is_the_brightest_color():
     np.testing.assert_array_equal(drawn[1][maps[1] == 0], drawn[0][maps[1] == 0])
     red, _, blue = drawn[1, 5, 5].astype(int)
     assert red - blue > 150  # yellow
+
+
+def test_faint_places_show_the_picture_as_it_is():
+    pictures = np.random.default_rng(0).integers(0, 255, (1, 9, 9, 3), np.uint8)
+    none, faint, some = (overlays(pictures, np.full((1, 9, 9), v, np.float32)) for v in (0, FAINT, FAINT + 0.05))
+    np.testing.assert_array_equal(none, faint)
+    assert (none != some).any()
 
 
 def test_more_is_brighter_step_by_step():
