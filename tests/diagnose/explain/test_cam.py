@@ -111,6 +111,10 @@ def test_networks_and_pictures_of_another_kind_are_refused(colors, spots):
         grad_cam(colors, np.zeros((3, 32), np.float32))
     with pytest.raises(TrainingError, match="one number a class"):
         grad_cam(nn.Conv2d(3, 3, 1), spots([(0, 0, 0)]))
+    with pytest.raises(TrainingError, match=r"torch network[\s\S]*ursa grad-cam BUNDLE"):
+        grad_cam("bears.ursa", spots([(0, 0, 0)]))
+    with pytest.raises(TrainingError, match="Conv2d"):
+        grad_cam(colors, np.zeros((2, 1, 32, 32), np.float32))
     with pytest.raises(TrainingError, match=r"no layer 'sea'[\s\S]*did you mean 'see'"):
         grad_cam(colors, spots([(0, 0, 0)]), layer="sea")
 

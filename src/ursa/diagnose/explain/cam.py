@@ -26,6 +26,7 @@ from ursa.diagnose.explain.spatial_layers import (
     recorded,
 )
 from ursa.errors import DataError, TrainingError
+from ursa.models.shape_errors import explain
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -77,8 +78,12 @@ def grad_cam(
     with the seed of its random weights. Raises TrainingError for a network without such a layer or with another output
     than [N, K], DataError for classes that it does not have.
     """
+    _require_network(model)
     batch = as_pictures(model, pictures)
-    at = last_spatial_layer(model, batch) if layer is None else named_layer(model, batch, layer)
+    try:
+        at = last_spatial_layer(model, batch) if layer is None else named_layer(model, batch, layer)
+    except RuntimeError as problem:  # pictures of another size or type than the network takes
+        raise explain(model, (batch,), problem) from problem
     wanted = _targets(model, batch, targets)
     positions = maps_at(model, batch, wanted, at)
     maps = enlarged(positions, picture_sides(batch))
@@ -106,6 +111,12 @@ def enlarged(positions: F32, size: tuple[int, int]) -> F32:
     """[N, h, w] -> [N, H, W], between positions in straight lines; the largest of each is 1 again."""
     maps = F.interpolate(torch.from_numpy(positions)[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
     return (maps / maps.amax((1, 2), keepdim=True).clamp_min(torch.finfo().tiny)).numpy()
+
+
+def _require_network(model: object) -> None:
+    if not isinstance(model, nn.Module):
+        fix = "learner.grad_cam(x) of a learner, `ursa grad-cam BUNDLE PICTURE...` of a bundle"
+        raise TrainingError("Grad-CAM looks into a torch network", found=type(model).__name__, fix=fix)
 
 
 def _maps(model: nn.Module, pictures: Tensor, targets: Tensor, layer: SpatialLayer) -> F32:
