@@ -50,7 +50,7 @@ class GradCam:
         if self.check is None or not self.check.similarity:
             return "Bright places speak for the class"
         worst = max(self.check.similarity)
-        kept = "destroyed by random weights" if self.check.passed else "not to be believed: random weights keep it"
+        kept = "destroyed by random weights" if self.check.passed else "no explanation: random weights keep it"
         return f"Bright speaks for it; {kept} (correlation {worst:.2f})"
 
     def __len__(self) -> int:
