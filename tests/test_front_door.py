@@ -29,6 +29,7 @@ PUBLIC = {
     "error_analysis",
     "evaluate",
     "gaps",
+    "grad_cam",
     "load",
     "models",
     "runs",

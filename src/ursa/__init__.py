@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ursa.core.finding import Finding as Finding
     from ursa.core.statistics import Estimate as Estimate
     from ursa.data.sources.constructors import Catalog as Catalog
+    from ursa.diagnose.explain.cam import grad_cam as grad_cam
     from ursa.diagnose.gaps import gaps as gaps
     from ursa.errors import BundleError as BundleError
     from ursa.errors import DataError as DataError
@@ -67,6 +68,7 @@ _HOME = {
     "error_analysis": "ursa.workflow.error_analysis",
     "evaluate": "ursa.workflow.evaluate",
     "gaps": "ursa.diagnose.gaps",
+    "grad_cam": "ursa.diagnose.explain.cam",
     "load": "ursa.learner.loading",
     "models": "ursa",
     "runs": "ursa.workflow.comparing.run_table",

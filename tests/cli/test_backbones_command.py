@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from ursa.cli.backbones_command import show_compared
 from ursa.cli.command_options import PictureOptions
 from ursa.cli.console import Console
+from ursa.cli.subcommands.backbones_command import show_compared
 from ursa.core.statistics import proportion
 from ursa.workflow.backbones import ComparedBackbones
 from ursa.workflow.results.backbone_pick import Limits, MeasuredBackbone, pick

@@ -8,7 +8,7 @@ import pytest
 
 from ursa.cli.command_options import PictureOptions
 from ursa.cli.console import Console
-from ursa.cli.runs_command import short_names, show_comparison, show_runs
+from ursa.cli.subcommands.runs_command import short_names, show_comparison, show_runs
 from ursa.core.labels import Labels
 from ursa.core.statistics import proportion
 from ursa.recipe import Recipe

@@ -107,6 +107,16 @@ def test_a_chosen_picture_is_named_with_all_its_probabilities(visit, predictor, 
     assert page.locator(".thumb img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
 
 
+def test_an_unsure_answer_is_a_question_and_the_answered_class_stands_first(visit, bundle_files, pack, paint, tmp_path):
+    thresholds = {"costs": {"green": {"miss": 1e6, "false_alarm": 1e-6}}, "abstain": {"value": 1.0}}
+    page = visit(Predictor(pack(bundle_files(thresholds=thresholds), tmp_path / "careful.ursa")))
+    choose(page, file("berry.jpg", paint("orange")))
+    expect(page.locator(".card .top")).to_have_text("green?")
+    expect(page.locator(".card .sure")).to_contain_text("Unsure")
+    expect(page.get_by_role("status")).to_contain_text("berry.jpg: unsure, green")
+    assert page.locator(".rows li").first.inner_text().split()[0] == "green"
+
+
 def test_the_same_file_can_be_chosen_again(visit, predictor, paint):
     page = visit(predictor)
     for count in (1, 2):

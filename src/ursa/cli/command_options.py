@@ -102,6 +102,19 @@ Track = Annotated[
     list[str] | None,
     typer.Option("--track", help="Log to tensorboard or mlflow, in the workspace or there.", metavar="NAME[:PLACE]"),
 ]
+CostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost", help="Of a miss and of a false alarm of a class; may be repeated.", metavar="CLASS=MISS:FALSE_ALARM"
+    ),
+]
+MaxError = Annotated[
+    float | None,
+    typer.Option("--max-error", help="Share of answers that may be wrong; else unsure.", show_default=False),
+]
+OutWithThresholds = Annotated[
+    Path | None, typer.Option("--out", help="Write the bundle with these costs and thresholds.", metavar="FILE.ursa")
+]
 AllowedHosts = Annotated[
     list[str] | None,
     typer.Option("--allowed-host", help="A name under which it may be asked; may be repeated.", metavar="NAME"),
@@ -189,6 +202,23 @@ def settings_of(entries: list[str] | None) -> dict[str, str]:
     from ursa.recipe import setting_pair
 
     return dict(setting_pair(entry) for entry in entries or [])
+
+
+def costs_of(entries: list[str] | None) -> dict[str, tuple[float, float]]:
+    """["grizzly=10:1"] -> {"grizzly": (10.0, 1.0)}. Raises DataError for anything else than CLASS=MISS:FALSE_ALARM."""
+    return dict(_cost(entry) for entry in entries or [])
+
+
+def _cost(entry: str) -> tuple[str, tuple[float, float]]:
+    from ursa.errors import DataError
+
+    name, _, pair = entry.rpartition("=")  # a class may have = in its name
+    miss, _, alarm = pair.partition(":")
+    try:
+        return name, (float(miss), float(alarm))
+    except ValueError:
+        fix = "--cost grizzly=10:1 where a missed grizzly is ten times as bad as a false one"
+        raise DataError("costs are said as CLASS=MISS:FALSE_ALARM", found=repr(entry), fix=fix) from None
 
 
 def _words(options: dict[str, Any]) -> list[str]:

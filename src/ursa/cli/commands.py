@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ursa.cli import output
-from ursa.cli.backbones_command import backbones
 from ursa.cli.command_options import (
     BackboneOption,
     BatchSize,
@@ -26,7 +25,6 @@ from ursa.cli.command_options import (
     PictureOptions,
     Pictures,
     PrecisionOption,
-    ReportOption,
     Resume,
     ResumedRun,
     RuntimeOption,
@@ -38,14 +36,17 @@ from ursa.cli.command_options import (
     WorkspaceOption,
     settings_of,
 )
-from ursa.cli.diagnose_command import diagnose
-from ursa.cli.error_analysis_command import error_analysis
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
-from ursa.cli.runs_command import compare, runs
-from ursa.cli.serve_command import serve
-from ursa.cli.show_command import show
+from ursa.cli.subcommands.backbones_command import backbones
+from ursa.cli.subcommands.diagnose_command import diagnose
+from ursa.cli.subcommands.error_analysis_command import error_analysis
+from ursa.cli.subcommands.evaluate_command import evaluate
+from ursa.cli.subcommands.grad_cam_command import grad_cam
+from ursa.cli.subcommands.runs_command import compare, runs
+from ursa.cli.subcommands.serve_command import serve
+from ursa.cli.subcommands.show_command import show
 
 if TYPE_CHECKING:
     from ursa.cli.console import Console
@@ -263,35 +264,7 @@ def train(
 
 app.command(epilog="Example: ursa runs bears/")(guarded(runs))
 app.command(epilog="Example: ursa compare 1 2 bears/")(guarded(compare))
-
-
-@app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")
-@guarded
-def evaluate(
-    bundle: Bundle,
-    data: Pictures,
-    pattern: PatternOption = None,
-    table: TableOption = None,
-    workspace: WorkspaceOption = None,
-    report: ReportOption = None,
-    json_: Json = False,
-    debug: Debug = False,
-) -> None:
-    """How a model does on other pictures."""
-    from ursa.core import progress_display
-
-    given = PictureOptions(data, workspace=workspace, pattern=pattern, table=table)
-    with progress_display.shown() as bar:
-        from ursa.workflow.evaluate import evaluate as run
-
-        keywords = given.keywords(resumed=True)  # the bundle has its own backbone
-        result = run(bundle, data, progress=bar, report=report, **keywords)
-    if json_:
-        print_json(result.to_json())
-    else:
-        from ursa.cli import results_text as shows
-
-        shows.evaluated(result, _console())
+app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")(guarded(evaluate))
 
 
 @app.command(epilog="Example: ursa predict bears.ursa one.jpg two.png")
@@ -330,6 +303,7 @@ def predict(
 
 app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
 app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))
+app.command(epilog="Example: ursa grad-cam bears.ursa one.jpg")(guarded(grad_cam))
 app.command(epilog="Example: ursa serve bears.ursa --port 8080")(guarded(serve))
 app.command(epilog="Example: ursa show bears/ --what classes")(guarded(show))
 

@@ -155,11 +155,30 @@ def evaluated(result: "Evaluated", console: Console) -> None:
         console.print(_most_confused(result.confusion, names))
     else:
         console.print("The model learned from all of these pictures: its accuracy on new ones is not known.")
+    _operating_points(result, console)
     _unusable(result.problems, LISTED, console)
     if result.findings:
         findings(result.findings, console)
     if result.report is not None:
         _paths(console, ("Report", result.report))
+    if result.bundle is not None:
+        _paths(console, ("Bundle", result.bundle))
+
+
+def _operating_points(result: "Evaluated", console: Console) -> None:
+    """Classes with costs, and the threshold for a wanted share of errors."""
+    for each in result.curves:
+        if (point := each.point) is not None:
+            console.print(
+                f"\n[bold]{plain(each.name)}[/] is answered from {100 * point.costs.threshold:.3g} % on: "
+                f"recall {_percent(point.recall)}, precision {_percent(point.precision)}."
+            )
+    if (saved := result.saved) is not None:
+        said = "saves" if saved.low > 0 else "costs more:" if saved.high < 0 else "makes no difference that shows:"
+        interval = f"95 % interval {saved.low:.3g} to {saved.high:.3g}"
+        console.print(f"Deciding so {said} {saved.value:.3g} a picture [dim]({interval})[/].")
+    if result.abstain is not None:
+        console.print(f"\n{plain(str(result.abstain).capitalize())}.")
 
 
 def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) -> None:
@@ -170,9 +189,11 @@ def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) 
     for name, answer in rows:
         if isinstance(answer, str):
             continue
-        second = sorted(answer.probabilities.items(), key=lambda item: -item[1])[1:2]
+        others = {label: p for label, p in answer.probabilities.items() if label != answer.label}
+        second = sorted(others.items(), key=lambda item: -item[1])[:1]
         after = "".join(f"[dim]{plain(label)} {100 * p:.1f} %[/]" for label, p in second)
-        table.add_row(plain(name), f"[bold]{plain(answer.label)}[/]", f"{100 * answer.probability:.1f} %", after)
+        label = f"[bold]{plain(answer.label)}[/]" if not answer.unsure else f"unsure [dim]({plain(answer.label)}?)[/]"
+        table.add_row(plain(name), label, f"{100 * answer.probability:.1f} %", after)
     if table.row_count:
         console.print(table)
     _unusable({name: answer for name, answer in rows if isinstance(answer, str)}, len(rows), console)

@@ -64,18 +64,21 @@ class Threshold:
         }
 
 
-def threshold_for(probabilities: Numbers, targets: I64, error: float = 0.01, *, sure: float = SURE) -> Threshold:
+def threshold_for(
+    probabilities: Numbers, targets: I64, error: float = 0.01, *, sure: float = SURE, chosen: I64 | None = None
+) -> Threshold:
     """probabilities [N, K] of pictures that the model had not seen, targets [N] -> the laxest threshold that is safe.
 
     With probability `sure` over the N pictures, at most the share `error` of what is answered is wrong, of pictures
     drawn as these were, each by itself: give one of a group of near duplicates. That takes `least_pictures(error)`
-    pictures at least. Raises DataError for shares that are none.
+    pictures at least. chosen: [N] what is answered, where that is not the likeliest class. Raises DataError for shares
+    that are none.
     """
     for name, share in (("error", error), ("sure", sure)):
         if not 0 < share < 1:
             raise DataError(f"{name} is a share between 0 and 1", found=f"{share:g}", fix="0.01 means one in a hundred")
     top = np.asarray(probabilities.max(1), np.float64)
-    wrong = probabilities.argmax(1) != targets
+    wrong = (probabilities.argmax(1) if chosen is None else chosen) != targets
     value = math.inf
     for candidate in _candidates(top, error, sure):
         answered = top >= candidate

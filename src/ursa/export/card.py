@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ursa.core.decisions import Decisions
 from ursa.core.text import escaped
 
 
@@ -29,11 +30,23 @@ It knows no others: a picture of anything else is given one of these labels, too
 - Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {size} x {size} pixels.
 - The exported and the trained model agree within {parity["difference"]:.1g} in every probability, for \
 {_compared(parity)}.
-- Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
+{_thresholds(document)}- Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
 
 The accuracy holds for pictures like the ones it was measured on. Measure again on pictures from where you use it:
 `ursa evaluate BUNDLE FOLDER`.
 """
+
+
+def _thresholds(document: Mapping[str, Any]) -> str:
+    """A line for each way in which it does not simply answer the most probable class."""
+    decisions = Decisions.from_json(document.get("thresholds", {}), document["classes"])
+    lines = []
+    if decisions.abstain is not None:
+        lines.append(f"- Unsure where its likeliest class is less probable than {100 * decisions.abstain:.1f} %.\n")
+    for name, one in decisions.costs.items():
+        ratio = f"a miss costs {one.miss:g} and a false alarm {one.false_alarm:g}"
+        lines.append(f"- {plain(name)}: {ratio}, so it is answered from {100 * one.threshold:.3g} % on.\n")
+    return "".join(lines)
 
 
 def _compared(parity: Mapping[str, Any]) -> str:

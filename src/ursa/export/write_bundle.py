@@ -1,10 +1,7 @@
 """Classifier -> bundle on disk, proven to predict what the learner predicts."""
 
-import contextlib
 import datetime
 import hashlib
-import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from ursa import seals, workspace
+from ursa import seals
 from ursa.core.bundles import bundle
 from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.decoding.image import Pixels
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.embed.tensor_bytes import to_bytes
-from ursa.errors import BundleError, DataError
+from ursa.errors import BundleError
+from ursa.export.bundle_files import write
 from ursa.export.card import card
 from ursa.export.onnx import to_onnx
 from ursa.export.parity import parity
@@ -80,36 +78,3 @@ def _require_finite(state: Mapping[str, Tensor]) -> None:
     if broken:
         found = f"NaN or infinite numbers in {broken[0]}{f' and {len(broken) - 1} more' if len(broken) > 1 else ''}"
         raise BundleError("the weights are not finite, so no bundle was written", found=found, fix="train it again")
-
-
-def write(out: Path, files: Mapping[str, bytes]) -> None:
-    """A `.ursa` file or a folder, in one piece: what was there before stays whole until all of the new one is on disk.
-
-    In a zip nothing is compressed, as readers require. Raises DataError when it cannot be written.
-    """
-    if out.suffix == ".ursa" and out.is_dir():
-        raise BundleError(f"{out} is a folder", fix="choose another name for the bundle")
-    try:
-        if out.suffix == ".ursa":
-            _write_zip(out, files)
-        else:
-            _write_folder(out, files)
-    except DataError as problem:
-        fix = "free some space, or write the bundle elsewhere: --out FILE.ursa"
-        raise DataError(problem.what, found=problem.found, fix=fix) from problem
-
-
-def _write_zip(out: Path, files: Mapping[str, bytes]) -> None:
-    with workspace.writing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-
-
-def _write_folder(out: Path, files: Mapping[str, bytes]) -> None:
-    """All parts are on disk before the first of them is renamed, and the manifest is renamed last."""
-    with contextlib.ExitStack() as parts:  # leaves what it entered in the reverse order
-        for name in sorted(files, key=lambda name: name != bundle.MANIFEST):
-            file = parts.enter_context(workspace.writing(out / name))
-            file.write(files[name])
-            file.flush()
-            os.fsync(file.fileno())

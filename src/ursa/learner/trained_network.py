@@ -1,7 +1,7 @@
 """A network that has learned -> predictions, metrics with intervals, figures, exported files. It is only read."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from ursa.core.statistics import Estimate
 from ursa.errors import DataError
 from ursa.learner import exporting, results
 from ursa.learner.confusion_matrix import ConfusionMatrix
+from ursa.learner.interpretation import layers_shown, looked_at
 from ursa.learner.learner_recipe import Optimizer
 from ursa.learner.one_fit import FitSetup
 from ursa.recipe import Recipe
@@ -21,6 +22,10 @@ from ursa.training.tasks.losses import Loss
 from ursa.training.tasks.metrics import Metric
 from ursa.training.tasks.predictions import Predictions, to_predictions, with_ids
 from ursa.training.tasks.target_shapes import shaped
+
+if TYPE_CHECKING:
+    from ursa.diagnose.explain.cam import GradCam
+    from ursa.plots.figure import Figure
 
 
 class TrainedNetwork:
@@ -114,6 +119,45 @@ class TrainedNetwork:
     def show_results(self, count: int = 12) -> Any:
         """Validation examples with targets and predictions: a figure of pictures, a table (polars) of anything else."""
         return results.show_results(self.model, self.data, count, self.recipe.seed)
+
+    def grad_cam(
+        self, x: Any = None, label: Any = None, *, layer: str | None = None, count: int = 4, check: bool = True
+    ) -> "GradCam":
+        """Where the network sees a class in each picture (Grad-CAM), and whether random weights destroy these maps.
+
+        x: pictures as of `predict`; None: validation examples, `count` drawn by the seed. label: the class that is
+        looked for; None: the one that is predicted. layer: its name; None: the last one with a map of the picture.
+        check: the sanity check. Of a regression with one number, 1 is what raises it, 0 what lowers it.
+        """
+        seen = looked_at.examples(self.data, x, self.device, count, self.recipe.seed)
+        seed = self.recipe.seed
+        return looked_at.maps_of(self.model, self.data.targets, seen, label, layer, check=check, seed=seed)
+
+    def show_grad_cam(self, x: Any = None, label: Any = None, *, layer: str | None = None, count: int = 4) -> "Figure":
+        """`grad_cam` as a figure: each picture beside what speaks for the class. Raises TrainingError where the maps do
+        not pass the sanity check, since they would then explain nothing."""
+        seed, targets = self.recipe.seed, self.data.targets
+        seen = looked_at.examples(self.data, x, self.device, count, seed)
+        found = looked_at.maps_of(self.model, targets, seen, label, layer, check=True, seed=seed)
+        return looked_at.show(self.model, targets, seen, found)
+
+    def show_filters(self) -> "Figure":
+        """The filters of the first convolution: what the network looks for in pixels."""
+        return layers_shown.show_filters(self.model)
+
+    def show_activations(self, x: Any = None) -> "Figure":
+        """What layers make of one picture, the first layers first; None: a validation example."""
+        seen = looked_at.examples(self.data, x, self.device, 1, self.recipe.seed)
+        return layers_shown.show_activations(self.model, seen)
+
+    def show_top_activations(
+        self, unit: int, *, layer: str | None = None, count: int = 8, data: Any = None
+    ) -> "Figure":
+        """The pictures that excite a unit (a channel of a layer) most, beside where it responds: of the validation
+        split, or of other data as of `evaluate`. layer: its name; None: the last one with a map of the picture."""
+        split = self._split(data)[0]
+        found = layers_shown.top_activations(self.model, self.data, split, unit, layer, count)
+        return layers_shown.show_top_activations(self.data, split, found)
 
     def export(self, path: str | Path) -> Path:
         """`.onnx`: a file that takes inputs as they were given; `.ursa`: a bundle of a classifier of pictures."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
     from ursa.plots.batch_grid import with_probabilities as with_probabilities
+    from ursa.plots.class_curves import precision_recall as precision_recall
+    from ursa.plots.class_curves import roc as roc
     from ursa.plots.curves import history as history
     from ursa.plots.curves import schedule as schedule
     from ursa.plots.figure import Figure as Figure
@@ -37,8 +39,10 @@ _HOME = {
     "lr_find": "lr_curve",
     "mean_pictures": "overview",
     "patch": "batch_grid",
+    "precision_recall": "class_curves",
     "reliability": "reliability_diagram",
     "residuals": "residuals_plot",
+    "roc": "class_curves",
     "schedule": "curves",
     "show": "batch_grid",
     "show_batch": "batch_grid",

@@ -78,14 +78,7 @@ class Figure(matplotlib.figure.Figure):
     def save(self, path: str | Path) -> Path:
         """Write it as PNG, SVG, PDF, JPEG or WebP, by the ending of the name. Raises DataError for another one."""
         path = Path(path)
-        ending = path.suffix.lower().removeprefix(".")
-        if ending not in FORMATS:
-            raise DataError(
-                f"figures are not written as {path.suffix or 'a file without an ending'}",
-                found=str(path),
-                fix=did_you_mean(ending, FORMATS) if ending else f"name it {path}.png",
-            )
-        content = self._as(ending)
+        content = self._as(format_of(path))
         with workspace.writing(path, "--out FILE") as file:
             file.write(content)
         return path
@@ -99,6 +92,18 @@ class Figure(matplotlib.figure.Figure):
         dated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
         self.savefig(buffer, format=format, dpi=DPI, facecolor=PAPER, metadata=dated)
         return buffer.getvalue()
+
+
+def format_of(path: Path) -> str:
+    """One of FORMATS, by the ending of a name. Raises DataError for another one: before what takes time, if asked."""
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise DataError(
+            f"figures are not written as {path.suffix or 'a file without an ending'}",
+            found=str(path),
+            fix=did_you_mean(ending, FORMATS) if ending else f"name it {path}.png",
+        )
+    return ending
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

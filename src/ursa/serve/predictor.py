@@ -24,13 +24,15 @@ from ursa.serve.session import Session
 class Prediction:
     """What the model says of one picture."""
 
-    label: str  # the most probable class
-    probability: float
+    label: str  # the most probable class; with costs in the bundle the cheapest one (`core/decisions.py`)
+    probability: float  # of that class
     probabilities: dict[str, float]  # by class, in the model's order
+    unsure: bool | None = None  # below the bundle's threshold; None where it has none
 
     def to_json(self) -> dict[str, Any]:
-        """{"label", "probability", "probabilities"}."""
-        return {"label": self.label, "probability": self.probability, "probabilities": self.probabilities}
+        """{"label", "probability", "probabilities"}, and "unsure" where the bundle has a threshold."""
+        known = {"label": self.label, "probability": self.probability, "probabilities": self.probabilities}
+        return known if self.unsure is None else {**known, "unsure": self.unsure}
 
 
 class Predictor:
@@ -43,7 +45,7 @@ class Predictor:
         exported on this machine is known by its seal (`ursa.seals`), and not tried either.
         """
         self.bundle = source if isinstance(source, Bundle) else bundle.read(source)
-        self.labels = self.bundle.labels
+        self.labels, self._decisions = self.bundle.labels, self.bundle.decisions
         model, size = self.bundle.parts["model.onnx"], self.bundle.preparation.size
         require_plain(model)
         if not (trusted or _is_ours(self.bundle)):
@@ -60,11 +62,16 @@ class Predictor:
 
     def predictions(self, views: Iterable[Pixels]) -> list[Prediction]:
         """Views [size, size, 3] -> predictions, in the same order."""
-        names = self.labels.names
+        names, decisions, rows = self.labels.names, self._decisions, self.probabilities(views)
+        chosen, unsure = decisions.chosen(rows, names).tolist(), decisions.unsure(rows).tolist()
         return [
-            Prediction(names[best], float(row[best]), {name: float(p) for name, p in zip(names, row, strict=True)})
-            for row in self.probabilities(views)
-            for best in [int(row.argmax())]
+            Prediction(
+                names[best],
+                float(row[best]),
+                {name: float(p) for name, p in zip(names, row, strict=True)},
+                None if decisions.abstain is None else doubt,
+            )
+            for row, best, doubt in zip(rows, chosen, unsure, strict=True)
         ]
 
     def view(self, picture: str | Path | bytes | Pixels, seconds: float = sandbox.LIMITS.seconds) -> Pixels:

@@ -20,6 +20,7 @@ from ursa.data import test_set_log
 from ursa.errors import BundleError, DataError
 from ursa.serve.predictor import Prediction, Predictor
 from ursa.workflow import evaluation_files
+from ursa.workflow.chosen_thresholds import WantedThresholds, with_operating_points
 from ursa.workflow.results.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 
@@ -36,6 +37,9 @@ def evaluate(
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
     report: str | Path | None = None,
+    costs: Mapping[str, tuple[float, float]] | None = None,
+    max_error: float | None = None,
+    out: str | Path | None = None,
     progress: Progress | bool | None = None,
 ) -> Evaluated:
     """Accuracy on labelled pictures: those of a folder, of a table, or of a catalog. They are only read.
@@ -44,13 +48,22 @@ def evaluate(
     part from, that part. The accuracy is that of pictures that were not learned from: a bundle knows those by the
     sha256 of their files. Where there is a workspace, a look at its test part is counted there: `workspace`, made if it
     is not there, or `.ursa/` beside the pictures. report: an HTML page to write, with the pictures that are predicted
-    wrongly, and beside it a sheet to tag them. pattern, table, progress: as of `ursa.check`. Raises DataError for
-    classes that the model does not know and for pictures that cannot be used, BundleError for the bundle.
+    wrongly, and beside it a sheet to tag them. pattern, table, progress: as of `ursa.check`.
+
+    costs: of a miss and of a false alarm, by class, as in {"grizzly": (10, 1)}: what the thresholds that they imply do
+    on these pictures. max_error: the share of answers that may be wrong, which gives the probability from which on to
+    answer; below it the model is "unsure". out: the bundle with these costs and this threshold, by which `predict` and
+    `serve` then answer; it is not written where no threshold can promise `max_error`. All of this is measured on
+    pictures that were not learned from, and refused where there are none.
+
+    Raises DataError for classes that the model does not know and for pictures that cannot be used, BundleError for the
+    bundle.
     """
     from ursa.data.sources.folder_source import needs_labels
     from ursa.prepared.setup import Setup, catalog_of
 
     predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
+    wanted = WantedThresholds.of(costs, max_error, out, predictor.labels)
     at, page = (None if place is None else Path(place) for place in (workspace, report))
     setup = Setup(pattern=pattern, table=table or {}, workspace=at)
     catalog = needs_labels(catalog_of(data, setup))
@@ -59,15 +72,13 @@ def evaluate(
     space = Workspace.of(catalog.root) if at is None else Workspace.open(catalog.root, at)
     catalog, is_test = _scored(catalog.labeled(), space, predictor)
     targets, known = catalog.targets(predictor.labels), predictor.bundle.pictures
-    rows, problems = [], {}
-    probabilities: dict[str, list[float]] = {}
+    rows, problems, likely = [], {}, []
     with shown(progress) as bar:
         answers = predictions(predictor, catalog.files(), bar)
         for id, target, (_, answer) in zip(catalog.ids, targets, answers, strict=True):
             if isinstance(answer, Prediction):
                 rows.append((predictor.labels.names.index(answer.label), int(target)))
-                if page is not None:
-                    probabilities[id] = list(answer.probabilities.values())
+                likely.append(list(answer.probabilities.values()))
             else:
                 problems[id] = answer.what
     if not rows:
@@ -78,13 +89,14 @@ def evaluate(
     judged = catalog.without(problems)
     parts = None if known is None else known.part_of(judged.rows["sha256"].to_list())
     uses = count_use(space, predictor, judged, "evaluate") if is_test and space.root.is_dir() else 0
-    result = _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+    found = _evaluated(judged.ids, np.array(rows), parts, predictor.labels, problems, uses)
+    new = np.array([part != "train" for part in parts or [None] * len(rows)])
+    result = with_operating_points(found, np.array(likely)[new], np.array(rows)[new, 1], wanted, predictor.bundle)
     if page is None:
         return result
-    learned = {id for id, part in zip(judged.ids, parts or (), strict=False) if part == "train"}
-    new = judged.without(learned)
-    sure = np.array([probabilities[id] for id in new.ids], np.float32).reshape(len(new), len(predictor.labels))
-    return evaluation_files.write_evaluation(result, new, sure, Path(bundle), data, setup, page)
+    others = judged.without({id for id, seen in zip(judged.ids, ~new, strict=True) if seen})
+    sure = np.array(likely, np.float32)[new].reshape(len(others), len(predictor.labels))
+    return evaluation_files.write_evaluation(result, others, sure, Path(bundle), data, setup, page)
 
 
 def _scored(catalog: "Catalog", space: Workspace, predictor: Predictor) -> "tuple[Catalog, bool]":

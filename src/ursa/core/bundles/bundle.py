@@ -2,8 +2,8 @@
 
 A bundle is a folder, or a `.ursa` zip of one with nothing compressed, with
 
-    bundle.json           format version, classes in order, preparation, temperature, metrics, hashes of all parts and
-                          of the pictures that were learned from and judged on
+    bundle.json           format version, classes in order, preparation, temperature, thresholds, metrics, hashes of all
+                          parts and of the pictures that were learned from and judged on
     model.onnx            pictures [N, size, size, 3] uint8 -> logits [N, K] float32
     weights.safetensors   the same weights, to go on training from
     card.md               for people
@@ -24,6 +24,7 @@ from ursa.core import files
 from ursa.core.bundles.bundle_document import parsed, require_valid
 from ursa.core.bundles.bundle_zip import read_zip
 from ursa.core.bundles.picture_hashes import PictureHashes
+from ursa.core.decisions import Decisions
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
 from ursa.core.text import escaped
@@ -54,6 +55,11 @@ class Bundle:
         """What was learned from and judged on; None for a bundle of an Ursa that did not write it down."""
         known = self.document.get("pictures")
         return None if known is None else PictureHashes.from_json(known)
+
+    @property
+    def decisions(self) -> Decisions:
+        """How its probabilities become answers; the most probable class where nothing else was written down."""
+        return Decisions.from_json(self.document.get("thresholds", {}), self.labels.names)
 
 
 def manifest(document: Mapping[str, Any], parts: Mapping[str, bytes]) -> bytes:

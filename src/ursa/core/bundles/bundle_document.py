@@ -1,7 +1,7 @@
 """bundle.json -> the document, when all that Ursa reads of it is what it has to be. Every refusal names its key.
 
 Keys that are needed: format, classes, preparation, temperature, parts, sha256. Those that may be there and are read:
-created, metrics, training, pictures, versions, parity. Others are kept as they are.
+created, metrics, training, pictures, versions, parity, thresholds. Others are kept as they are.
 """
 
 import json
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ursa.core.bundles.picture_hashes import PictureHashes
+from ursa.core.decisions import Decisions
 from ursa.core.prepare import Preparation
 
 LARGEST_SIZE = 4096  # pixels; a view of that size is 50 MB
@@ -58,6 +59,7 @@ def require_valid(document: Mapping[str, Any], parts: Iterable[str]) -> None:
     _require_each("metrics", document.get("metrics", {}), _is_metric)
     _require_training(document.get("training", {}))
     PictureHashes.from_json(document.get("pictures", {}))
+    Decisions.from_json(document.get("thresholds", {}), document["classes"])
     agreed = document.get("parity", {})
     _require(isinstance(agreed, dict) and all(map(_is_number, agreed.values())), "parity", agreed)
 

@@ -12,6 +12,8 @@ from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
+from ursa.diagnose.abstain import Threshold
+from ursa.diagnose.operating_points import ClassCurves
 from ursa.workflow.results.short_repr import ShortRepr, interval_text
 
 UNKNOWN = "pictures of this folder; the bundle does not say which of them it learned from"
@@ -33,6 +35,15 @@ class Evaluated(ShortRepr):
     test_set_uses: int = 0  # at these test pictures so far; 0 where they are no test part, or no workspace counts them
     findings: tuple[Finding, ...] = ()
     report: Path | None = None  # the page, where one was asked for
+    curves: tuple[ClassCurves, ...] = ()  # of each class, on the same pictures: `ursa.plots.roc(result.curves)`
+    saved: Estimate | None = None  # what deciding by the costs saves a picture; None where none were given
+    abstain: Threshold | None = None  # the threshold for the wanted share of errors; None where none was asked for
+    bundle: Path | None = None  # with these costs and this threshold, where it was written
+
+    @property
+    def promised(self) -> bool:
+        """Whether there is a threshold that keeps the wanted share of errors, where one was asked for."""
+        return self.abstain is None or self.abstain.answers
 
     def _shown(self) -> list[tuple[str, str]]:
         rows = [("pictures", f"{self.pictures:,}"), ("accuracy", interval_text(self.accuracy))]
@@ -51,6 +62,10 @@ class Evaluated(ShortRepr):
             "accuracy_of_all": self.accuracy_of_all.to_json(),
             "per_class": statistics.per_class(self.confusion, self.labels.names),
             "confusion": self.confusion.tolist(),
+            "operating_points": {each.name: each.to_json() for each in self.curves},
+            "saved": None if self.saved is None else self.saved.to_json(),
+            "abstain": None if self.abstain is None else self.abstain.to_json(),
+            "bundle": None if self.bundle is None else str(self.bundle),
             "test_set_uses": self.test_set_uses,
             "findings": [finding.to_json() for finding in self.findings],
             "report": None if self.report is None else str(self.report),

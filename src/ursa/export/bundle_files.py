@@ -1,0 +1,71 @@
+"""The parts of a bundle -> a file or a folder, in one piece; a bundle -> the same with other thresholds. No torch."""
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ursa import workspace
+from ursa.core.bundles import bundle
+from ursa.core.bundles.bundle import Bundle
+from ursa.errors import BundleError, DataError
+from ursa.export.card import card
+
+WRITTEN_ANEW = ("format", "parts", "sha256", "thresholds")  # keys of bundle.json
+
+
+def with_thresholds(source: Bundle, thresholds: Mapping[str, Any], out: Path) -> Path:
+    """The same model with other thresholds (see `core/decisions.py`), written to `out`, which may be where it lies.
+
+    Raises DataError for thresholds that are none of this model, and where it cannot be written.
+    """
+    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
+    document["thresholds"] = dict(thresholds)
+    parts = {**source.parts, "card.md": _card(document, source.parts["card.md"])}
+    content = bundle.manifest(document, parts)
+    bundle.require_readable(content)
+    write(out, {bundle.MANIFEST: content, **parts})
+    return out
+
+
+def _card(document: Mapping[str, Any], before: bytes) -> bytes:
+    """Written anew; as it was for a bundle that lacks what Ursa's own have."""
+    try:
+        return card(document).encode()
+    except (KeyError, TypeError, AttributeError):
+        return before
+
+
+def write(out: Path, files: Mapping[str, bytes]) -> None:
+    """A `.ursa` file or a folder, in one piece: what was there before stays whole until all of the new one is on disk.
+
+    In a zip nothing is compressed, as readers require. Raises DataError when it cannot be written.
+    """
+    if out.suffix == ".ursa" and out.is_dir():
+        raise BundleError(f"{out} is a folder", fix="choose another name for the bundle")
+    try:
+        if out.suffix == ".ursa":
+            _write_zip(out, files)
+        else:
+            _write_folder(out, files)
+    except DataError as problem:
+        fix = "free some space, or write the bundle elsewhere: --out FILE.ursa"
+        raise DataError(problem.what, found=problem.found, fix=fix) from problem
+
+
+def _write_zip(out: Path, files: Mapping[str, bytes]) -> None:
+    with workspace.writing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+
+
+def _write_folder(out: Path, files: Mapping[str, bytes]) -> None:
+    """All parts are on disk before the first of them is renamed, and the manifest is renamed last."""
+    with contextlib.ExitStack() as parts:  # leaves what it entered in the reverse order
+        for name in sorted(files, key=lambda name: name != bundle.MANIFEST):
+            file = parts.enter_context(workspace.writing(out / name))
+            file.write(files[name])
+            file.flush()
+            os.fsync(file.fileno())

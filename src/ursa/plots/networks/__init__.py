@@ -1,0 +1,1 @@
+"""Arrays out of a network -> figures: where it looks, its filters, what its layers respond to."""
