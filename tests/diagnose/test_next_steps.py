@@ -17,6 +17,7 @@ from ursa.diagnose.next_steps import (
     from_sure_mistakes,
     from_training,
     next_steps,
+    spoils,
 )
 
 AGAIN = Commands("ursa check pets", "ursa download LIST.txt --to pets")
@@ -50,9 +51,19 @@ def test_equal_steps_stay_in_their_order():
 
 @pytest.mark.parametrize("kind", SPOILING)
 def test_what_spoils_figures_leads_whatever_else_would_gain(kind):
-    steps = [NextStep("other", "", gain=0.5), *of(finding("exact-duplicate"), finding(kind))]
+    steps = [NextStep("other", "", gain=0.5), *of(finding("exact-duplicate"), finding(kind), pictures=100)]
     first = next_steps(steps)[0]
     assert first.first and first.section == f"finding-{kind}" and first.command == AGAIN.again
+
+
+def test_one_contradiction_among_many_pictures_waits_its_turn():
+    """Of 480 thumbnails one pair had two labels, and the page said that no figure could be trusted."""
+    pair = Finding("same-picture-two-classes", ("a", "b"), 1.0, "Both.", "Keep one.")
+    assert spoils([pair], 200) and not spoils([pair], 201)
+    assert not spoils([finding("exact-duplicate")], 1)
+    (step,) = from_findings([pair], 480, 0.05, AGAIN)
+    assert not step.first and step.gain > 0
+    assert next_steps([step, NextStep("other", "", gain=0.5)])[0].title == "other"
 
 
 def test_a_forecast_counts_as_it_is_and_names_the_command_that_fetches_more():

@@ -1,7 +1,8 @@
 """What was found -> what to do next, most gained first, each with its command.
 
 The rule. First comes what makes the figures themselves wrong (the same picture on both sides of a split, a label that
-contradicts itself, a fact of the files that gives the class away): no gain can be measured before that is mended. Then
+contradicts itself, a fact of the files that gives the class away): no gain can be measured before that is mended. Where
+it concerns less than one picture in a hundred it moves figures by less than their intervals, and waits its turn. Then
 steps come by the accuracy that they can be expected to bring, in points of all pictures. A gain that was measured or
 forecast counts as it is; of a ceiling, which is all that could be gained at best, half counts: between nothing and
 everything nothing is known. A ceiling that was counted is the lower end of its interval, so that one mistake in 36 does
@@ -20,6 +21,7 @@ from ursa.core.finding import KINDS, Finding, kind_of
 
 OF_A_CEILING = 0.5
 SPOILING = tuple(name for name, kind in KINDS.items() if kind.tone == "bad" and kind.about != "files")
+SPOILED = 0.01  # share of pictures from which on figures are wrong by what most intervals show
 CONTRADICTIONS = ("same-picture-two-classes", "near-copy-two-classes")
 GIVEN_AWAY = 0.9  # score of a shortcut, from which on 95 of 100 pictures are told apart without a look at the object
 SURE = 0.9  # probability from which on a mistake may well be a label that is wrong
@@ -61,6 +63,13 @@ def from_findings(findings: Sequence[Finding], pictures: int, error: float, comm
     order = [*SPOILING, *(name for name in by_kind if name not in SPOILING)]
     found = [_of_kind(name, by_kind[name], pictures, error, commands) for name in order if name in by_kind]
     return [step for step in found if step is not None]
+
+
+def spoils(some: Sequence[Finding], pictures: int) -> bool:
+    """Whether findings of one kind make figures of so many pictures wrong."""
+    kind = kind_of(some[0].kind)
+    concerned = {id for finding in some for id in finding.where}
+    return some[0].kind in SPOILING and (kind.about != "pictures" or len(concerned) >= SPOILED * pictures)
 
 
 def from_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], command: str) -> list[NextStep]:
@@ -110,7 +119,7 @@ def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, co
     if name in SPOILING:
         gain = _expected(count, pictures) if name in CONTRADICTIONS else 0.0
         title = f"Mend {kind.counted(count)}" if kind.about == "pictures" else worst.evidence.split(". ")[0].rstrip(".")
-        return NextStep(title, worst.advice, again, section, gain, first=True)
+        return NextStep(title, worst.advice, again, section, gain, first=spoils(some, pictures))
     if name == "shortcut":
         given_away = worst.score >= GIVEN_AWAY
         return NextStep("Test on pictures from one source", worst.evidence, again, section, first=given_away)

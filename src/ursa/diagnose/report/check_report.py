@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core.finding import Finding, kind_of
+from ursa.core.finding import Finding, by_kind, kind_of
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
 from ursa.data.catalog import Catalog
@@ -55,7 +55,7 @@ def check_page(
         title=catalog.root.resolve().name,
         kind="Check",
         verdict=_verdict(accuracy, confusion, labels.names, findings),
-        tone="bad" if _spoiled(findings) else "" if math.isnan(accuracy.value) else "good",
+        tone="bad" if _spoiled(findings, len(catalog)) else "" if math.isnan(accuracy.value) else "good",
         accuracy=accuracy,
         measured=_measured(accuracy, catalog, confusion),
         steps=_steps(findings, accuracy, confusion, labels.names, judged, info),
@@ -81,7 +81,7 @@ def _verdict(
     accuracy: Estimate, confusion: npt.NDArray[np.int64], names: Sequence[str], findings: Sequence[Finding]
 ) -> str:
     """One sentence."""
-    if spoiled := _spoiled(findings):
+    if spoiled := _spoiled(findings, int(confusion.sum())):
         return f"Mend the data first: {spoiled}, so that figures about a model are not to be trusted yet."
     if math.isnan(accuracy.value):
         return f"The pictures were checked, and {counted(len(findings), 'thing')} found; there is no accuracy to tell."
@@ -107,13 +107,10 @@ def _mostly(confusion: npt.NDArray[np.int64], names: Sequence[str]) -> str:
     return f"; {int(both[a, b]):,} of its {wrong:,} mistakes confuse {names[a]} and {names[b]}"
 
 
-def _spoiled(findings: Sequence[Finding]) -> str:
+def _spoiled(findings: Sequence[Finding], pictures: int) -> str:
     """What makes figures wrong, counted; "" where nothing does."""
-    counts: dict[str, int] = {}
-    for finding in findings:
-        if finding.kind in steps.SPOILING:
-            counts[finding.kind] = counts.get(finding.kind, 0) + 1
-    return next((kind_of(name).counted(counts[name]) for name in steps.SPOILING if name in counts), "")
+    found = by_kind(findings)
+    return next((kind_of(name).counted(len(some)) for name, some in found.items() if steps.spoils(some, pictures)), "")
 
 
 def _measured(accuracy: Estimate, catalog: Catalog, confusion: npt.NDArray[np.int64]) -> str:
