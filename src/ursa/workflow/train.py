@@ -183,7 +183,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
             info = _info(job, setup, recipe, folder / "report.html", out)
-            write_run_report(ready, run.name, info, parts, recipe, outcome, measured, findings, training)
+            write_run_report(ready, run.name, info, parts, recipe, outcome, measured, findings, training, hurry=hurry)
         result = Trained(
             probe=measured.judged.probe,
             accuracy=measured.judged.accuracy,

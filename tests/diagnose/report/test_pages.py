@@ -20,7 +20,7 @@ from ursa.diagnose.abstain import thresholds_for
 from ursa.diagnose.calibration import reliability
 from ursa.diagnose.gaps import gaps
 from ursa.diagnose.more_data.more_pictures import MorePictures, more_pictures
-from ursa.diagnose.report import ReportInfo, check_page, evaluation_page, train_page
+from ursa.diagnose.report import MistakeMaps, ReportInfo, check_page, evaluation_page, train_page
 from ursa.diagnose.report.finding_groups import GROUPS
 
 NASTY = "<script>alert(1)</script>&\"'"
@@ -160,6 +160,16 @@ def test_unreadable_files_are_counted_apart(catalog, page_of, parsed):
     rows = catalog.rows.with_columns(problem=pl.when(pl.col("id") == "cat/cat_000.jpg").then(pl.lit("truncated: x")))
     text = parsed(page_of(catalog=dataclasses.replace(catalog, rows=rows))).text
     assert "13, 1 file left out: cannot be read" in text
+
+
+def test_top_losses_show_where_the_model_looks_and_say_what_that_is(judged, parsed):
+    surest = judged.catalog.ids[2]
+    maps = MistakeMaps({surest: np.full((64, 64, 3), 200, np.uint8)}, "Warm where the <model> sees it.")
+    page = parsed(train_page(EPOCHS, KEPT, judged, maps=maps))
+    (seen,) = [image for image in page.images if image.get("class") == "seen"]
+    assert seen["alt"] == f"where the model sees dog in {surest}" and seen["src"].startswith("data:image/webp;base64,")
+    assert "Warm where the <model> sees it." in page.text
+    assert not [image for image in parsed(train_page(EPOCHS, KEPT, judged)).images if image.get("class") == "seen"]
 
 
 def test_contradictions_are_to_be_mended_before_any_figure_is_believed(page_of, parsed):

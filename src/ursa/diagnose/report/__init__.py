@@ -6,7 +6,8 @@ an id that can be linked to. Every section is a function of values to HTML; `htm
 
 from ursa.diagnose.report.check_report import check_page
 from ursa.diagnose.report.evaluation_report import evaluation_page
+from ursa.diagnose.report.mistakes_part import MistakeMaps
 from ursa.diagnose.report.report_info import ReportInfo
 from ursa.diagnose.report.training_report import train_page
 
-__all__ = ["ReportInfo", "check_page", "evaluation_page", "train_page"]
+__all__ = ["MistakeMaps", "ReportInfo", "check_page", "evaluation_page", "train_page"]

@@ -2,31 +2,46 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from ursa.core.decoding.image import Pixels
 from ursa.diagnose.charts import text
 from ursa.diagnose.error_causes import WRONG_LABEL
 from ursa.diagnose.mistake_sample import TOP, Mistake, MistakeSample
 from ursa.diagnose.report.gallery import Gallery
 from ursa.diagnose.report.html_page import Section, disclosed
 from ursa.diagnose.report.number_words import counted, percent
+from ursa.diagnose.report.thumbnails import image_uri
 
 
-def mistakes_section(sample: MistakeSample, gallery: Gallery, who: str, read: str) -> Section:
+@dataclass(frozen=True)
+class MistakeMaps:
+    """Mistakes with a map of where the model sees the class that it predicted."""
+
+    overlays: Mapping[str, Pixels] = field(default_factory=dict)  # picture id -> [S, S, 3] uint8
+    note: str = ""  # what these maps are, or why there are none
+
+
+def mistakes_section(
+    sample: MistakeSample, gallery: Gallery, who: str, read: str, maps: MistakeMaps | None = None
+) -> Section:
     """who: what made the mistakes, "the probe, of pictures it had not learned from"; read: the command for the tags."""
+    maps = maps or MistakeMaps()
     if not sample.mistakes:
         return Section("mistakes", "Top losses", f"<p>No mistake: {text(who)} is right every time.</p>")
     lead = (
         f"<p>Mistakes of {text(who)}, the surest first: either the label is wrong, or here is something that the model "
         "has not learned.</p>"
     )
+    lead += f'<p class="soft">{text(maps.note)}</p>' if maps.note else ""
     rows = {mistake.id: row for row, mistake in enumerate(sample.sample)}
     tools = _tools(sample, read)
     if sample.whole:
-        first, rest = (_gallery(some, gallery, rows) for some in (sample.sample[:TOP], sample.sample[TOP:]))
+        first, rest = (_gallery(some, gallery, rows, maps) for some in (sample.sample[:TOP], sample.sample[TOP:]))
         html = f"{lead}{tools}{first}{disclosed(f'{len(sample.sample) - TOP:,} more', rest)}"
     else:
-        first, rest = _gallery(sample.top, gallery, {}), _gallery(sample.sample, gallery, rows)
+        first, rest = _gallery(sample.top, gallery, {}, maps), _gallery(sample.sample, gallery, rows, maps)
         html = f"{lead}{first}{tools}{disclosed(f'Open the {len(sample.sample):,} mistakes to tag', rest)}"
     return Section("mistakes", "Top losses", html, counted(sample.mistakes, "mistake"))
 
@@ -49,18 +64,22 @@ def sheet_data(sample: MistakeSample) -> dict[str, Any]:
     }
 
 
-def _gallery(mistakes: Sequence[Mistake], gallery: Gallery, rows: Mapping[str, int]) -> str:
-    cards = "".join(_card(mistake, gallery, rows) for mistake in mistakes)
+def _gallery(mistakes: Sequence[Mistake], gallery: Gallery, rows: Mapping[str, int], maps: MistakeMaps) -> str:
+    cards = "".join(_card(mistake, gallery, rows, maps) for mistake in mistakes)
     return f'<div class="gallery">{cards}</div>' if cards else ""
 
 
-def _card(mistake: Mistake, gallery: Gallery, rows: Mapping[str, int]) -> str:
+def _card(mistake: Mistake, gallery: Gallery, rows: Mapping[str, int], maps: MistakeMaps) -> str:
     """rows: of the sheet, by picture id; what is not in it is not tagged."""
     caption = (
         f'<span class="row"><span class="soft">label</span> <b>{text(mistake.given)}</b></span> '
         f'<span class="row"><span class="soft">predicted</span> <b>{text(mistake.predicted)}</b> '
         f'<span class="soft">{percent(mistake.probability)}</span></span> '
     )
+    overlay = maps.overlays.get(mistake.id)
+    if overlay is not None:
+        seen = f"where the model sees {mistake.predicted} in {mistake.id}"
+        caption += f'<img class="seen" alt="{text(seen)}" decoding="async" src="{image_uri(overlay)}"> '
     if mistake.id not in rows:
         return gallery.picture(mistake.id, caption)
     tags = (

@@ -75,6 +75,11 @@ def thumbnails(catalog: Catalog, shown: Iterable[str], mapped: Sequence[str], ke
     return Thumbnails(images, sheet, columns, tiny)
 
 
+def image_uri(pixels: Pixels) -> str:
+    """pixels [h, w, 3] -> what an `img` takes."""
+    return _data_uri(_webp(pixels, quality=70, method=2))
+
+
 def _images(catalog: Catalog, ids: list[str], keys: Mapping[str, str], known: "_Kept") -> tuple[dict[str, bytes], str]:
     """The sharp copies, in the first of SIZES that they have room in, and which one that is."""
     made: dict[str, bytes] = {}

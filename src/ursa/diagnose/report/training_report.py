@@ -15,7 +15,7 @@ from ursa.diagnose.report.confusion_part import confusion_section
 from ursa.diagnose.report.finding_groups import finding_sections, sentences
 from ursa.diagnose.report.first_screen import FirstScreen
 from ursa.diagnose.report.html_page import Section, html_page, scrolling
-from ursa.diagnose.report.mistakes_part import mistakes_section
+from ursa.diagnose.report.mistakes_part import MistakeMaps, mistakes_section
 from ursa.diagnose.report.number_words import between, points, value
 from ursa.diagnose.report.picture_map import map_section
 from ursa.diagnose.report.pictured import Pictured
@@ -32,12 +32,13 @@ def train_page(
     *,
     training: Finding | None = None,
     gaps: Gaps | None = None,
+    maps: MistakeMaps | None = None,
     embeddings: Embeddings | None = None,
     info: ReportInfo | None = None,
 ) -> str:
     """The report of `ursa train`. agreement: of the probe's cross-validated accuracy and its held-out one; training:
     what the history says of the training itself; gaps: where the error comes from, what there is most to gain of
-    first."""
+    first; maps: where the model looks in the pictures with the highest loss."""
     info = info or ReportInfo()
     sample = mistake_sample(judged)
     shown = Pictured.of(judged.catalog, findings, judged, sample, embeddings, info)
@@ -68,7 +69,7 @@ def train_page(
         *_curves(epochs),
         class_section(judged.confusion, names, _counts(judged)),
         confusion_section(judged.confusion, names),
-        mistakes_section(sample, shown.gallery, f"the {kept}", read),
+        mistakes_section(sample, shown.gallery, f"the {kept}", read, maps),
         map_section(shown.map),
         *finding_sections(findings, shown.gallery),
     ]

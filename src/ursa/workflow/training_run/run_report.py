@@ -13,6 +13,7 @@ from ursa.workflow import mistake_sheet
 from ursa.workflow.mistake_sheet import write_mistakes
 from ursa.workflow.training_run import training_diagnosed
 from ursa.workflow.training_run.measured_parts import MeasuredParts
+from ursa.workflow.training_run.top_loss_maps import top_loss_maps
 from ursa.workspace import write_json, write_text
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ def write_run_report(
     measured: MeasuredParts,
     findings: Sequence[Finding],
     training: Finding | None,
+    *,
+    hurry: bool,
 ) -> None:
-    """training: what the history says, None where nothing was trained."""
+    """training: what the history says, None where nothing was trained; hurry: without what takes seconds."""
     folder, judged = ready.space.run(run), measured.judged
+    looks = training is not None and not hurry  # a run that trained nothing ends in less time than the maps take
+    maps = top_loss_maps(outcome.model, judged, ready.engine.about.preparation) if looks else None
     write_json(folder / "history.json", training_diagnosed.document(outcome, parts, recipe))
     page = report.train_page(
         outcome.epochs,
@@ -41,6 +46,7 @@ def write_run_report(
         measured.agreement,
         training=training,
         gaps=measured.gaps,
+        maps=maps,
         embeddings=ready.embeddings,
         info=info,
     )

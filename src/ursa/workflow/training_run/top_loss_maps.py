@@ -1,13 +1,12 @@
 """The worst mistakes of a run -> where the kept model saw the wrong class in them, for the report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ursa.core.decoding.image import Pixels
 from ursa.diagnose.judged import Judged
+from ursa.diagnose.report import MistakeMaps
 from ursa.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -19,11 +18,9 @@ COUNT = 12  # as many as the report shows; 0.1 to 0.3 s each, forward and back
 
 
 @dataclass(frozen=True)
-class TopLossMaps:
+class TopLossMaps(MistakeMaps):
     """Pictures with maps of the class that was predicted wrongly; none where such maps cannot be believed."""
 
-    overlays: Mapping[str, Pixels] = field(default_factory=dict)  # picture id -> [S, S, 3] uint8
-    note: str = ""  # what stands under them, or why there are none
     check: "SanityCheck | None" = None
 
 
