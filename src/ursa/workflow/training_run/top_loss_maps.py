@@ -52,4 +52,5 @@ def top_loss_maps(
     if found.check is None or not found.check.passed:
         return TopLossMaps(note=f"Where the model looks is not shown: {found.check}.", check=found.check)
     drawn = overlays(views, found.maps)
-    return TopLossMaps(dict(zip(part.ids, drawn, strict=True)), found.note, found.check)
+    note = f"The second pictures are Grad-CAM's, for the predicted class. {found.note}."
+    return TopLossMaps(dict(zip(part.ids, drawn, strict=True)), note, found.check)
