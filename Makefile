@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: setup demo test test-lowest check bench fuzz clean
+.PHONY: setup demo test test-large test-lowest check bench fuzz clean
 
 setup: $(READY)
 
@@ -21,8 +21,14 @@ demo: $(READY)
 	@$(BIN)/ursa demo --to demo
 
 # One worker more than there are cores: a third of the time tests wait for processes that they started.
+WORKERS = $$(( $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') + 1 ))
+
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $$(( $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') + 1 )) --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not large" -n $(WORKERS) --dist worksteal
+
+# On networks of tens of millions of weights what `test` proves on small ones.
+test-large: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -m large -n $(WORKERS) --dist worksteal
 
 # The lowest versions that pyproject.toml allows of what predicting and serving need: no torch, no polars.
 LOWEST := .venv-lowest

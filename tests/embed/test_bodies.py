@@ -23,7 +23,7 @@ TORCHVISION = {
     "efficientnet_b0": "classifier",
     "mnasnet0_5": "classifier",
 }
-TORCHVISION_SLOW = {"inception_v3": "fc", "swin_t": "head", "convnext_tiny": "classifier"}
+TORCHVISION_LARGE = {"inception_v3": "fc", "swin_t": "head", "convnext_tiny": "classifier"}
 # name -> features: twice the channels of its map, or what its head holds before the classifier
 TIMM = {
     "resnet10t": 1024,
@@ -32,7 +32,7 @@ TIMM = {
     "regnetx_002": 736,
     "ghostnet_050": 1280,
 }
-TIMM_SLOW = {"swin_tiny_patch4_window7_224": 768, "convnext_atto": 640, "efficientnet_b0": 2560}
+TIMM_LARGE = {"swin_tiny_patch4_window7_224": 768, "convnext_atto": 640, "efficientnet_b0": 2560}
 
 
 SIDE = 96  # pixels, of networks that take any: a fifth of the time
@@ -105,11 +105,11 @@ def same_answers(one: torch.Tensor, other: torch.Tensor) -> bool:
     return bool((one - other).abs().max() < 0.01 * (other[0] - other[1]).abs().max())
 
 
-def names(fast, slow) -> list:
-    return [*fast, *(pytest.param(name, marks=pytest.mark.slow) for name in slow)]
+def names(small, large) -> list:
+    return [*small, *(pytest.param(name, marks=pytest.mark.large) for name in large)]
 
 
-@pytest.mark.parametrize("name", names(TORCHVISION, TORCHVISION_SLOW))
+@pytest.mark.parametrize("name", names(TORCHVISION, TORCHVISION_LARGE))
 def test_the_head_of_a_torchvision_network_on_our_features_gives_the_networks_own_answer(tmp_path, name):
     """So nothing is missing from the body, doubled in it, or fed with other colours than the network expects."""
     model = of_torchvision(name)
@@ -117,7 +117,7 @@ def test_the_head_of_a_torchvision_network_on_our_features_gives_the_networks_ow
     views = pictures(SIDE)
     with torch.inference_mode():
         features, own = extractor(views), model(normalized(views))
-        head = getattr(model, {**TORCHVISION, **TORCHVISION_SLOW}[name])
+        head = getattr(model, {**TORCHVISION, **TORCHVISION_LARGE}[name])
         first = next(part for part in head.modules() if isinstance(part, nn.Linear))
         pooled = features[:, : first.in_features]
         logits = head(pooled[..., None, None] if name.startswith("convnext") else pooled)
@@ -135,7 +135,7 @@ def test_the_features_of_squeezenet_are_mean_and_maximum_of_its_own_map(tmp_path
         assert close(extractor(views), torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
 
 
-@pytest.mark.parametrize("name", names(TIMM, TIMM_SLOW))
+@pytest.mark.parametrize("name", names(TIMM, TIMM_LARGE))
 def test_the_head_of_a_timm_network_on_our_features_gives_the_networks_own_answer(tmp_path, name):
     model = of_timm(name)
     extractor = Backbone(name, saved(model, tmp_path / "w.pth")).load()
@@ -146,7 +146,7 @@ def test_the_head_of_a_timm_network_on_our_features_gives_the_networks_own_answe
             logits = model.forward_head(features[:, : model.num_features, None, None])
         else:
             logits = model.get_classifier()(features)
-    assert features.shape == (2, {**TIMM, **TIMM_SLOW}[name]) and torch.isfinite(features).all()
+    assert features.shape == (2, {**TIMM, **TIMM_LARGE}[name]) and torch.isfinite(features).all()
     assert same_answers(logits, own)
 
 
@@ -268,7 +268,7 @@ def test_a_truncated_file_of_weights_is_refused(tmp_path, resnet):
 # --- the hub's own files, as if fetched before ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", names(["squeezenet1_0", "googlenet"], ["inception_v3"]))
+@pytest.mark.parametrize("name", names(["squeezenet1_0"], ["googlenet", "inception_v3"]))
 def test_weights_that_the_hub_left_here_are_used_and_are_the_same_as_from_a_file(tmp_path, monkeypatch, name):
     import torchvision
 

@@ -47,7 +47,12 @@ def classifier(body: nn.Module, size: int = SIZE) -> Classifier:
     return Classifier(Extractor(body, MEAN, MEAN, size), features, 3, views=2).eval()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+LARGE = ("swin_tiny_patch4_window7_224", "hgnetv2_b0", "tiny_vit_5m_224")  # 5 to 10 s each to export
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.large] if name in LARGE else []) for name in FAMILIES]
+)
 def test_families_of_networks_can_be_written_and_run(name):
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
