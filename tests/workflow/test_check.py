@@ -34,7 +34,8 @@ def test_it_finds_what_is_wrong_and_how_good_a_model_can_be(folder, pixels):
     shutil.copy(folder / "red/red_000.jpg", folder / "green/zz.jpg")
     before = files_of(folder)
     result = check(folder, **pixels)
-    assert sorted(f.kind for f in result.findings) == ["not-a-picture", "same-picture-two-classes"]
+    assert sorted(f.kind for f in result.findings) == ["not-a-picture", "same-picture-two-classes", "wrong-label"]
+    assert [f.where for f in result.findings if f.kind == "wrong-label"] == [("green/zz.jpg",)]
     assert result.accuracy.low < result.accuracy.value <= result.accuracy.high
     assert result.accuracy.value > 0.9
     assert int(result.confusion.sum()) == 25
@@ -162,7 +163,10 @@ def test_what_cannot_be_used_is_refused_with_the_way_out(tmp_path, picture_folde
 
 def test_a_class_with_one_picture_is_a_finding_not_a_crash(tmp_path, picture_folder, pixels):
     result = check(picture_folder(tmp_path, {"red": 12, "green": 12, "blue": 1}), **pixels)
-    assert [(f.kind, f.where) for f in result.findings] == [("small-class", ("blue/blue_000.jpg",))]
+    assert {(f.kind, f.where) for f in result.findings} == {
+        ("small-class", ("blue/blue_000.jpg",)),
+        ("labels-not-judged", ("blue/blue_000.jpg",)),
+    }
 
 
 def test_two_pictures_are_enough_to_run(tmp_path, picture_folder, pixels):

@@ -40,6 +40,7 @@ MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by
 
 def checked(result: "Checked", following: str, console: Console) -> None:
     """The summary of `ursa check`; `following` is the next command."""
+    from ursa.clean.wrong_labels import wrong_label_findings
     from ursa.diagnose import abstain
 
     console.print(_counted(result))
@@ -54,6 +55,8 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print(_most_confused(result.confusion, result.labels.names))
         console.print(f"\n{plain(result.more_pictures)}\n{plain(abstain.described(result.thresholds))}")
     findings(result.findings, console)
+    if words := wrong_label_findings.summary(result.findings):
+        console.print(f"\n{plain(words)}")
     if result.engine["problem"]:
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ursa.clean.wrong_labels.wrong_label_findings import wrong_labels
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
@@ -18,7 +19,7 @@ from ursa.diagnose.more_data.stored_curve import stored_learning_curve
 from ursa.diagnose.picture_facts import picture_facts
 from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
-from ursa.embed.stored_probe import fitted_probe
+from ursa.embed.stored_probe import fitted_probe, repeated_probabilities
 from ursa.prepared.setup import Prepared
 from ursa.prepared.splitting import probe_inputs, unsealed
 from ursa.recipe import Recipe
@@ -63,6 +64,7 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         outlook = more_pictures(curve, labels, right)
     first = np.unique(groups, return_index=True)[1]  # near duplicates count once
     facts = picture_facts(part)
+    repeats = repeated_probabilities(inputs, fitted, ready.space)
     return CheckedProbe(
         labels,
         fitted.accuracy(targets),
@@ -71,6 +73,7 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         reliability(fitted.probabilities[first], targets[first]),
         thresholds_for(fitted.probabilities[first], targets[first]),
         (
+            *wrong_labels(part.ids, labels.names, targets, repeats, vectors, groups),
             *shortcuts(part, facts=facts, groups=groups, seed=recipe.seed),
             *weak_slices(part, right, facts=facts),
             *outlook.findings(),
