@@ -272,3 +272,18 @@ def test_few_pictures_have_no_learning_curve_and_that_is_said(folder, pixels):
     document = check(folder, **pixels).to_json()
     assert "40 different pictures, and there are 24" in document["learning_curve"]["refused"]
     assert document["learning_curve"]["forecast"] == []
+
+
+def test_a_wrong_label_is_named_with_what_to_compare_and_kept(folder, pixels, monkeypatch):
+    from ursa.embed import probe
+
+    (folder / "red/red_003.png").rename(folder / "green/odd.png")
+    result = check(folder, **pixels)
+    (found,) = [finding for finding in result.findings if finding.kind == "wrong-label"]
+    assert found.where == ("green/odd.png",)
+    assert (found.numbers["given"], found.numbers["likely"]) == ("green", "red")
+    assert {id.partition("/")[0] for id in found.numbers["nearest"]["given"]} == {"green"}
+    assert {id.partition("/")[0] for id in found.numbers["nearest"]["likely"]} == {"red"}
+    monkeypatch.setattr(probe, "fit", None)
+    monkeypatch.setattr(probe, "fold_repeats", None)  # both are read
+    assert [one for one in check(folder, **pixels).findings if one.kind == "wrong-label"] == [found]

@@ -88,6 +88,5 @@ def _not_judged(names: Sequence[str], ids: list[str]) -> Finding:
 
 
 def _percent(share: float) -> str:
-    if share < 0.01:
-        return "less than 1 %"
-    return "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+    rounded = round(100 * share)
+    return {0: "less than 1 %", 100: "more than 99 %"}.get(rounded, f"{rounded} %")
