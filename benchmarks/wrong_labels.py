@@ -1,7 +1,7 @@
 """Wrong labels that were planted: how well they are ranked, cut off and counted, before and after some answers.
 
 Embeddings are kept in the system's temporary folder. Confident learning (Northcutt et al. 2021): the confident joint,
-pruned by noise rate for the cut; the ranking is the better of self-confidence and normalized margin.
+pruned by noise rate for the cut; self-confidence or normalized margin for the ranking.
 """
 
 import resource
@@ -40,7 +40,15 @@ Data = tuple[F32, I64, I64]
 
 COLUMNS = (
     *("F1 of margin > 0", "of margin > ln 2", "of confident learning", "before any answer", f"after {ANSWERS} answers"),
-    *("best", "area under precision-recall", "of confident learning", "count / true", "count holds", "found"),
+    *(
+        "best",
+        "area under precision-recall",
+        "of self-confidence",
+        "of normalized margin",
+        "count / true",
+        "count holds",
+        "found",
+    ),
 )
 
 
@@ -91,7 +99,7 @@ def measured(p: F32, labels: I64, wrong: Mask, share: float) -> list[float]:
     return [
         *(f1(m > 0, wrong), f1(m > np.log(2), wrong), f1(confident_learning(p, labels), wrong)),
         *(f1(mask(suspects(p, labels, known), wrong), wrong), f1(mask(after.rows(), wrong), wrong), float(best)),
-        *(precision[0], max(precision[1:]), after.count / wrong.sum(), float(holds)),
+        *(*precision, after.count / wrong.sum(), float(holds)),
         looked if 0.05 <= share <= 0.2 else np.nan,
     ]
 
@@ -127,7 +135,12 @@ def judged(data: Data, labels: I64, seed: int) -> F32:
 def summarized(name: str, found: dict[tuple[str, str, float], list[list[float]]], of: object) -> list[str]:
     assert callable(of)
     means = np.nanmean([row for key, rows in found.items() if of(key) for row in rows], axis=0)
-    return [name, *(f"{value:.3f}" for value in means[:8]), f"{means[8]:.2f}", *(f"{100 * v:.0f} %" for v in means[9:])]
+    return [
+        name,
+        *(f"{value:.3f}" for value in means[:9]),
+        f"{means[9]:.2f}",
+        *(f"{100 * v:.0f} %" for v in means[10:]),
+    ]
 
 
 def mask(rows: I64, like: Mask) -> Mask:

@@ -22,8 +22,8 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 # Best over planted noise of three kinds (benchmarks/wrong_labels.py, docs/decisions.md).
-SUREST = 0.95  # quantile of -margin
-SHARE = 0.35  # of it: the cut
+SUREST = 0.98  # quantile of -margin
+SHARE = 0.33  # of it: the cut
 CLEARLY = 4.0  # nats of likelihood; by chance exceeded in 2 % (chi-squared, 2 degrees of freedom)
 TOO_FEW = 3  # times fewer than the other cut finds: then most errors are of another kind
 
