@@ -18,9 +18,9 @@ from probe import embedded
 from sklearn.metrics import average_precision_score
 
 from ursa.clean.wrong_labels.label_answers import estimate, which_to_ask
+from ursa.clean.wrong_labels.label_audit import audit_labels
 from ursa.clean.wrong_labels.label_margins import LabelMargins, mean_probabilities
 from ursa.clean.wrong_labels.suspected import suspects
-from ursa.clean.wrong_labels.wrong_label_findings import wrong_labels
 from ursa.core import seeds
 from ursa.data.sources.constructors import from_arrays
 from ursa.embed import probe
@@ -205,7 +205,7 @@ def timed() -> str:
     fitted = probe.fit(vectors, labels, classes, groups=groups)
     more = probe.fold_repeats(fitted, vectors, labels, groups=groups, seed=0, folds=5, repeats=REPEATS - 1)
     ids, names = [str(row) for row in range(count)], [str(k) for k in range(classes)]
-    wrong_labels(ids, names, labels, [fitted.probabilities, *more], vectors, groups)
+    audit_labels(ids, names, labels, [fitted.probabilities, *more], vectors, groups)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return (

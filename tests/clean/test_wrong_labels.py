@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ursa.clean.wrong_labels.label_audit import audit_labels
 from ursa.clean.wrong_labels.label_margins import LabelMargins, mean_probabilities
 from ursa.clean.wrong_labels.nearest_pictures import nearest_of_class
 from ursa.clean.wrong_labels.suspected import CLEARLY, best_count, random_noise, suspects
-from ursa.clean.wrong_labels.wrong_label_findings import summary, wrong_labels
 from ursa.core.statistics import softmax
 from ursa.errors import DataError
 
@@ -187,12 +187,14 @@ def planted():
     labels = truth.copy()
     labels[[5, 50]] = [1, 0]
     p[50] = [0.1, 0.89, 0.01]
+    p[60] = [0.5, 0.49, 0.01]  # hard, no more
     return [f"{row}.jpg" for row in range(81)], labels, p, vectors, np.arange(81)
 
 
 def test_findings_say_which_label_why_and_what_to_compare_with(planted):
     ids, labels, p, vectors, groups = planted
-    found = wrong_labels(ids, ["a", "b", "c"], labels, [p, p], vectors, groups)
+    audit = audit_labels(ids, ["a", "b", "c"], labels, [p, p], vectors, groups)
+    found = audit.findings
     assert [(f.kind, f.where) for f in found] == [
         ("labels-not-judged", ("80.jpg",)),
         ("wrong-label", ("5.jpg",)),
@@ -209,16 +211,16 @@ def test_findings_say_which_label_why_and_what_to_compare_with(planted):
     assert all(0.5 < one.score <= 1 for one in found[1:])
     assert all(one.score >= other.score for one, other in itertools.pairwise(found[1:]))
     assert json.loads(json.dumps([one.to_json() for one in found]))[1]["numbers"]["nearest"]["given"]
-    assert summary(found).startswith("About 2 labels may be wrong.")
+    assert [label.id for label in audit.doubtful] == ["5.jpg", "50.jpg", "60.jpg"]
+    assert str(audit).startswith("About 2 labels may be wrong; for 1 more the probe prefers another class.")
 
 
 def test_classes_of_copies_alone_are_named_together_and_one_class_has_nothing_to_compare(planted):
     ids, labels, p, vectors, groups = planted
     copies = groups.copy()
     copies[labels == 1] = 0
-    (unknown, *_) = wrong_labels(ids, ["a", "b", "c"], labels, [p], vectors, copies)
+    (unknown, *_) = audit_labels(ids, ["a", "b", "c"], labels, [p], vectors, copies).findings
     assert unknown.numbers["classes"] == ["b", "c"]
     assert len(unknown.where) == 41
-    alone = wrong_labels(ids[:9], ["a"], np.zeros(9, np.int64), [np.ones((9, 1), np.float32)], vectors[:9], groups[:9])
-    assert alone == []
-    assert summary(alone) == ""
+    alone = audit_labels(ids[:9], ["a"], np.zeros(9, np.int64), [np.ones((9, 1), np.float32)], vectors[:9], groups[:9])
+    assert (alone.doubtful, alone.findings, str(alone)) == ((), (), "")

@@ -40,7 +40,6 @@ MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by
 
 def checked(result: "Checked", following: str, console: Console) -> None:
     """The summary of `ursa check`; `following` is the next command."""
-    from ursa.clean.wrong_labels import wrong_label_findings
     from ursa.diagnose import abstain
 
     console.print(_counted(result))
@@ -55,7 +54,7 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print(_most_confused(result.confusion, result.labels.names))
         console.print(f"\n{plain(result.more_pictures)}\n{plain(abstain.described(result.thresholds))}")
     findings(result.findings, console)
-    if words := wrong_label_findings.summary(result.findings):
+    if words := str(result.label_audit):
         console.print(f"\n{plain(words)}")
     if result.engine["problem"]:
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")

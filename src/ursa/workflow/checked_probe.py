@@ -1,12 +1,12 @@
 """Embedded pictures -> the cross-validated probe of all but the test part, and what it tells of them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from ursa.clean.wrong_labels.wrong_label_findings import wrong_labels
+from ursa.clean.wrong_labels.label_audit import LabelAudit, audit_labels
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
@@ -42,6 +42,7 @@ class CheckedProbe:
     calibration: Reliability | None = None
     thresholds: tuple[Threshold, ...] = ()
     findings: tuple[Finding, ...] = ()
+    label_audit: LabelAudit = field(default_factory=LabelAudit)
 
 
 def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
@@ -65,6 +66,7 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
     first = np.unique(groups, return_index=True)[1]  # near duplicates count once
     facts = picture_facts(part)
     repeats = repeated_probabilities(inputs, fitted, ready.space)
+    label_audit = audit_labels(part.ids, labels.names, targets, repeats, vectors, groups)
     return CheckedProbe(
         labels,
         fitted.accuracy(targets),
@@ -73,9 +75,10 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         reliability(fitted.probabilities[first], targets[first]),
         thresholds_for(fitted.probabilities[first], targets[first]),
         (
-            *wrong_labels(part.ids, labels.names, targets, repeats, vectors, groups),
+            *label_audit.findings,
             *shortcuts(part, facts=facts, groups=groups, seed=recipe.seed),
             *weak_slices(part, right, facts=facts),
             *outlook.findings(),
         ),
+        label_audit,
     )
