@@ -93,13 +93,13 @@ def measured(p: F32, labels: I64, wrong: Mask, share: float) -> list[float]:
     hits = np.cumsum(wrong[known.ranked()])
     best = (2 * hits / (np.arange(1, len(hits) + 1) + wrong.sum())).max()
     precision = [average_precision_score(wrong, some) for some in (m, -own, known.likely_probability - own)]
-    error = abs(after.count - wrong.sum())
+    error = abs(after.count.value - wrong.sum())
     holds = error <= max(0.15 * wrong.sum(), 0.005 * len(wrong))
     looked = hits[min(round(1.5 * wrong.sum()), len(hits)) - 1] / wrong.sum()
     return [
         *(f1(m > 0, wrong), f1(m > np.log(2), wrong), f1(confident_learning(p, labels), wrong)),
         *(f1(mask(suspects(p, labels, known), wrong), wrong), f1(mask(after.rows(), wrong), wrong), float(best)),
-        *(*precision, after.count / wrong.sum(), float(holds)),
+        *(*precision, after.count.value / wrong.sum(), float(holds)),
         looked if 0.05 <= share <= 0.2 else np.nan,
     ]
 

@@ -40,16 +40,18 @@ def test_questions_are_spread_evenly_over_the_top_of_the_list(count, asked, seed
 
 @pytest.mark.parametrize("bent", [(-1.5, 1.2), (0.5, 0.7), (-3.0, 2.0)])
 def test_sixty_answers_give_the_count_and_a_cut_near_the_best(bent):
-    counts, scores = [], []
+    counts, scores, held = [], [], []
     for seed in range(8):
         margins, wrong = drawn(bent=bent, seed=seed)
         found = estimate(margins, answered(margins, wrong))
         hits = wrong[np.argsort(-margins)].cumsum()
         best = (2 * hits / (np.arange(1, len(hits) + 1) + wrong.sum())).max()
-        counts.append(found.count / wrong.sum())
+        counts.append(found.count.value / wrong.sum())
+        held.append(found.count.low <= wrong.sum() <= found.count.high)
         scores.append(2 * wrong[found.rows()].sum() / (found.cut + wrong.sum()) / best)
     assert np.mean(counts) == pytest.approx(1, abs=0.1)
     assert np.mean(scores) > 0.97
+    assert sum(held) >= 7
 
 
 def test_what_was_answered_is_certain_and_what_is_left_is_the_rest():
@@ -57,16 +59,31 @@ def test_what_was_answered_is_certain_and_what_is_left_is_the_rest():
     answers = answered(margins, wrong)
     found = estimate(margins, answers)
     assert all(found.wrong[row] == said for row, said in answers.items())
-    assert found.left == pytest.approx(found.count - sum(answers.values()))
+    assert found.left == pytest.approx(found.count.value - sum(answers.values()))
     everything = estimate(margins, dict(enumerate(wrong.tolist())))
-    assert (everything.count, everything.left, set(everything.rows())) == (wrong.sum(), 0, set(np.flatnonzero(wrong)))
+    assert (everything.count.low, everything.count.high) == (wrong.sum(), wrong.sum())
+    assert (everything.count.value, everything.left, set(everything.rows())) == (
+        wrong.sum(),
+        0,
+        set(np.flatnonzero(wrong)),
+    )
 
 
 def test_where_no_answer_finds_a_wrong_label_none_is_taken_for_wrong():
     margins, _ = drawn()
     found = estimate(margins, answered(margins, np.zeros(len(margins), bool)))
     assert found.cut == 0
-    assert found.count < 0.005 * len(margins)
+    assert found.count.value < 0.005 * len(margins)
+    asked = 2 * (margins > 0).sum()  # the upper part of the list; nothing in 60 may still be 1 in 17 (Wilson)
+    assert found.count.high == pytest.approx(0.06 * asked, rel=0.1)
+
+
+def test_a_single_wrong_label_low_in_the_list_does_not_turn_the_list_round():
+    margins = np.linspace(4, -8, 1000)
+    answers = dict.fromkeys(range(0, 640, 10), False) | {630: True}
+    found = estimate(margins, answers)
+    assert (np.diff(np.delete(found.wrong, [*answers])) <= 0).all()
+    assert found.count.value < 30
 
 
 def test_answers_that_are_all_alike_are_no_crash():
@@ -100,5 +117,5 @@ def test_too_few_answers_and_answers_about_no_picture_are_refused():
         estimate(margins, dict.fromkeys(range(90, 120), True))
     with pytest.raises(DataError, match="at least one"):
         which_to_ask(margins, 0)
-    assert estimate(margins[:5], dict.fromkeys(range(5), False)).count == 0  # all of them were answered
+    assert estimate(margins[:5], dict.fromkeys(range(5), False)).count.value == 0  # all of them were answered
     assert estimate(margins[:0], {}).cut == 0

@@ -186,6 +186,7 @@ def planted():
     p[80] = [0.9, 0.09, 0.01]  # nobody has learned c
     labels = truth.copy()
     labels[[5, 50]] = [1, 0]
+    vectors[60] = vectors[5] + 0.01  # the nearest of its class
     p[50] = [0.1, 0.89, 0.01]
     p[60] = [0.5, 0.49, 0.01]  # hard, no more
     return [f"{row}.jpg" for row in range(81)], labels, p, vectors, np.arange(81)
@@ -206,6 +207,7 @@ def test_findings_say_which_label_why_and_what_to_compare_with(planted):
     assert first.numbers["probability"] == pytest.approx(0.98, abs=1e-3)
     places = {kind: [int(id.partition(".")[0]) for id in near] for kind, near in first.numbers["nearest"].items()}
     assert len(places["given"]) == len(places["likely"]) == 3
+    assert not {5, 50, 60} & {*places["given"], *places["likely"]}  # doubtful ones show nothing
     assert (labels[places["given"]] == 1).all()
     assert (labels[places["likely"]] == 0).all()
     assert all(0.5 < one.score <= 1 for one in found[1:])

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from ursa.clean.wrong_labels.label_margins import ranking
 from ursa.clean.wrong_labels.suspected import best_count
+from ursa.core import statistics
+from ursa.core.statistics import Z95, Estimate
 from ursa.errors import DataError
 
 F64 = npt.NDArray[np.float64]
@@ -20,6 +22,8 @@ I64 = npt.NDArray[np.int64]
 FEWEST = 20  # answers from which on they decide
 TOP = 2.0  # times as many pictures as have a margin above 0: below, hardly any label is wrong
 RIDGE = 0.01  # of both parameters, towards a margin that is the log-odds itself: 0 and 1
+LEAST_SLOPE = 0.25
+FEW = 5  # wrong labels found
 STEPS = 50
 
 
@@ -28,7 +32,7 @@ class LabelEstimate:
     """How likely each label is wrong, after some answers."""
 
     wrong: F64  # [N] probability; 0 or 1 where somebody answered
-    count: float  # wrong labels in all, their sum
+    count: Estimate  # wrong labels in all, their sum
     cut: int  # how many of the likeliest to take for wrong
 
     def rows(self) -> I64:
@@ -63,33 +67,65 @@ def estimate(margins: F64, answers: Mapping[int, bool]) -> LabelEstimate:
     if len(rows) and not 0 <= rows[0] <= rows[-1] < len(margins):
         raise DataError("an answer is about no picture of these", found=f"rows {rows[0]} to {rows[-1]}", fix="0..N-1")
     said = np.array([answers[row] for row in rows.tolist()], np.float64)
-    wrong = _sigmoid(*_logistic(margins[rows], said), margins)
+    weights, covariance = _logistic(margins[rows], said)
+    wrong = _sigmoid(weights, margins)
     wrong[rows] = said
     cut = best_count(np.sort(wrong)[::-1]) if said.any() else 0  # nothing found so far: nothing to take for wrong
-    return LabelEstimate(wrong, float(wrong.sum()), cut)
+    return LabelEstimate(wrong, _count(wrong, margins, covariance, rows), cut)
 
 
-def _logistic(margins: F64, said: F64) -> tuple[float, float]:
-    """margins [M], said [M] 0 or 1 -> intercept and slope with the least loss, by Newton's method with halved steps."""
+def _count(wrong: F64, margins: F64, covariance: F64, rows: I64) -> Estimate:
+    """The sum of the probabilities; its variance is that of both parameters (the delta method) and that of chance.
+
+    Where few answers found a wrong label that means nothing: then its high end is Wilson's, for the pictures down to the
+    last one that was asked about, evenly.
+    """
+    found, answers = int(wrong[rows].sum()), len(rows)
+    chance = wrong * (1 - wrong)  # 0 where it is certain
+    gradient = np.array([chance.sum(), (chance * margins).sum()])
+    half = Z95 * float(np.sqrt(gradient @ covariance @ gradient + chance.sum()))
+    value = float(wrong.sum())
+    low, high = value - half, min(value + half, float(len(wrong) - answers + found))
+    if found < FEW:
+        top = margins >= margins[rows].min(initial=np.inf)
+        high = statistics.proportion(found, answers, "").high * int(top.sum()) + float(wrong[~top].sum())
+    method = f"logistic regression in the margin, {answers} answers; delta-method 95 % interval"
+    return Estimate(value, max(low, found), max(value, high), method)
+
+
+def _logistic(margins: F64, said: F64) -> tuple[F64, F64]:
+    """margins [M], said [M] 0 or 1 -> intercept and slope with the least loss, and their covariance [2, 2].
+
+    A slope below LEAST_SLOPE is chance, as a larger margin makes no label likelier to be right: then it is that.
+    """
     features, center = np.stack([np.ones(len(margins)), margins], axis=1), np.array([0.0, 1.0])
+    weights, covariance = _newton(features, said, np.zeros(len(said)), center)
+    if weights[1] >= LEAST_SLOPE:
+        return weights, covariance
+    alone, variance = _newton(features[:, :1], said, LEAST_SLOPE * margins, center[:1])
+    return np.append(alone, LEAST_SLOPE), np.diag([float(variance[0, 0]), 0.0])
+
+
+def _newton(features: F64, said: F64, offset: F64, center: F64) -> tuple[F64, F64]:
+    """features [M, P], offset [M] added to logits, center [P] -> weights [P] and covariance [P, P]."""
     weights = center.copy()
 
     def loss(weights: F64) -> float:
-        logits = features @ weights
+        logits = features @ weights + offset
         return float((np.logaddexp(0, logits) - said * logits).sum() + RIDGE / 2 * ((weights - center) ** 2).sum())
 
     for _ in range(STEPS):
-        chance = _sigmoid(float(weights[0]), float(weights[1]), margins)
+        chance = 1 / (1 + np.exp(-np.clip(features @ weights + offset, -500, 500)))
         slope = features.T @ (chance - said) + RIDGE * (weights - center)
-        bend = (features * (chance * (1 - chance))[:, None]).T @ features + RIDGE * np.eye(2)
+        bend = (features * (chance * (1 - chance))[:, None]).T @ features + RIDGE * np.eye(len(center))
         step, length, before = np.linalg.solve(bend, slope), 1.0, loss(weights)
         while loss(weights - length * step) > before and length > 1e-6:
             length /= 2
         weights = weights - length * step
         if np.abs(length * step).max() < 1e-9:
             break
-    return float(weights[0]), float(weights[1])
+    return weights, np.asarray(np.linalg.inv(bend), np.float64)
 
 
-def _sigmoid(intercept: float, slope: float, margins: F64) -> F64:
-    return np.asarray(1 / (1 + np.exp(-np.clip(intercept + slope * margins, -500, 500))))
+def _sigmoid(weights: F64, margins: F64) -> F64:
+    return np.asarray(1 / (1 + np.exp(-np.clip(weights[0] + weights[1] * margins, -500, 500))))

@@ -33,9 +33,8 @@ class DoubtfulLabel:
     def to_json(self) -> dict[str, Any]:
         """Its row of the document."""
         numbers = {"probability": self.probability, "given_probability": self.given_probability, "margin": self.margin}
-        return {"id": self.id, "given": self.given, "likely": self.likely} | {
-            k: round(v, 4) for k, v in numbers.items()
-        }
+        rounded = {name: round(number, 4) for name, number in numbers.items()}
+        return {"id": self.id, "given": self.given, "likely": self.likely, **rounded}
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,12 @@ def audit_labels(
             strict=True,
         )
     )
+    trusted = given.copy()
+    trusted[judged[some]] = -1  # a doubtful picture shows nobody what its class looks like
     some = some[: suspected_count(probabilities, labels, margins.margins)]
     rows = judged[some]
-    same = nearest_of_class(vectors, given, groups, rows, given[rows])
-    other = nearest_of_class(vectors, given, groups, rows, margins.likely[some])
+    same = nearest_of_class(vectors, trusted, groups, rows, given[rows])
+    other = nearest_of_class(vectors, trusted, groups, rows, margins.likely[some])
     near = [{"given": [ids[i] for i in a], "likely": [ids[i] for i in b]} for a, b in zip(same, other, strict=True)]
     found = (_finding(label, nearest) for label, nearest in zip(doubtful, near, strict=False))
     return LabelAudit(doubtful, (*not_judged, *found))
