@@ -77,8 +77,8 @@ def estimate(margins: F64, answers: Mapping[int, bool]) -> LabelEstimate:
 def _count(wrong: F64, margins: F64, covariance: F64, rows: I64) -> Estimate:
     """The sum of the probabilities; its variance is that of both parameters (the delta method) and that of chance.
 
-    Where few answers found a wrong label that means nothing: then its high end is Wilson's, for the pictures down to the
-    last one that was asked about, evenly.
+    Where few answers found a wrong label that means nothing: then the high end is Wilson's, for the pictures down to
+    the last one that was asked about, evenly.
     """
     found, answers = int(wrong[rows].sum()), len(rows)
     chance = wrong * (1 - wrong)  # 0 where it is certain
