@@ -26,7 +26,7 @@ from ursa.recipe import Recipe
 
 NOT_PROBED = {
     "none": "not probed: the pictures have no labels",
-    "multi-label": "not probed: pictures have several labels",
+    "multi-label": "not probed, and no label judged: pictures have several labels",
     "regression": "not probed: the labels are numbers",
 }
 
