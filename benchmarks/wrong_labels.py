@@ -134,7 +134,8 @@ def judged(data: Data, labels: I64, seed: int) -> F32:
 
 def summarized(name: str, found: dict[tuple[str, str, float], list[list[float]]], of: object) -> list[str]:
     assert callable(of)
-    means = np.nanmean([row for key, rows in found.items() if of(key) for row in rows], axis=0)
+    columns = np.array([row for key, rows in found.items() if of(key) for row in rows]).T
+    means = [float(np.mean(some[~np.isnan(some)])) if (~np.isnan(some)).any() else np.nan for some in columns]
     return [
         name,
         *(f"{value:.3f}" for value in means[:9]),
