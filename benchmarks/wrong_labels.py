@@ -136,12 +136,8 @@ def summarized(name: str, found: dict[tuple[str, str, float], list[list[float]]]
     assert callable(of)
     columns = np.array([row for key, rows in found.items() if of(key) for row in rows]).T
     means = [float(np.mean(some[~np.isnan(some)])) if (~np.isnan(some)).any() else np.nan for some in columns]
-    return [
-        name,
-        *(f"{value:.3f}" for value in means[:9]),
-        f"{means[9]:.2f}",
-        *(f"{100 * v:.0f} %" for v in means[10:]),
-    ]
+    shares = ["" if np.isnan(value) else f"{100 * value:.0f} %" for value in means[10:]]
+    return [name, *(f"{value:.3f}" for value in means[:9]), f"{means[9]:.2f}", *shares]
 
 
 def mask(rows: I64, like: Mask) -> Mask:
