@@ -26,7 +26,15 @@ from ursa.errors import DataError
 NAME = ".ursa"
 SCHEMA = 1
 # What can be computed again.
-DERIVED = ("catalog.parquet", "backbones.json", "embeddings", "pixels", "probes", "thumbnails.safetensors")
+DERIVED = (
+    "catalog.parquet",
+    "backbones.json",
+    "embeddings",
+    "pixels",
+    "probes",
+    "fold_repeats",
+    "thumbnails.safetensors",
+)
 
 MOST = 1 << 30  # bytes of a file that is read whole
 SEALS = 4  # kept beside a file, the newest last: what others wrote at the same time is believed too
@@ -141,6 +149,10 @@ class Workspace:
     def probe(self, key: str) -> Path:
         """A fitted probe, by the hash of all that it depends on."""
         return self.root / "probes" / f"{key}.safetensors"
+
+    def fold_repeats(self, key: str) -> Path:
+        """What a probe says of pictures in other divisions into folds, by the key of the probe."""
+        return self.root / "fold_repeats" / f"{key}.safetensors"
 
     @property
     def runs(self) -> Path:

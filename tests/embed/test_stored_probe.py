@@ -81,3 +81,37 @@ def test_a_file_of_other_tensors_is_fitted_again(asked, fits):
     workspace.write_sealed(path, save({"strength": np.array([0.03])}))  # as an earlier version wrote them
     fitted_probe(*asked, seed=0, folds=5)
     assert len(fits) == 2
+
+
+def test_other_divisions_into_folds_are_kept_with_the_first_and_computed_once(asked, monkeypatch):
+    catalog, labels, embeddings, space = asked
+    inputs = ProbeInputs.of(catalog, labels, embeddings, seed=0, folds=5)
+    fitted = stored_probe.fitted_probe(inputs, space)
+    seen, fold_repeats = [], probe.fold_repeats
+    monkeypatch.setattr(probe, "fold_repeats", lambda *given, **named: seen.append(1) or fold_repeats(*given, **named))
+    first = stored_probe.repeated_probabilities(inputs, fitted, space)
+    assert np.array_equal(first[0], fitted.probabilities)
+    assert len(first) == stored_probe.REPEATS
+    again = stored_probe.repeated_probabilities(inputs, fitted, space)
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert len(seen) == 1
+    (path,) = (space.root / "fold_repeats").glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:100])
+    stored_probe.repeated_probabilities(inputs, fitted, space)
+    assert len(seen) == 2
+
+
+def test_no_repeat_judges_a_picture_by_its_copies():
+    """Labels are chance, each picture is there twice: who had seen the other copy would know."""
+    draw = np.random.default_rng(0)
+    vectors, labels = (
+        np.repeat(draw.normal(size=(60, 80)), 2, axis=0).astype(np.float32),
+        np.repeat(draw.integers(0, 2, 60), 2),
+    )
+    groups = np.repeat(np.arange(60), 2)
+    fitted = probe.fit(vectors, labels, 2, groups=groups)
+    one, other = probe.fold_repeats(fitted, vectors, labels, groups=groups, seed=0, folds=5, repeats=2)
+    assert not np.array_equal(one, other)
+    for some in (one, other):
+        assert some.sum(1) == pytest.approx(np.ones(120), abs=1e-5)
+        assert (some.argmax(1) == labels).mean() < 0.75

@@ -34,7 +34,8 @@ def test_it_finds_what_is_wrong_and_how_good_a_model_can_be(folder, pixels):
     shutil.copy(folder / "red/red_000.jpg", folder / "green/zz.jpg")
     before = files_of(folder)
     result = check(folder, **pixels)
-    assert sorted(f.kind for f in result.findings) == ["not-a-picture", "same-picture-two-classes"]
+    assert sorted(f.kind for f in result.findings) == ["not-a-picture", "same-picture-two-classes", "wrong-label"]
+    assert [f.where for f in result.findings if f.kind == "wrong-label"] == [("green/zz.jpg",)]
     assert result.accuracy.low < result.accuracy.value <= result.accuracy.high
     assert result.accuracy.value > 0.9
     assert int(result.confusion.sum()) == 25
@@ -162,7 +163,10 @@ def test_what_cannot_be_used_is_refused_with_the_way_out(tmp_path, picture_folde
 
 def test_a_class_with_one_picture_is_a_finding_not_a_crash(tmp_path, picture_folder, pixels):
     result = check(picture_folder(tmp_path, {"red": 12, "green": 12, "blue": 1}), **pixels)
-    assert [(f.kind, f.where) for f in result.findings] == [("small-class", ("blue/blue_000.jpg",))]
+    assert {(f.kind, f.where) for f in result.findings} == {
+        ("small-class", ("blue/blue_000.jpg",)),
+        ("labels-not-judged", ("blue/blue_000.jpg",)),
+    }
 
 
 def test_two_pictures_are_enough_to_run(tmp_path, picture_folder, pixels):
@@ -268,3 +272,18 @@ def test_few_pictures_have_no_learning_curve_and_that_is_said(folder, pixels):
     document = check(folder, **pixels).to_json()
     assert "40 different pictures, and there are 24" in document["learning_curve"]["refused"]
     assert document["learning_curve"]["forecast"] == []
+
+
+def test_a_wrong_label_is_named_with_what_to_compare_and_kept(folder, pixels, monkeypatch):
+    from ursa.embed import probe
+
+    (folder / "red/red_003.png").rename(folder / "green/odd.png")
+    result = check(folder, **pixels)
+    (found,) = [finding for finding in result.findings if finding.kind == "wrong-label"]
+    assert found.where == ("green/odd.png",)
+    assert (found.numbers["given"], found.numbers["likely"]) == ("green", "red")
+    assert {id.partition("/")[0] for id in found.numbers["nearest"]["given"]} == {"green"}
+    assert {id.partition("/")[0] for id in found.numbers["nearest"]["likely"]} == {"red"}
+    monkeypatch.setattr(probe, "fit", None)
+    monkeypatch.setattr(probe, "fold_repeats", None)  # both are read
+    assert [one for one in check(folder, **pixels).findings if one.kind == "wrong-label"] == [found]

@@ -54,6 +54,8 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print(_most_confused(result.confusion, result.labels.names))
         console.print(f"\n{plain(result.more_pictures)}\n{plain(abstain.described(result.thresholds))}")
     findings(result.findings, console)
+    if words := str(result.label_audit):
+        console.print(f"\n{plain(words)}")
     if result.engine["problem"]:
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)

@@ -74,6 +74,7 @@ KINDS = {  # the most pressing first
     "near-copy-two-classes": Kind(
         "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures"
     ),
+    "wrong-label": Kind("label that may be wrong", "labels that may be wrong", "bad", "pictures"),
     "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
     "learned-from": Kind("evaluation on what was learned from", "evaluations on what was learned from", "bad", "data"),
     "shortcut": Kind("possible shortcut", "possible shortcuts", "warn", "data"),
@@ -100,6 +101,9 @@ KINDS = {  # the most pressing first
         "augmentation that makes labels wrong", "augmentations that make labels wrong", "warn", "data"
     ),
     "class-in-one-split": Kind("class missing from a split", "classes missing from a split", "warn", "data"),
+    "labels-not-judged": Kind(
+        "class whose labels cannot be judged", "classes whose labels cannot be judged", "note", "data"
+    ),
     "small-class": Kind("class with too few pictures", "classes with too few pictures", "warn", "data"),
     "imbalance": Kind("class far smaller than another", "classes far smaller than another", "note", "data"),
     "exact-duplicate": Kind("exact duplicate", "exact duplicates", "note", "pictures"),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.clean.audit import CHECKS, Check, audit
+from ursa.clean.wrong_labels.label_audit import LabelAudit
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
@@ -45,6 +46,7 @@ class Checked(ShortRepr):
     thresholds: tuple[Threshold, ...]  # from what probability of the probe on to answer
     report: Path
     seconds: dict[str, float]
+    label_audit: LabelAudit  # labels for which the probe prefers another class
     engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
 
     def _shown(self) -> list[tuple[str, str]]:
@@ -68,6 +70,7 @@ class Checked(ShortRepr):
             "learning_curve": self.more_pictures.to_json(),
             "calibration": self.calibration.to_json() if self.calibration else None,
             "abstain": [each.to_json() for each in self.thresholds],
+            "doubtful_labels": [label.to_json() for label in self.label_audit.doubtful],
             "report": str(self.report),
             "engine": dict(self.engine),
             "seconds": self.seconds,
@@ -177,5 +180,6 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
         thresholds,
         space.report,
         clock.seconds,
+        found.label_audit,
         ready.engine.described(),
     )

@@ -1,11 +1,12 @@
 """Embedded pictures -> the cross-validated probe of all but the test part, and what it tells of them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from ursa.clean.wrong_labels.label_audit import LabelAudit, audit_labels
 from ursa.core import statistics
 from ursa.core.finding import Finding
 from ursa.core.labels import Labels
@@ -19,14 +20,14 @@ from ursa.diagnose.more_data.stored_curve import stored_learning_curve
 from ursa.diagnose.picture_facts import picture_facts
 from ursa.diagnose.shortcuts import shortcuts
 from ursa.diagnose.weak_slices import weak_slices
-from ursa.embed.stored_probe import fitted_probe
+from ursa.embed.stored_probe import fitted_probe, repeated_probabilities
 from ursa.prepared.setup import Prepared
 from ursa.prepared.splitting import probe_inputs, unsealed
 from ursa.recipe import Recipe
 
 NOT_PROBED = {
     "none": "not probed: the pictures have no labels",
-    "multi-label": "not probed: pictures have several labels",
+    "multi-label": "not probed, and no label judged: pictures have several labels",
     "regression": "not probed: the labels are numbers",
 }
 
@@ -43,6 +44,7 @@ class CheckedProbe:
     thresholds: tuple[Threshold, ...] = ()
     findings: tuple[Finding, ...] = ()
     judged: Judged | None = None  # what it says of each picture out of fold
+    label_audit: LabelAudit = field(default_factory=LabelAudit)
 
 
 def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
@@ -65,6 +67,8 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         outlook = more_pictures(curve, labels, right)
     first = np.unique(groups, return_index=True)[1]  # near duplicates count once
     facts = picture_facts(part)
+    repeats = repeated_probabilities(inputs, fitted, ready.space)
+    label_audit = audit_labels(part.ids, labels.names, targets, repeats, vectors, groups)
     return CheckedProbe(
         labels,
         fitted.accuracy(targets),
@@ -73,9 +77,11 @@ def checked_probe(ready: Prepared, recipe: Recipe) -> CheckedProbe:
         reliability(fitted.probabilities[first], targets[first]),
         thresholds_for(fitted.probabilities[first], targets[first]),
         (
+            *label_audit.findings,
             *shortcuts(part, facts=facts, groups=groups, seed=recipe.seed),
             *weak_slices(part, right, facts=facts),
             *outlook.findings(),
         ),
         Judged(part, labels, fitted.probabilities, fitted.probabilities, "out of fold"),
+        label_audit,
     )
