@@ -3,6 +3,7 @@
 >>> import ursa
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
+>>> ursa.decide("bears", "black/7.jpg", label="brown")   # a correction; ursa.apply("bears") carries it out
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
 >>> ursa.runs("bears")                                  # what was tried, what differed, how it did
 >>> ursa.compare(1, 2, "bears")                         # whether the difference of two runs is one
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
     from ursa.workflow.compare import compare as compare
+    from ursa.workflow.deciding.apply import apply as apply
+    from ursa.workflow.deciding.apply import revert as revert
+    from ursa.workflow.deciding.decide import decide as decide
+    from ursa.workflow.deciding.decide import decisions as decisions
     from ursa.workflow.download import download as download
     from ursa.workflow.evaluate import evaluate as evaluate
     from ursa.workflow.run_table import runs as runs
@@ -57,14 +62,18 @@ _HOME = {
     "Recipe": "ursa.recipe",
     "TrainingError": "ursa.errors",
     "UrsaError": "ursa.errors",
+    "apply": "ursa.workflow.deciding.apply",
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
     "compare": "ursa.workflow.compare",
+    "decide": "ursa.workflow.deciding.decide",
+    "decisions": "ursa.workflow.deciding.decide",
     "download": "ursa.workflow.download",
     "evaluate": "ursa.workflow.evaluate",
     "gaps": "ursa.diagnose.gaps",
     "load": "ursa.learner.loading",
     "models": "ursa",
+    "revert": "ursa.workflow.deciding.apply",
     "runs": "ursa.workflow.run_table",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",

@@ -36,6 +36,7 @@ from ursa.cli.command_options import (
     WorkspaceOption,
     settings_of,
 )
+from ursa.cli.decision_commands import apply, decide, revert
 from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
@@ -197,6 +198,9 @@ def check(
         shows.checked(result, given.following("train"), _console())
 
 
+app.command(epilog="Example: ursa decide bears/ bears/black/7.jpg --label brown")(guarded(decide))
+app.command(epilog="Example: ursa apply bears/ --dry-run")(guarded(apply))
+app.command(epilog="Example: ursa revert bears/")(guarded(revert))
 app.command(epilog="Example: ursa backbones bears/ --max-ms 20")(guarded(backbones))
 
 

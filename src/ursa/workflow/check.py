@@ -1,7 +1,7 @@
 """`ursa check`: pictures -> findings, honest accuracy, report. Trains nothing but a linear probe."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Checked(ShortRepr):
     report: Path
     seconds: dict[str, float]
     engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
+    decisions: Mapping[str, int] = field(default_factory=dict)  # relabeled, removed, open, others
 
     def _shown(self) -> list[tuple[str, str]]:
         counts = f"{len(self.catalog.readable()):,} in {len(self.labels):,} classes"
@@ -68,6 +69,7 @@ class Checked(ShortRepr):
             "abstain": [each.to_json() for each in self.thresholds],
             "report": str(self.report),
             "engine": dict(self.engine),
+            "decisions": dict(self.decisions),
             "seconds": self.seconds,
         }
 
@@ -159,4 +161,5 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
         space.report,
         clock.seconds,
         ready.engine.described(),
+        ready.decisions.to_json() if ready.decisions else {},
     )

@@ -192,6 +192,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             parity=float(predictor.bundle.document["parity"]["difference"]),
             seconds=clock.seconds,
             weighed=() if plan is None else plan.weighed,
+            decisions=ready.decisions.to_json() if ready.decisions else {},
         )
         RunResult.of(result, recipe, parts.labels, ready.engine).write(ready.space, run.name)
         if checkpoints is not None:
