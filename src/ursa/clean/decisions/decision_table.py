@@ -35,7 +35,7 @@ WORDS = {  # as people write them -> a kind of decision
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedDecision:
     """A decision that is asked for, before the picture was looked for."""
 
     picture: str
@@ -45,7 +45,7 @@ class Wanted:
     where: str = ""  # "line 7 of fixes.csv"
 
 
-def decision_table(file: str | Path) -> list[Wanted]:
+def decision_table(file: str | Path) -> list[WantedDecision]:
     """Every row of a CSV or TSV file. Without a column `decision` each row with a label sets that label.
 
     Raises DataError, naming the line, for what cannot be read as a decision; nothing is decided then.
@@ -80,7 +80,7 @@ def _rows(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, str]]:
             yield row
 
 
-def _wanted(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> Wanted:
+def _wanted(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> WantedDecision:
     said = {name: row[column].strip() for name, column in columns.items()}
     picture, label, why = said["picture"], said.get("label") or None, said.get("why") or None
     if not picture:
@@ -94,7 +94,7 @@ def _wanted(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> W
         label = None  # of a table with the labels of all its pictures
     if why is not None and len(why) > LONGEST_TEXT:
         raise DataError(f"{where} gives too long a reason", found=f"{len(why):,} characters", fix=f"{LONGEST_TEXT:,}")
-    return Wanted(picture, kind, label, why, where)
+    return WantedDecision(picture, kind, label, why, where)
 
 
 def _columns(names: list[str], path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import polars as pl
 from ursa.clean.decisions.applied import read_applied
 from ursa.clean.decisions.corrections import text_of
 from ursa.clean.decisions.decision import KINDS, LABELS, MOST_COPIES, Decision, now
-from ursa.clean.decisions.decision_table import Wanted, decision_table, kind_word
+from ursa.clean.decisions.decision_table import WantedDecision, decision_table, kind_word
 from ursa.clean.decisions.journal import append, read_journal
 from ursa.clean.decisions.standing import latest_of, open_decisions, standing
 from ursa.data import scan
@@ -85,7 +85,7 @@ def _asked(
     new_class: bool,
     why: str | None,
     from_file: str | Path | None,
-) -> list[Wanted]:
+) -> list[WantedDecision]:
     named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     if from_file is not None:
         if named or decision or label or why or new_class:
@@ -103,10 +103,10 @@ def _asked(
         raise DataError(what, fix="name the class with a label, and with nothing else")
     if label is not None and (not label.strip() or "\0" in label):
         raise DataError("a class needs a name", found=repr(label), fix="name one")
-    return [Wanted(name, kind, label, why) for name in named]
+    return [WantedDecision(name, kind, label, why) for name in named]
 
 
-def _ids(catalog: Catalog, asked: Sequence[Wanted], stands: Sequence[Decision]) -> dict[str, str]:
+def _ids(catalog: Catalog, asked: Sequence[WantedDecision], stands: Sequence[Decision]) -> dict[str, str]:
     """The id of each picture that is asked for. Raises DataError for one that is none of the catalog."""
     ids, root = set(catalog.ids), Path(os.path.abspath(catalog.root))  # noqa: PTH100  # links stay what they are
     by_path = dict(catalog.rows.select("path", "id").iter_rows())
@@ -167,7 +167,7 @@ class _Rows:
         begun = {decided.label for decided in stands if decided.kind == "new-label" and decided.label}
         return cls(ids, about, same, frozenset({*catalog.labels.names, *begun}), catalog.task, stands)
 
-    def decisions(self, asked: Sequence[Wanted], who: str) -> Decided:
+    def decisions(self, asked: Sequence[WantedDecision], who: str) -> Decided:
         """The decisions that are asked for. Raises DataError where one cannot be made, or two contradict each other."""
         when = now()
         made: dict[tuple[str, str], Decision] = {}
@@ -186,7 +186,7 @@ class _Rows:
         }
         return Decided(tuple(made.values()), {id: others for id, others in also.items() if others})
 
-    def _decided(self, wanted: Wanted, deleted: set[str], begun: set[str | None]) -> Decision:
+    def _decided(self, wanted: WantedDecision, deleted: set[str], begun: set[str | None]) -> Decision:
         id = self.ids[wanted.picture]
         at = f"{wanted.where}: " if wanted.where else ""
         key, label = self.about.get(id, (None, None))
