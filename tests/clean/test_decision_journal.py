@@ -210,7 +210,8 @@ def test_one_copy_is_deleted_beside_what_is_said_of_the_content():
     one = decided(1, "delete", id="a/1", copies=("b/1",))
     label = decided(1, "label", id="b/1")
     assert set(standing([one, label])) == {one, label} == set(standing([label, one]))
-    assert standing([one, decided(1, "keep", id="a/1")])[0].kind == "keep"  # said of that very file
+    keep = decided(1, "keep", id="a/1")
+    assert standing([one, keep]) == (keep,)  # said of that very file
     whole = decided(1, "delete", id="b/1")
     assert standing([one, whole]) == (whole,)
 

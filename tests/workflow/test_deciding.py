@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from ursa.clean.decisions.file_lock import file_lock
 from ursa.clean.decisions.journal import journal_path
 from ursa.clean.decisions.moves import moves_path
 from ursa.errors import DataError
@@ -275,6 +276,24 @@ def test_what_another_user_decided_is_left_out_unless_it_is_asked_for(folder, tm
     assert result.others == 5 and not result.relabeled and not result.removed
     assert {decisions(folder).state(one) for one in decisions(folder).decisions} == {"by another user", ""}
     assert apply(folder, include_others=True).applied == 4
+
+
+def test_a_copy_that_only_another_user_deletes_stays_beside_the_one_that_i_delete(folder, tmp_path, monkeypatch):
+    with monkeypatch.context() as other:
+        other.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+        decide(folder, "red/copy.png", "delete")
+    assert decide(folder, "red/red_001.png", "delete").decisions[0].copies == ("red/copy.png",)
+    assert apply(folder).removed == ("red/red_001.png",)
+
+
+def test_two_do_not_apply_at_once(folder):
+    judged(folder)
+    with file_lock(Workspace.of(folder).root / "apply.lock"):
+        for act in (apply, revert):
+            with pytest.raises(DataError, match="another process"):
+                act(folder)
+        assert apply(folder, dry_run=True).applied == 4
+    assert apply(folder).applied == 4
 
 
 def test_mistakes_are_told_and_nothing_is_decided(folder):

@@ -50,6 +50,8 @@ class CorrectionsEffect:
             return "Each probe is better by its own labels: whether the model became better depends on the corrections."
         if better[1]:
             return "The probe became better if the corrections are right; by the old labels no difference is seen."
+        if better[0]:
+            return "The probe became better by the old labels; by the corrected ones no difference is seen."
         if any(worse):
             by = "the corrected" if worse[1] else "the old"
             return f"By {by} labels the probe became worse: look at the corrections again."
