@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common import median, report
 
-PICTURES = 40
+PICTURES = 300
 SLOWEST = 0.15  # seconds that a reviewer goes on before the kill, at most
 
 
@@ -21,6 +21,9 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=200, help="kills of each kind")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    import ursa.workflow.deciding.apply
+    import ursa.workflow.deciding.decide  # noqa: F401  # once, for all children
+
     if not hasattr(os, "fork"):
         print("skipped: it kills processes that it has forked")
         return
@@ -33,13 +36,13 @@ def main() -> None:
     report(
         "decision_kills",
         "kill -9 while decisions are saved, applied and taken back",
-        ["what is killed", "times", "killed at work", "lost", "whole afterwards", "seconds a run, without a kill"],
+        ["what is killed", "times", "killed halfway", "lost", "whole afterwards", "seconds a run, without a kill"],
         rows,
-        "Saving: two processes append 1 to 50 decisions at a time to one journal and say each that is saved; one of them "
-        "is killed, the other goes on. Lost: said to be saved and not read afterwards, in any round; whole: no damaged "
+        "Saving: two processes append 1 to 50 decisions at a time to one journal and say each that is saved; one is "
+        "killed, the other goes on. Lost: said to be saved and not read afterwards, in any round; whole: no damaged "
         f"line. Apply and revert: {PICTURES} pictures, half of them deleted or given another class, their files moved; "
         "after the kill the same command again. Lost: pictures whose bytes are nowhere; whole: every file is where an "
-        "undisturbed run puts it, byte for byte.",
+        "undisturbed run puts it, byte for byte; halfway: some files had been moved, and not all.",
     )
 
 
@@ -104,50 +107,61 @@ def reviewer(place: Path, at_once: int) -> tuple[int, int]:
 
 def moving(name: str, place: Path, times: int, seed: int) -> list[object]:
     """`apply --move`, or `revert` after it, killed and done again."""
-    from ursa.workflow.deciding.apply import apply, revert
-
-    given = prepared(place)
-    applied = copied(given, place / "applied")
-    apply(applied, move=True, progress=False)
-    start, act = (given, lambda at: apply(at, move=True, progress=False)) if name != "revert" else (applied, revert)
-    wanted, seconds = files(applied if name != "revert" else given), []
-    for _ in range(3):
-        trial, began = copied(start, place / "trial"), time.perf_counter()
-        act(trial)
+    revert = name == "revert"
+    given, applied = place / "given", place / "applied"
+    in_child(lambda: prepared(given))
+    copied(given, applied)
+    in_child(lambda: carried_out(applied))
+    start, wanted, seconds = applied if revert else given, files(given if revert else applied), []
+    trial, act = place / "trial", lambda: taken_back(trial) if revert else carried_out(trial)
+    for _ in range(5):
+        copied(start, trial)
+        began = time.perf_counter()
+        in_child(act)
         seconds.append(time.perf_counter() - began)
         assert files(trial) == wanted
-    contents = sorted(data for data in files(given).values())
-    killed = lost = whole = 0
+    contents, before = set(files(given).values()), files(start)
+    halfway = lost = whole = 0
     for number in range(times):
-        trial = copied(start, place / "trial")
-        killed += killed_at(
-            lambda at=trial: act(at), random.Random(f"{name} {seed} {number}").uniform(0, median(seconds))
-        )
-        left = {path.read_bytes() for path in trial.rglob("*") if path.is_file()}
-        lost += len(set(contents) - left)
-        act(trial)
+        copied(start, trial)
+        in_child(act, until=random.Random(f"{name} {seed} {number}").uniform(0.3, 1.1) * median(seconds))
+        halfway += files(trial) not in (before, wanted)
+        lost += len(contents - {path.read_bytes() for path in trial.rglob("*") if path.is_file()})
+        in_child(act)
         whole += files(trial) == wanted
-    return [f"`ursa {name}`", times, killed, lost, f"{whole} of {times}", f"{median(seconds):.2f}"]
+    return [f"`ursa {name}`", times, halfway, lost, f"{whole} of {times}", f"{median(seconds):.2f}"]
 
 
-def killed_at(act: Callable[[], object], seconds: float) -> bool:
-    """Whether the process was still at work when it was killed."""
+def in_child(act: Callable[[], object], *, until: float | None = None) -> None:
+    """A process of its own, killed after so many seconds. This one never uses polars, whose threads a fork loses."""
     child = os.fork()
     if not child:
         try:
             act()
         finally:
             os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    if until is not None:
+        time.sleep(until)
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
-def prepared(place: Path) -> Path:
+def carried_out(folder: Path) -> None:
+    from ursa.workflow.deciding.apply import apply
+
+    apply(folder, move=True, progress=False)
+
+
+def taken_back(folder: Path) -> None:
+    from ursa.workflow.deciding.apply import revert
+
+    revert(folder, progress=False)
+
+
+def prepared(folder: Path) -> None:
     """A folder of pictures, half of which something is decided of."""
     from ursa.workflow.deciding.decide import decide
 
-    folder = place / "given"
     for number in range(PICTURES):
         file = folder / ("black", "white")[number % 2] / f"{number}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +170,6 @@ def prepared(place: Path) -> Path:
     decide(folder, ids[::2], "delete")
     decide(folder, ids[1::4], label="black")
     decide(folder, ids[3::4], label="brown", new_class=True)
-    return folder
 
 
 def copied(folder: Path, to: Path) -> Path:

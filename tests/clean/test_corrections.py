@@ -96,7 +96,9 @@ def test_what_another_user_applied_is_not_followed(tmp_path, monkeypatch):
     write_applied(space, [decided(2, "label", label="white")])
     assert labels(followed(BEARS, space).corrected)["black/2"] == "white"
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
-    assert followed(BEARS, space).corrected.catalog is BEARS and read_applied(space).elsewhere
+    said = followed(BEARS, space)
+    assert said.corrected.catalog is BEARS and read_applied(space).elsewhere
+    assert said.words[0].startswith("Not followed: what another user applied")
     applied_path(space).write_text("[[[")
     assert read_applied(space).decisions == ()
 

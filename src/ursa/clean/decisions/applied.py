@@ -67,6 +67,7 @@ class Followed:
     corrected: Corrected
     open: int  # decisions that `ursa apply` would carry out or take back
     others: int  # decisions of other users, which are not followed
+    elsewhere: bool = False  # what was applied here was applied by another user
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -82,6 +83,8 @@ class Followed:
             lines.append(f"Not applied: {counted(len(stale), 'label')}, since {stale[0].reason}.")
         if self.open:
             lines.append(f"Not applied yet: {counted(self.open, 'decision')}. `ursa apply` carries out what is open.")
+        if self.elsewhere:
+            lines.append("Not followed: what another user applied here; `ursa apply` applies what you decided.")
         if self.others:
             lines.append(f"Not followed: {counted(self.others, 'decision')} of another user, see `ursa decide --list`.")
         return tuple(lines)
@@ -106,7 +109,7 @@ def followed(catalog: Catalog, space: Workspace) -> Followed:
     journal that cannot be read."""
     applied, journal = read_applied(space), read_journal(space)
     if not applied.decisions and not journal.entries:
-        return Followed(Corrected(catalog), 0, 0)
+        return Followed(Corrected(catalog), 0, 0, applied.elsewhere)
     stands = standing(journal.believed())
     included = {decided.effect for decided in applied.decisions}
     others = sum(not one.mine and one.effect not in included for one in standing(journal.entries))
@@ -115,7 +118,8 @@ def followed(catalog: Catalog, space: Workspace) -> Followed:
     shown = catalog.without({id for id, _ in result.removed})
     labels = result.catalog.rows["label"]
     result = replace(result, catalog=shown.with_columns(label=labels))
-    return Followed(result, open_decisions(stands, _own(applied.decisions, stands, journal.entries)), others)
+    still_open = open_decisions(stands, _own(applied.decisions, stands, journal.entries))
+    return Followed(result, still_open, others, applied.elsewhere)
 
 
 def _own(applied: Sequence[Decision], stands: Sequence[Decision], entries: Sequence[Decision]) -> tuple[Decision, ...]:
