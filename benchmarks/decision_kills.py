@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common import median, report
 
-PICTURES = 300
+PICTURES = 100
 SLOWEST = 0.15  # seconds that a reviewer goes on before the kill, at most
 
 

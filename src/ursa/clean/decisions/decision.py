@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ursa import seals, workspace
@@ -19,6 +19,9 @@ LABELS = ("label", "new-label")  # the class was there when it was decided, or i
 LONGEST_LABEL, LONGEST_TEXT, MOST_COPIES = 1_000, 2_000, 1_000  # characters, characters, pictures
 LONGEST_LINE = 1 << 20  # bytes; what is longer is none of ours
 
+_LINE = re.compile(
+    rb'\{"decision":(?P<decision>\{.*\}),"check":"(?P<check>[0-9a-f]{16})","seal":"(?P<seal>[0-9a-f]{32})"\}'
+)
 _SHA256, _KEY = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{16}")
 
 
@@ -73,18 +76,13 @@ def now() -> str:
 
 def decision_of(line: bytes) -> Decision | None:
     """The decision in a line, `mine` where it has this user's seal; None where it is torn, damaged or none of ours."""
-    if len(line) > LONGEST_LINE:
+    whole = _LINE.fullmatch(line) if len(line) <= LONGEST_LINE else None
+    if whole is None or whole["check"] != _check(text := whole["decision"]):
         return None
-    document = workspace.object_of(line)
-    told = document.get("decision")
-    if not isinstance(told, dict) or (decided := from_json(told)) is None:
-        return None
-    text = _canonical(told)
-    if document.get("check") != _check(text).decode():
-        return None
-    seal = document.get("seal")
-    own = isinstance(seal, str) and secrets.compare_digest(seal.encode("utf-8", "replace"), _seal(text))
-    return decided if own else Decision(**{**vars(decided), "mine": False})
+    decided = from_json(workspace.object_of(text))
+    if decided is None or secrets.compare_digest(whole["seal"], _seal(text)):
+        return decided
+    return replace(decided, mine=False)
 
 
 def from_json(told: Mapping[str, Any]) -> Decision | None:
