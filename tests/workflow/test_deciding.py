@@ -11,6 +11,7 @@ from ursa.clean.decisions.file_lock import file_lock
 from ursa.clean.decisions.journal import journal_path
 from ursa.clean.decisions.moves import moves_path
 from ursa.errors import DataError
+from ursa.prepared.setup import Clock, Setup, embedded, listed
 from ursa.workflow.check import check
 from ursa.workflow.deciding.apply import apply, revert
 from ursa.workflow.deciding.decide import decide, decisions
@@ -402,3 +403,21 @@ def test_check_follows_what_was_applied_without_a_forward_pass(tmp_path, picture
     assert check(folder, **pixels).catalog.counts() == {"green": 11, "red": 12}  # moved, and none runs again
     revert(folder)
     assert check(folder, **pixels).catalog.counts() == first.catalog.counts()
+
+
+def test_a_flat_folder_gets_its_classes_by_decisions(folder, pixels):
+    flat = folder.parent / "flat"
+    shutil.copytree(folder / "green", flat)
+    setup = Setup.of(**pixels)
+    with pytest.raises(DataError, match="no classes"):
+        listed(flat, setup, classes=True)
+    for number, label in ((1, "even"), (2, "odd"), (3, "even")):
+        name = next(flat.glob(f"green_00{number}.*")).name
+        decide(flat, name, label=label, new_class=True)
+    apply(flat)
+    ready = embedded(*listed(flat, setup, classes=True), setup, Clock())
+    assert ready.catalog.counts() == {"even": 2, "odd": 1}
+
+
+def test_train_tells_its_decisions(trained):
+    assert trained[1].to_json()["decisions"] == {"relabeled": 0, "removed": 0, "open": 0, "others": 0}

@@ -172,9 +172,9 @@ def listed(data: Data, setup: Setup, *, classes: bool = False) -> tuple[Catalog,
     catalog = catalog_of(data, setup)
     if classes:
         catalog.where(pl.lit(False)).targets()  # raises for labels of another kind
+        if not any(decided.label for decided in read_applied(Workspace.of(catalog.root, setup.workspace)).decisions):
+            needs_labels(catalog)
     space = Workspace.open(catalog.root, setup.workspace)
-    if classes and not any(decided.label for decided in read_applied(space).decisions):
-        needs_labels(catalog)
     if setup.fresh:
         space.clear()
     elif space.elsewhere:
