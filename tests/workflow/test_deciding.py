@@ -187,6 +187,18 @@ def test_what_stands_no_more_is_taken_back_by_the_next_apply(folder):
     assert files(folder, workspace=False) == before
 
 
+def test_of_two_copies_that_were_moved_the_one_taken_back_comes_back(folder):
+    shutil.copy(folder / "red/copy.png", folder / "red/third.png")
+    decide(folder, "red/copy.png", "delete")
+    decide(folder, "red/third.png", "delete")
+    assert len(apply(folder, move=True).moved) == 2
+    decide(folder, "red/copy.png", "undo")
+    result = apply(folder)
+    assert [one.origin for one in result.moved_back] == ["red/copy.png"]
+    assert (folder / "red/copy.png").exists() and not (folder / "red/third.png").exists()
+    assert not apply(folder, move=True).moved
+
+
 def test_a_file_in_the_way_stays_and_is_told(folder):
     judged(folder)
     apply(folder, move=True)

@@ -166,7 +166,7 @@ def show_decided(result: "Decided", given: PictureOptions, console: "Console") -
         others = ", ".join(result.copies.get(decided.id, ()))
         if not others or decided.kind == "undo":
             continue
-        held = "which stays" if decided.copies else "decided with it"
+        held = "and is deleted alone" if decided.copies else "decided with it"
         lines.append(f"{plain(decided.id)} [dim]has the same bytes as {plain(others)}, {held}[/]")
     _some(lines, console)
     console.print(f"\nNot applied yet: {counted(result.open, 'decision')}.")

@@ -34,7 +34,7 @@ class Decision:
     id: str  # where the picture was when it was decided
     label: str | None = None  # the class decided for
     given: str | None = None  # its label then, as text
-    copies: tuple[str, ...] = ()  # of a delete: the other files with these bytes, which stay
+    copies: tuple[str, ...] = ()  # of a delete of one copy: the other files with these bytes
     undoes: str | None = None  # of an undo: the key of the decision that it takes back
     why: str | None = None
     who: str = ""

@@ -172,8 +172,17 @@ def _resumed(
 
 def _stale(plan: Moves, stands: Sequence[Decision]) -> tuple[Move, ...]:
     """Moves of decisions that were taken back or replaced."""
-    wanted = {(decided.sha256, decided.label) for decided in stands if decided.kind in CHANGES}
-    return tuple(one for one in plan.moves if (one.sha256, one.label) not in wanted)
+    changes = [decided for decided in stands if decided.kind in CHANGES]
+    wanted = {(decided.sha256, decided.label) for decided in changes if not decided.copies}
+    copies = {(decided.sha256, decided.id) for decided in changes if decided.copies}
+    named = {(one.sha256, one.origin) for one in plan.moves}
+    renamed = {key for key, id in copies if (key, id) not in named}  # moved from another name than it was decided under
+    return tuple(
+        one
+        for one in plan.moves
+        if (one.sha256, one.label) not in wanted
+        and not (one.label is None and ((one.sha256, one.origin) in copies or one.sha256 in renamed))
+    )
 
 
 def _missing(result: Corrected, moves: Sequence[Move]) -> list[LeftOut]:

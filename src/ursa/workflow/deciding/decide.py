@@ -199,7 +199,8 @@ class _Rows:
         if wanted.kind == "label" and wanted.label not in self.classes | begun:
             hint = did_you_mean(wanted.label or "", self.classes)
             raise DataError(f"{at}there is no class {wanted.label!r}", found=hint, fix="to begin it: --new-class")
-        others = sorted(other for other in self.same[key] if other not in deleted) if wanted.kind == "delete" else []
+        stays = wanted.kind == "delete" and not deleted.issuperset(self.same[key])
+        others = sorted(other for other in self.same[key] if other != id) if stays else []  # deleted ones may come back
         if len(others) > MOST_COPIES:
             raise DataError(f"{at}too many copies to keep all but this one", found=f"{len(others):,} of {id}")
         return Decision(key, wanted.kind, id, wanted.label, text_of(label), tuple(others))
