@@ -3,6 +3,7 @@
 >>> import ursa
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
+>>> ursa.decide("bears", "black/7.jpg", label="brown")   # a correction; ursa.apply("bears") carries it out
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
 >>> ursa.runs("bears")                                  # what was tried, what differed, how it did
 >>> ursa.compare(1, 2, "bears")                         # whether the difference of two runs is one
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from ursa.workflow.check import check as check
     from ursa.workflow.comparing.compare import compare as compare
     from ursa.workflow.comparing.run_table import runs as runs
+    from ursa.workflow.deciding.apply import apply as apply
+    from ursa.workflow.deciding.apply import revert as revert
+    from ursa.workflow.deciding.decide import decide as decide
+    from ursa.workflow.deciding.decide import decisions as decisions
     from ursa.workflow.diagnose_history import diagnose_history as diagnose_history
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
@@ -60,10 +65,13 @@ _HOME = {
     "Recipe": "ursa.recipe",
     "TrainingError": "ursa.errors",
     "UrsaError": "ursa.errors",
+    "apply": "ursa.workflow.deciding.apply",
     "backbones": "ursa.workflow.backbones",
     "check": "ursa.workflow.check",
     "compare": "ursa.workflow.comparing.compare",
     "diagnose_history": "ursa.workflow.diagnose_history",
+    "decide": "ursa.workflow.deciding.decide",
+    "decisions": "ursa.workflow.deciding.decide",
     "download": "ursa.workflow.download",
     "error_analysis": "ursa.workflow.error_analysis",
     "evaluate": "ursa.workflow.evaluate",
@@ -72,6 +80,7 @@ _HOME = {
     "load": "ursa.learner.loading",
     "models": "ursa",
     "runs": "ursa.workflow.comparing.run_table",
+    "revert": "ursa.workflow.deciding.apply",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",

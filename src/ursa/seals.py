@@ -37,12 +37,17 @@ def lasting() -> bool:
 
 def _state() -> Path:
     """The user's folder for what programs keep between runs (XDG base directories; its like on Windows)."""
+    names = ("LOCALAPPDATA",) if sys.platform == "win32" else ("XDG_STATE_HOME", "HOME")
+    return _state_by(*(os.environ.get(name, "") for name in names))
+
+
+@functools.cache  # a journal has a seal a line, and paths take longer than seals
+def _state_by(given: str, home: str = "") -> Path:
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "ursa"
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if given.is_absolute():
-        return given / "ursa"
-    return Path(os.environ.get("HOME") or "/nonexistent") / ".local" / "state" / "ursa"
+        return Path(given or Path.home() / "AppData" / "Local") / "ursa"
+    if Path(given).is_absolute():
+        return Path(given) / "ursa"
+    return Path(home or "/nonexistent") / ".local" / "state" / "ursa"
 
 
 @functools.cache

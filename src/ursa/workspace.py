@@ -25,16 +25,8 @@ from ursa.errors import DataError
 
 NAME = ".ursa"
 SCHEMA = 1
-# What can be computed again.
-DERIVED = (
-    "catalog.parquet",
-    "backbones.json",
-    "embeddings",
-    "pixels",
-    "probes",
-    "fold_repeats",
-    "thumbnails.safetensors",
-)
+_FILES = ("catalog.parquet", "backbones.json", "thumbnails.safetensors")
+DERIVED = (*_FILES, "embeddings", "pixels", "probes", "fold_repeats")  # what can be computed again
 
 MOST = 1 << 30  # bytes of a file that is read whole
 SEALS = 4  # kept beside a file, the newest last: what others wrote at the same time is believed too
@@ -303,16 +295,12 @@ def object_of(data: bytes | None) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_APPENDED = (
-    os.O_RDWR
-    | os.O_APPEND
-    | os.O_CREAT
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+def _flags(*names: str) -> int:
+    return sum(getattr(os, name, 0) for name in names)  # those that this system has
+
+
+_NEW = _flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_BINARY")
+_APPENDED = _flags("O_RDWR", "O_APPEND", "O_CREAT", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY")
 
 
 def _seals_of(path: Path) -> Path:

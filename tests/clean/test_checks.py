@@ -10,7 +10,7 @@ from ursa.clean.audit import audit
 from ursa.clean.broken import broken
 from ursa.clean.classes import FEW, small_classes
 from ursa.clean.duplicates import duplicates
-from ursa.clean.leaks import near_duplicates
+from ursa.clean.leaks import near_duplicates, suggested_keeper
 from ursa.core.finding import Finding
 from ursa.core.prepare import Preparation
 from ursa.data import scan
@@ -45,6 +45,7 @@ def test_copies_of_one_class_are_duplicates_whatever_their_name(folder):
     shutil.copy(folder / "red/red_000.jpg", folder / "red/zz.png")
     (found,) = duplicates(scanned(folder))
     assert (found.kind, found.where) == ("exact-duplicate", ("red/red_000.jpg", "red/zz.png"))
+    assert found.numbers == {"keep": "red/zz.png"}
 
 
 def test_copies_in_two_classes_are_contradictions_and_come_first(folder):
@@ -88,6 +89,15 @@ def test_near_copies_of_one_class_are_near_duplicates(folder):
     (found,) = near_duplicates(scanned(folder))
     assert (found.kind, found.where) == ("near-duplicate", ("red/red_000.jpg", "red/zz.jpg"))
     assert found.numbers["agreement"] > 0.93
+    assert found.numbers["keep"] == "red/red_000.jpg" and "Keep red/red_000.jpg, the largest" in found.advice
+
+
+def test_the_keeper_is_the_largest_then_the_least_compressed_then_the_one_with_the_shortest_name():
+    names = {"id": ["a1", "b1", "c"], "width": [10, 20, 10], "height": [10, 5, 10], "bytes": [9, 9, 9]}
+    assert suggested_keeper(pl.DataFrame(names | {"width": [10, 21, 10]})) == "b1"
+    assert suggested_keeper(pl.DataFrame(names | {"bytes": [10, 9, 9]})) == "a1"
+    assert suggested_keeper(pl.DataFrame(names)) == "c"
+    assert suggested_keeper(pl.DataFrame(names | {"bytes": [None, None, None]}, strict=False)) == "c"
 
 
 def test_near_copies_in_two_classes_come_first(folder):

@@ -59,4 +59,5 @@ def _finding(ids: list[str], labels: list[str], splits: list[str]) -> Finding:
         score=0.5,
         evidence=f"{len(ids)} identical files{f', all labelled {labels[0]}' if labels else ''}.",
         advice="Keep one. Until then every split keeps the copies together.",
+        numbers={"keep": min(ids, key=lambda id: (len(id), id))},
     )

@@ -17,7 +17,7 @@ def near_duplicates(catalog: Catalog, embeddings: Embeddings | None = None) -> l
         best[group] = min(score, best.get(group, 1.0))
     found = []
     for rows in copies.members():
-        members = catalog.rows.select("id", "label", "split").gather(rows).sort("id")
+        members = catalog.rows.select("id", "label", "split", "width", "height", "bytes").gather(rows).sort("id")
         found.append(_finding(members, best[int(copies.groups[rows[0]])], catalog.task))
     return sorted(found, key=lambda finding: (-finding.score, finding.where))
 
@@ -46,11 +46,20 @@ def _finding(members: pl.DataFrame, agreement: float, task: str) -> Finding:
             advice="Keep all of them in one split: a model must not be tested on what it was trained on.",
             numbers=numbers,
         )
+    keep = suggested_keeper(members)
     return Finding(
         kind="near-duplicate",
         where=where,
         score=0.4 * agreement,
         evidence=f"{same}: cropped, resized, mirrored or re-encoded{f'; label {labels[0]}' * (len(labels) == 1)}.",
-        advice="Keep the best one, or all: every split keeps them together.",
-        numbers=numbers,
+        advice=f"Keep {keep}, the largest, or all: every split keeps them together.",
+        numbers={**numbers, "keep": keep},
     )
+
+
+def suggested_keeper(members: pl.DataFrame) -> str:
+    """The id of the version with the most pixels; of equal ones the largest file, as the least compressed; then the
+    shortest name."""
+    pixels = pl.col("width") * pl.col("height")
+    order = [pixels.fill_null(0), pl.col("bytes").fill_null(0), -pl.col("id").str.len_chars().cast(pl.Int64)]
+    return str(members.sort("id").sort(order, descending=True, maintain_order=True)["id"][0])

@@ -40,6 +40,7 @@ from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
 from ursa.cli.subcommands.backbones_command import backbones
+from ursa.cli.subcommands.decision_commands import apply, decide, revert
 from ursa.cli.subcommands.diagnose_command import diagnose
 from ursa.cli.subcommands.error_analysis_command import error_analysis
 from ursa.cli.subcommands.evaluate_command import evaluate
@@ -202,6 +203,9 @@ def check(
         shows.checked(result, given.following("train"), _console())
 
 
+app.command(epilog="Example: ursa decide bears/ bears/black/7.jpg --label brown")(guarded(decide))
+app.command(epilog="Example: ursa apply bears/ --dry-run")(guarded(apply))
+app.command(epilog="Example: ursa revert bears/")(guarded(revert))
 app.command(epilog="Example: ursa backbones bears/ --max-ms 20")(guarded(backbones))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from ursa import seals
+from ursa.clean.decisions.applied import Followed, followed, read_applied
 from ursa.core.decoding.image import DECODERS, sniff
 from ursa.core.progress import Progress, silent
 from ursa.core.text import escaped
@@ -27,6 +28,7 @@ from ursa.embed.one_pass import embed
 from ursa.embed.pretrained.known_backbones import license_words, limits_use
 from ursa.embed.runtime import Runtime
 from ursa.embed.store import Embeddings
+from ursa.embed.stored_probe import select
 from ursa.errors import DataError, did_you_mean
 from ursa.workspace import Workspace
 
@@ -115,6 +117,7 @@ class Prepared:
     embeddings: Embeddings  # of its usable pictures
     engine: Engine
     space: Workspace
+    decisions: Followed | None = None  # what of the catalog comes from people's decisions
 
 
 def catalog_of(data: Data, setup: Setup) -> Catalog:
@@ -168,7 +171,9 @@ def listed(data: Data, setup: Setup, *, classes: bool = False) -> tuple[Catalog,
     """Pictures, with what their workspace knows of them, and the workspace; one made elsewhere is said to be so."""
     catalog = catalog_of(data, setup)
     if classes:
-        needs_labels(catalog).where(pl.lit(False)).targets()  # raises for labels of another kind
+        catalog.where(pl.lit(False)).targets()  # raises for labels of another kind
+        if not any(decided.label for decided in read_applied(Workspace.of(catalog.root, setup.workspace)).decisions):
+            needs_labels(catalog)
     space = Workspace.open(catalog.root, setup.workspace)
     if setup.fresh:
         space.clear()
@@ -201,14 +206,26 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> Prepared:
-    """Scan and embed what was listed. Raises DataError when none of it can be read."""
+def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock, *, told: bool = False) -> Prepared:
+    """Scan and embed what was listed, and follow the decisions that were applied. told: they were mentioned.
+
+    Raises DataError when none of it can be read.
+    """
     with clock.phase("embed"):
         engine = setup.engine(space)
         catalog, embeddings = embed(catalog, engine, setup.progress)
+        decided = followed(catalog, space)
+        if len(decided.corrected.catalog) < len(catalog) and embeddings.ids:
+            embeddings = select(decided.corrected.catalog.readable(), embeddings)
     if (license := engine.about.license) is not None and limits_use(license):
         note(license_words(setup.backbone, license))
     if not embeddings.ids:
+        if len(catalog.readable()):
+            raise DataError(
+                f"none of the {len(catalog.readable()):,} pictures in {catalog.root} is left",
+                found="all of them were deleted by decisions",
+                fix="ursa revert brings them back",
+            )
         reasons = catalog.rows["problem"].drop_nulls().value_counts(sort=True)
         listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.head(3).iter_rows())
         raise DataError(
@@ -216,4 +233,6 @@ def embedded(catalog: Catalog, space: Workspace, setup: Setup, clock: Clock) -> 
             found=listed,
             fix="fetch the pictures again, or name another folder",
         )
-    return Prepared(catalog, embeddings, engine, space)
+    for line in () if told else decided.words:
+        note(escaped(line))
+    return Prepared(decided.corrected.catalog, embeddings, engine, space, decided)

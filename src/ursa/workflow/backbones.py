@@ -110,7 +110,7 @@ def backbones(
         for number, backbone in enumerate(asked):
             bar(f"{backbone.name} ({number + 1} of {len(asked)})", 0, 0)
             used = replace(setup, backbone=backbone.name, weights=backbone.weights, fresh=False)
-            row, catalog = _row(catalog, space, used, recipe, clock, bar, unfetchable)
+            row, catalog = _row(catalog, space, used, recipe, clock, bar, unfetchable, number > 0)
             rows.append(row)
     return ComparedBackbones(tuple(rows), pick(rows, limits), limits, clock.seconds)
 
@@ -153,6 +153,7 @@ def _row(
     clock: Clock,
     bar: ProgressDisplay,
     unfetchable: Callable[[Backbone], str | None],
+    told: bool,
 ) -> tuple[MeasuredBackbone, Catalog]:
     """A backbone measured, and the catalog with what is known of its files now."""
     backbone = Backbone(setup.backbone, setup.weights)
@@ -160,7 +161,7 @@ def _row(
     if (reason := unfetchable(backbone)) is not None:
         return replace(row, problem=reason), catalog
     try:
-        ready = embedded(catalog, space, setup, clock)
+        ready = embedded(catalog, space, setup, clock, told=told)
         row, catalog = replace(row, license=ready.engine.about.license), ready.catalog
         with clock.phase("probe"):
             part = unsealed(ready, recipe.seed)

@@ -1,7 +1,7 @@
 """`ursa check`: pictures -> findings, honest accuracy, report. Trains nothing but a linear probe."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Checked(ShortRepr):
     seconds: dict[str, float]
     label_audit: LabelAudit  # labels for which the probe prefers another class
     engine: Mapping[str, Any]  # what took the pictures forward: backbone, precision, runtime, problem of the runtime
+    decisions: Mapping[str, int] = field(default_factory=dict)  # relabeled, removed, open, others
 
     def _shown(self) -> list[tuple[str, str]]:
         counts = f"{len(self.catalog.readable()):,} in {len(self.labels):,} classes"
@@ -73,6 +74,7 @@ class Checked(ShortRepr):
             "doubtful_labels": [label.to_json() for label in self.label_audit.doubtful],
             "report": str(self.report),
             "engine": dict(self.engine),
+            "decisions": dict(self.decisions),
             "seconds": self.seconds,
         }
 
@@ -182,4 +184,5 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
         clock.seconds,
         found.label_audit,
         ready.engine.described(),
+        ready.decisions.to_json() if ready.decisions else {},
     )

@@ -19,12 +19,13 @@ from ursa.prepared import last_setup
 from ursa.prepared.default_backbone import with_backbone
 from ursa.prepared.setup import Clock, Data, Prepared, Setup, embedded, listed
 from ursa.prepared.splitting import Parts, parted, probed
-from ursa.recipe import Recipe, recipe_from
+from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow import runs
 from ursa.workflow.report_source import report_info
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.training_run import bundle_path, training_diagnosed, unread_settings
+from ursa.workflow.training_run.asked_settings import AskedSettings
 from ursa.workflow.training_run.exported import exported
 from ursa.workflow.training_run.fine_tuned import fine_tuned
 from ursa.workflow.training_run.held_out import HeldOut
@@ -87,7 +88,7 @@ def train(
     limit = None if minutes is None else Limit.of(minutes)
     share_of_people(human_error)
     short = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed}
-    asked = _Asked(recipe, short, minutes, device, confirm)
+    asked = AskedSettings(recipe, short, minutes, device, confirm)
     asked.recipe(backbone or DEFAULT)  # what is wrong with it is told before the pictures are looked at
     runs.known_loggers(track)
     with shown(progress) as bar:
@@ -109,41 +110,22 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The settings that were given, for whichever backbone they come to be read with."""
-
-    given: Recipe | Mapping[str, Any] | None
-    short: Mapping[str, Any]
-    minutes: float | None
-    device: str
-    confirm: bool
-
-    def usual(self, backbone: str) -> Recipe:
-        """What they differ from; a whole recipe is taken as it is."""
-        return Recipe() if isinstance(self.given, Recipe) else Recipe.for_backbone(backbone)
-
-    def recipe(self, backbone: str) -> Recipe:
-        """All settings. Raises TrainingError for wrong ones, and for those that would not be read."""
-        usual = self.usual(backbone)
-        recipe = recipe_from(self.given, usual, **self.short)
-        if self.confirm:
-            training_diagnosed.refuse_confirm(recipe, timed=self.minutes is not None)
-        unread_settings.refuse(recipe, timed=self.minutes is not None, device=self.device, usual=usual)
-        return recipe
-
-
-@dataclass(frozen=True)
 class _Job:
     """What was asked for."""
 
     data: Data
     setup: Setup
-    asked: _Asked
+    asked: AskedSettings
     out: Path | None
     limit: Limit | None
     track: Sequence[str]
     bar: ProgressDisplay
     human_error: float | None
+
+    @property
+    def hurry(self) -> bool:
+        """Whether there is a limit of time."""
+        return self.limit is not None
 
 
 def _trained(job: _Job, resume: bool | str) -> Trained:
@@ -174,16 +156,15 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             outcome = fine_tuned(held_out, recipe, setup, plan, checkpoints, loggers)
         training = _diagnosed(job, outcome, held_out, recipe, setup, clock)
         with clock.phase("evaluate"):
-            hurry, human = plan is not None, job.human_error
-            measured = MeasuredParts.of(held_out, outcome, probe, recipe, human, hurry=hurry)
+            measured = MeasuredParts.of(held_out, outcome, probe, recipe, job.human_error, hurry=job.hurry)
         with clock.phase("export"):
             job.bar("export", 0, 0)
             predictor = exported(outcome, measured.judged, ready, parts, recipe, out)
             uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):
-            info = _info(job, setup, recipe, folder / "report.html", out)
-            write_run_report(ready, run.name, info, parts, recipe, outcome, measured, findings, training, hurry=hurry)
+            info, found = _info(job, setup, recipe, folder / "report.html", out), (measured, findings, training)
+            write_run_report(ready, run.name, info, parts, recipe, outcome, *found, hurry=job.hurry)
         result = Trained(
             probe=measured.judged.probe,
             accuracy=measured.judged.accuracy,
@@ -202,6 +183,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             parity=float(predictor.bundle.document["parity"]["difference"]),
             seconds=clock.seconds,
             weighed=() if plan is None else plan.weighed,
+            decisions=ready.decisions.to_json() if ready.decisions else {},
         )
         RunResult.of(result, recipe, parts.labels, ready.engine).write(ready.space, run.name)
         if checkpoints is not None:

@@ -1,6 +1,7 @@
 """What `ursa train` came to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Trained(ShortRepr):
     parity: float  # largest difference of any probability between learner and exported model
     seconds: dict[str, float]
     weighed: tuple[Weighed, ...] = ()  # with a limit of time: the ways to spend it, one of them chosen
+    decisions: Mapping[str, int] = field(default_factory=dict)  # relabeled, removed, open, others
 
     def _shown(self) -> list[tuple[str, str]]:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.pictures.items() if count)
@@ -62,4 +64,5 @@ class Trained(ShortRepr):
             "parity": self.parity,
             "seconds": self.seconds,
             "weighed": [way.to_json() for way in self.weighed],
+            "decisions": dict(self.decisions),
         }
