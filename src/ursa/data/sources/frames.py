@@ -129,6 +129,17 @@ def _is_text(data: bytes, encoding: str) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """How long a cell may be is a setting of the whole process: other readers of it rely on theirs."""
+    before = csv.field_size_limit(max(CELL, csv.field_size_limit()))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+@_long_cells()
 def _from_text(data: bytes, encoding: str, path: Path) -> pl.DataFrame:
     """Text -> a frame of text, an empty cell null. Lines without anything in them are left out."""
     first = _first_line(data, encoding, path)
@@ -152,8 +163,7 @@ def _from_text(data: bytes, encoding: str, path: Path) -> pl.DataFrame:
 
 
 def _first_line(data: bytes, encoding: str, path: Path) -> str:
-    """The first line with anything in it. Sets how long a cell may be, which is a setting of the whole process."""
-    csv.field_size_limit(max(CELL, csv.field_size_limit()))
+    """The first line with anything in it."""
     lines = io.TextIOWrapper(io.BytesIO(data), encoding, newline=None)
     while line := lines.readline(CELL):
         if line.strip():
