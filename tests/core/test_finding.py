@@ -35,6 +35,7 @@ def named_kinds(path: Path) -> set[str]:
 
 def kinds_of_tables() -> set[str]:
     from ursa.clean.broken import OTHER, REASONS
+    from ursa.diagnose.training_verdict.rules import UNCLEAR
     from ursa.diagnose.training_verdict.training_finding import PRECISION
 
     quality = ast.parse((SOURCE / "clean/quality.py").read_text())
@@ -42,7 +43,7 @@ def kinds_of_tables() -> set[str]:
     of_quality = {
         call.args[0].value for call in calls if isinstance(call.func, ast.Name) and call.func.id == "_findings"
     }
-    return of_quality | {kind for kind, _ in (*REASONS.values(), OTHER)} | PRECISION.keys()
+    return of_quality | {kind for kind, _ in (*REASONS.values(), OTHER)} | PRECISION.keys() | {UNCLEAR}
 
 
 def test_the_table_has_words_for_every_kind_that_is_found_and_for_no_other():
