@@ -160,3 +160,49 @@ print(told, openvino.tools.ovc.telemetry.__class__.__module__)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[] openvino.tools.ovc.telemetry_stub"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="alternate signal stacks of Linux")
+def test_ctrl_c_is_caught_after_networks_were_made_and_freed_in_other_threads():
+    """On processors with AMX it sets a signal stack, and frees it with its last network: the next signal had none."""
+    program = """
+import gc, os, signal
+from concurrent.futures import ThreadPoolExecutor
+from ursa.embed.backbone import Backbone
+from ursa.embed.openvino_network import OpenVINONetwork
+
+extractor = Backbone("pixels").load()
+for number in range(3):
+    network = [OpenVINONetwork(extractor, "fp32", 1)]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(network.clear).result()
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("caught")
+"""
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "caught\n"), done.stderr[-2000:]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="alternate signal stacks of Linux")
+def test_a_thread_keeps_its_signal_stack():
+    import ctypes
+
+    from ursa.embed.signal_stack import _Stack, own_signal_stack
+
+    system, mine = ctypes.CDLL(None), ctypes.create_string_buffer(1 << 16)
+
+    def stack():
+        now = _Stack()
+        assert system.sigaltstack(None, ctypes.byref(now)) == 0
+        return now.sp, now.flags, now.size
+
+    before = stack()
+    with own_signal_stack():
+        other = _Stack(ctypes.addressof(mine), 0, len(mine))
+        assert system.sigaltstack(ctypes.byref(other), None) == 0
+        assert stack()[0] == ctypes.addressof(mine)
+    assert stack() == before

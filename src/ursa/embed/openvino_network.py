@@ -15,6 +15,7 @@ import numpy as np
 
 from ursa.core.decoding.image import Pixels
 from ursa.core.threads import cores
+from ursa.embed.signal_stack import own_signal_stack
 from ursa.embed.store import F32
 from ursa.errors import TrainingError, first_line
 
@@ -43,7 +44,8 @@ class OpenVINONetwork:
             raise unusable("it is not installed")
         self.batch, self.size = batch, extractor.size
         try:
-            self._compiled = _compiled(extractor, precision, batch)
+            with own_signal_stack():
+                self._compiled = _compiled(extractor, precision, batch)
             self._of_thread = threading.local()
             self._require_near(extractor, NEAR[precision])
         except TrainingError:
