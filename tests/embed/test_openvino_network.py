@@ -191,7 +191,7 @@ except KeyboardInterrupt:
 def test_a_thread_keeps_its_signal_stack():
     import ctypes
 
-    from ursa.embed.signal_stack import _Stack, own_signal_stack
+    from ursa.core.signal_stack import _Stack, own_signal_stack
 
     system, mine = ctypes.CDLL(None), ctypes.create_string_buffer(1 << 16)
 

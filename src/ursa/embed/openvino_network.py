@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ursa.core.decoding.image import Pixels
+from ursa.core.signal_stack import own_signal_stack
 from ursa.core.threads import cores
-from ursa.embed.signal_stack import own_signal_stack
 from ursa.embed.store import F32
 from ursa.errors import TrainingError, first_line
 
