@@ -14,6 +14,21 @@ def escaped(text: object, *, lines: bool = False) -> str:
     return "".join(letter if _harmless(letter, lines) else _code(letter) for letter in said)
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """ "1 picture", "2,000 pictures"."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def p_value_text(value: float) -> str:
+    """ "p = 0.034", "p < 0.001"."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def delimiter_of(head: str) -> str:
+    """What splits the first line of a CSV file: spreadsheets write the one of their country."""
+    return max(",;\t", key=head.count)
+
+
 def _harmless(letter: str, lines: bool) -> bool:
     if letter == "\n":
         return lines

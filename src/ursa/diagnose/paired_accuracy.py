@@ -11,6 +11,7 @@ from ursa.core import statistics
 from ursa.core.differences import MOST, enough_examples, paired_difference, visible_difference
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
+from ursa.core.text import p_value_text
 
 Bool = npt.NDArray[np.bool_]
 
@@ -94,7 +95,7 @@ class PairedAccuracy:
         count = f"{self.pictures:,} {'picture' if self.pictures == 1 else 'pictures'}"
         split = f"{won:,} that {other} has wrong, and wrong {lost:,} that {other} has right"
         if self.told:
-            said = f"{better} is better than {other}: of {count} it has right {split} ({_p(self.p_value)})."
+            said = f"{better} is better than {other}: of {count} it has right {split} ({p_value_text(self.p_value)})."
             said += f" Its accuracy is {_points(self.difference)} higher."
             return Finding("models-differ", (), 1 - self.p_value, said, f"Use {better}.", numbers)
         if self.pictures < LEAST:
@@ -109,7 +110,8 @@ class PairedAccuracy:
             hint = enough_examples(POINT, max(self._differing, POINT))
             advice = f"{seen}, one of 1 point on about {hint:,} pictures (power 80 %). Take the faster or smaller one."
             return Finding("models-not-told-apart", (), self.p_value, said, advice, numbers)
-        said = f"Too small to tell: of {count} {better} has right {split}, which may be chance ({_p(self.p_value)})."
+        chance = p_value_text(self.p_value)
+        said = f"Too small to tell: of {count} {better} has right {split}, which may be chance ({chance})."
         said += f" Its accuracy is {_points(self.difference)} higher."
         advice = f"{_would_be_enough(self.enough)} Until then take the faster or smaller one."
         return Finding("models-not-told-apart", (), self.p_value, said, advice, numbers)
@@ -131,7 +133,3 @@ def _points(difference: Estimate) -> str:
     if difference.value < 0:
         low, high = -high, -low
     return f"{100 * abs(difference.value):.1f} points (95 % interval {100 * low:.1f} to {100 * high:.1f})"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

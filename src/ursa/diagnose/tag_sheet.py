@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ursa.core import files
-from ursa.core.text import escaped
+from ursa.core.text import delimiter_of, escaped
 from ursa.diagnose.error_causes import WRONG_LABEL
 from ursa.diagnose.mistake_sample import MistakeSample
 from ursa.errors import DataError, did_you_mean
@@ -78,7 +78,7 @@ def read_sheet(path: Path) -> TagSheet:
 
 def _rows(text: str, path: Path) -> list[dict[str, str]]:
     first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)  # spreadsheets write the one of their country
+    separator = delimiter_of(first)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         head = [name.strip().lower() for name in next(reader, [])]

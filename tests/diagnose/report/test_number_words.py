@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ursa.core.statistics import Estimate, proportion
+from ursa.core.text import counted
 from ursa.diagnose.report import number_words
 
 
@@ -56,6 +57,4 @@ def test_gains_are_points(gain, words):
 
 def test_lists_and_counts():
     assert number_words.listed(["a", "b", "c"]) == "a, b and c" and number_words.listed(["a"]) == "a"
-    assert (
-        number_words.counted(1, "picture") == "1 picture" and number_words.counted(2000, "picture") == "2,000 pictures"
-    )
+    assert counted(1, "picture") == "1 picture" and counted(2000, "picture") == "2,000 pictures"

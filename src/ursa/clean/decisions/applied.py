@@ -4,7 +4,6 @@ Decisions, and no copy of the catalog: so pictures that are added, renamed or mo
 that another user wrote is not followed, as it would change in silence which labels are believed.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,9 @@ from ursa import workspace
 from ursa.clean.decisions.corrections import Corrected, corrected
 from ursa.clean.decisions.decision import Decision, from_json
 from ursa.clean.decisions.journal import read_journal
+from ursa.clean.decisions.sealed_document import write_or_remove
 from ursa.clean.decisions.standing import open_decisions, standing
+from ursa.core.text import counted
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.workspace import Workspace
@@ -48,16 +49,8 @@ def read_applied(space: Workspace) -> Applied:
 
 def write_applied(space: Workspace, decisions: Sequence[Decision]) -> None:
     """In one piece; no file at all where there is no decision."""
-    path = applied_path(space)
-    if decisions:
-        document = {"decisions": [decided.to_json() for decided in decisions]}
-        workspace.write_sealed(path, json.dumps(document).encode())
-        return
-    for each in (path, path.with_name(f"{path.name}.seal")):
-        try:
-            each.unlink(missing_ok=True)
-        except OSError as problem:
-            raise workspace.cannot_write(each, problem) from problem
+    document = {"decisions": [decided.to_json() for decided in decisions]}
+    write_or_remove(applied_path(space), document if decisions else None)
 
 
 @dataclass(frozen=True)
@@ -97,11 +90,6 @@ class Followed:
             "open": self.open,
             "others": self.others,
         }
-
-
-def counted(count: int, name: str) -> str:
-    """ "1 label", "2 labels"."""
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def followed(catalog: Catalog, space: Workspace) -> Followed:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ursa.clean.decisions.decision import LONGEST_TEXT
 from ursa.core import files
-from ursa.core.text import escaped
+from ursa.core.text import delimiter_of, escaped
 from ursa.errors import DataError, did_you_mean
 
 LARGEST = 64 << 20  # bytes of the file
@@ -53,7 +53,7 @@ def decision_table(file: str | Path) -> list[WantedDecision]:
     path = Path(file)
     lines = _text(path).splitlines(keepends=True)
     try:
-        reader = csv.DictReader(lines, delimiter=_delimiter(lines[0] if lines else ""), strict=True)
+        reader = csv.DictReader(lines, delimiter=delimiter_of(lines[0] if lines else ""), strict=True)
         columns = _columns(list(reader.fieldnames or ()), path)
         wanted = [_wanted(row, columns, f"line {reader.line_num} of {path.name}") for row in _rows(reader)]
     except csv.Error as problem:
@@ -107,10 +107,6 @@ def _columns(names: list[str], path: Path) -> dict[str, str]:
             fix="columns picture, decision (delete, label, keep, not-sure, undo), label, why",
         )
     return {what: name for what, name in found.items() if name is not None}
-
-
-def _delimiter(head: str) -> str:
-    return max(",;\t", key=head.count)
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,5 @@
 """moves.json: which files `ursa apply --move` moves, written before the first of them is, so that all can come back."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from ursa import workspace
 from ursa.clean.decisions.corrections import Corrected, LeftOut
 from ursa.clean.decisions.decision import Decision
 from ursa.clean.decisions.moved_file import class_folder, inside, moved_file, removed_path, same_name
+from ursa.clean.decisions.sealed_document import write_or_remove
 from ursa.core.progress import Progress, silent
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
@@ -64,16 +64,8 @@ def read_moves(space: Workspace, *, include_others: bool = False) -> Moves:
 
 def write_moves(space: Workspace, plan: Moves) -> None:
     """In one piece; no file at all where nothing is moved."""
-    path = moves_path(space)
-    if plan.moves:
-        document = {"moves": [asdict(one) for one in plan.moves], "folders": list(plan.folders)}
-        workspace.write_sealed(path, json.dumps(document).encode())
-        return
-    for each in (path, path.with_name(f"{path.name}.seal")):
-        try:
-            each.unlink(missing_ok=True)
-        except OSError as problem:
-            raise workspace.cannot_write(each, problem) from problem
+    document = {"moves": [asdict(one) for one in plan.moves], "folders": list(plan.folders)}
+    write_or_remove(moves_path(space), document if plan.moves else None)
 
 
 def planned_moves(catalog: Catalog, result: Corrected, decisions: Iterable[Decision]) -> tuple[Moves, list[LeftOut]]:

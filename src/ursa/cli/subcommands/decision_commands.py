@@ -16,6 +16,7 @@ from ursa.cli.command_options import (
 )
 from ursa.cli.guard import ANSWER_IS_NO
 from ursa.cli.output import print_json
+from ursa.core.text import counted
 
 if TYPE_CHECKING:
     from ursa.cli.console import Console
@@ -157,7 +158,6 @@ def revert(
 
 def show_decided(result: "Decided", given: PictureOptions, console: "Console") -> None:
     """How many decisions, which copies they hold for, the next command."""
-    from ursa.clean.decisions.applied import counted
     from ursa.cli.console import plain
 
     console.print(f"[bold]{counted(len(result.decisions), 'decision')} saved[/]")
@@ -177,7 +177,6 @@ def show_list(result: "DecisionList", given: PictureOptions, console: "Console")
     """The decisions that stand, one a line."""
     from rich.table import Table
 
-    from ursa.clean.decisions.applied import counted
     from ursa.cli.console import plain
 
     if not result.decisions:
@@ -205,7 +204,6 @@ def show_list(result: "DecisionList", given: PictureOptions, console: "Console")
 
 def show_applied(result: "AppliedDecisions", given: PictureOptions, move: bool, console: "Console") -> None:
     """What changed, or would; what it did to the probe; the next command."""
-    from ursa.clean.decisions.applied import counted
     from ursa.cli.console import plain
 
     would = "would be " if result.dry_run else ""
@@ -248,7 +246,6 @@ def show_applied(result: "AppliedDecisions", given: PictureOptions, move: bool, 
 
 def show_reverted(result: "RevertedDecisions", given: PictureOptions, console: "Console") -> None:
     """What was taken back."""
-    from ursa.clean.decisions.applied import counted
     from ursa.cli.console import plain
 
     if not (result.reverted or result.moved_back or result.problems):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ursa.core.finding import Finding, by_kind, kind_of
 from ursa.core.labels import Labels
 from ursa.core.statistics import Estimate
+from ursa.core.text import counted
 from ursa.data.catalog import Catalog
 from ursa.diagnose import next_steps as steps
 from ursa.diagnose.abstain import Threshold
@@ -23,7 +24,6 @@ from ursa.diagnose.report.finding_groups import finding_sections
 from ursa.diagnose.report.first_screen import FirstScreen
 from ursa.diagnose.report.html_page import Section, html_page
 from ursa.diagnose.report.mistakes_part import mistakes_section
-from ursa.diagnose.report.number_words import counted
 from ursa.diagnose.report.outlook_part import more_pictures_section, when_to_answer_section
 from ursa.diagnose.report.picture_map import map_section
 from ursa.diagnose.report.pictured import Pictured

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ursa.core.finding import Finding
 from ursa.core.statistics import Estimate
+from ursa.core.text import counted
 from ursa.diagnose import next_steps as steps
 from ursa.diagnose.charts import text
 from ursa.diagnose.judged import Judged
@@ -17,7 +18,6 @@ from ursa.diagnose.report.finding_groups import finding_sections
 from ursa.diagnose.report.first_screen import FirstScreen
 from ursa.diagnose.report.html_page import Section, html_page
 from ursa.diagnose.report.mistakes_part import mistakes_section
-from ursa.diagnose.report.number_words import counted
 from ursa.diagnose.report.pictured import Pictured
 from ursa.diagnose.report.report_info import ReportInfo
 

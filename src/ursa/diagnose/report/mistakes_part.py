@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ursa.core.decoding.image import Pixels
+from ursa.core.text import counted
 from ursa.diagnose.charts import text
 from ursa.diagnose.error_causes import WRONG_LABEL
 from ursa.diagnose.mistake_sample import TOP, Mistake, MistakeSample
 from ursa.diagnose.report.gallery import Gallery
 from ursa.diagnose.report.html_page import Section, disclosed
-from ursa.diagnose.report.number_words import counted, percent
+from ursa.diagnose.report.number_words import percent
 from ursa.diagnose.report.thumbnails import image_uri
 
 

@@ -38,11 +38,6 @@ def points(gain: float) -> str:
     return f"{words.removesuffix('.0')} point{'' if words in ('1', '1.0') else 's'}"
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """ "1 picture", "2,000 pictures"."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
-
-
 def listed(words: list[str], last: str = "and") -> str:
     """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ursa.core import files
-from ursa.core.text import escaped
+from ursa.core.text import delimiter_of, escaped
 from ursa.diagnose.training_verdict.training_history import (
     HIGHER,
     LOWER,
@@ -217,7 +217,7 @@ def _rows_of(document: Any) -> list[Mapping[str, Any]]:
 
 def _csv(text: str) -> list[Mapping[str, Any]]:
     head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
+    separator = delimiter_of(head)
     rows: list[Mapping[str, Any]] = []
     try:
         for row in csv.DictReader(io.StringIO(text), delimiter=separator):

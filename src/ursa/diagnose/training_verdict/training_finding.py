@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from ursa.core.finding import Finding
+from ursa.core.text import counted
 from ursa.diagnose.training_verdict import rules, verdict_words
 from ursa.diagnose.training_verdict.signals import Signals, signals
 from ursa.diagnose.training_verdict.training_history import TrainingHistory
-from ursa.diagnose.training_verdict.verdict_words import Case, Remedies, counted, largest_lr, percent
+from ursa.diagnose.training_verdict.verdict_words import Case, Remedies, largest_lr, percent
 
 FEW = 20  # validation examples, below which an error is not worth a verdict: its standard error is 11 points
 BY_VALIDATION = (rules.OVERFITTING, rules.CHANCE, rules.TOO_FEW, rules.FINE)  # which need a validation part
@@ -78,8 +79,9 @@ def _doubt(history: TrainingHistory, seen: Signals, kind: str, remedies: Remedie
             "Put a fifth of the examples aside, and log loss and accuracy on them after each epoch.",
         )
     if kind in BY_VALIDATION and count is not None and count < FEW:
+        few = counted(count, "example")
         return (
-            f"The validation part has {counted(count)}: one mistake more moves the error by {percent(1 / count)}.",
+            f"The validation part has {few}: one mistake more moves the error by {percent(1 / count)}.",
             f"Put aside {FEW} at least, better a few hundred.",
         )
     if epochs == 1 and kind != rules.LR_TOO_HIGH and not (kind == rules.DEAD and history.facts.response is not None):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ursa.core.text import counted
 from ursa.diagnose.training_verdict import rules
 from ursa.diagnose.training_verdict.signals import Signals
 from ursa.diagnose.training_verdict.training_history import TrainingHistory
@@ -49,7 +50,7 @@ class Case:
         count = self.history.facts.valid_count
         if not self.history.share or not count:
             return ""
-        return f" (standard error {percent(self.seen.noise)} on {counted(count)})"
+        return f" (standard error {percent(self.seen.noise)} on {counted(count, 'example')})"
 
 
 Said = tuple[str, str, dict[str, Any]]
@@ -203,11 +204,6 @@ def largest_lr(history: TrainingHistory) -> float | None:
         return history.facts.lr
     known = history.step_lr[np.isfinite(history.step_lr)]
     return float(known.max()) if len(known) and known.max() > 0 else None
-
-
-def counted(count: int) -> str:
-    """ "300 examples"."""
-    return f"{count:,} {'example' if count == 1 else 'examples'}"
 
 
 def percent(share: float | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ursa.core.statistics import Estimate, mcnemar_exact
+from ursa.core.text import p_value_text
 from ursa.errors import DataError
 
 CHANCE = 0.05  # p-values from which on a difference may be chance
@@ -138,13 +139,9 @@ def _beside(chosen: MeasuredBackbone, best: MeasuredBackbone, within: Sequence[M
     gap, p = 100 * (_accuracy(other) - _accuracy(chosen)), p_value(chosen, other)
     points = "no better" if not gap else f"{abs(gap):.1f} points {'better' if gap > 0 else 'worse'}"
     if p < CHANCE:  # of equals the fastest is chosen, so this one is worse
-        return f"{other.name}, the next, is {points} ({_p(p)})"
-    chance = f", which may be chance ({_p(p)})," if gap else ""
+        return f"{other.name}, the next, is {points} ({p_value_text(p)})"
+    chance = f", which may be chance ({p_value_text(p)})," if gap else ""
     return f"{other.name} is {points}{chance} and takes {_cost(other) / _cost(chosen):.1f} times as long"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _accuracy(row: MeasuredBackbone) -> float:
