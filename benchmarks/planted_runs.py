@@ -5,7 +5,7 @@ the rate, three times the epochs would have gained there, and whether the error 
 that does not come out clearly is dropped, and counted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ursa.diagnose.training_verdict import rules
+from ursa.diagnose.training_verdict.confirming import CONFIRMED_BY_RUN
+from ursa.diagnose.training_verdict.training_finding import training_verdict
+from ursa.diagnose.training_verdict.training_history import NetworkFacts, TrainingHistory, from_records
 from ursa.errors import TrainingError
 from ursa.models.convolution import small_cnn
 from ursa.models.dense import linear, mlp
@@ -75,6 +78,8 @@ class Planted:
     facts: dict[str, Any]
     how: str = ""
     test: list[tuple[float, float]] = field(default_factory=list)  # error and loss on the untouched part, by epoch
+    made: dict[str, Any] = field(default_factory=dict)  # arguments of `_Maker.run` that make it again
+    again: list[Any] = field(default_factory=list)  # epochs, steps and facts of the run that the verdict asks for
 
 
 def worlds(half: str) -> Iterator[World]:
@@ -164,6 +169,7 @@ def runs_of(world: World) -> tuple[list[Planted], int]:
         ):
             for planted in make_some():
                 if planted.fault:
+                    planted.again = maker.confirming(planted)
                     found.append(planted)
                 else:
                     dropped += 1
@@ -260,10 +266,35 @@ class _Maker:
             run.how = f"{kind}, {epochs} epochs"
             yield run
 
-    def run(self, lr: float, epochs: int, *, cycle: bool = False, spoil: str = "", regularize: str = "") -> Planted:
+    def confirming(self, run: Planted) -> list[Any]:
+        """The run that `--confirm` would make of what is said of this one: epochs, steps, facts; [] for none."""
+        said = training_verdict(history_of(run))
+        if said.kind not in CONFIRMED_BY_RUN:
+            return []
+        made = dict(run.made)
+        made["lr"] *= said.numbers.get("lr_factor", 1.0)
+        made["epochs"] = said.numbers.get("epochs") or made["epochs"]
+        again = self.run(**made)
+        return [again.epochs, again.steps, again.facts]
+
+    def run(
+        self,
+        lr: float,
+        epochs: int,
+        *,
+        cycle: bool = False,
+        spoil: str = "",
+        regularize: str = "",
+        count: int | None = None,
+    ) -> Planted:
+        """count: of the run that is made again, with its random numbers."""
         world = self.world
-        self.count += 1
-        draw = np.random.default_rng((self.seed, self.count))
+        self.count += count is None
+        count = self.count if count is None else count
+        made = {
+            "lr": lr, "epochs": epochs, "cycle": cycle, "spoil": spoil, "regularize": regularize, "count": count,
+        }  # fmt: skip
+        draw = np.random.default_rng((self.seed, count))
         rows, n = self.rows, world.learn if spoil != "few" else world.learn // 5
         learn, valid, test = rows[:n], rows[n : n + world.valid], rows[world.learn + world.valid :]
         y = world.y.numpy().copy()
@@ -307,7 +338,7 @@ class _Maker:
 
         batches: Any = ArrayBatches((x[learn],), y_all[learn], batch=32, seed=self.seed)
         if regularize == "noise":
-            batches = _Noisy(batches, self.count)
+            batches = _Noisy(batches, count)
         name, momentum = (
             ("sgd", 0.9) if self.optimizer == "momentum" else (self.optimizer, 0.9 * (self.optimizer != "sgd"))
         )
@@ -345,7 +376,7 @@ class _Maker:
         }
         scores = [(record.pop("test"), record.pop("test_loss")) for record in history.epochs]
         where = f"{world.name}, {world.model}, {self.optimizer}"
-        return Planted(world.half, where, "", history.epochs, history.steps, facts, f"lr {lr:g}", scores)
+        return Planted(world.half, where, "", history.epochs, history.steps, facts, f"lr {lr:g}", scores, made)
 
     def _cut(self, place: int, epochs: int) -> Planted:
         whole = self.grid[place]
@@ -362,9 +393,8 @@ class _Maker:
             facts |= {"predicted_share": None, "response": None, "dead_units": None}
         steps = [step for step in whole.steps if step["epoch"] < epochs]
         how = f"{whole.how}, {epochs} epochs"
-        return Planted(
-            whole.half, whole.where, "", whole.epochs[: epochs + 1], steps, facts, how, whole.test[: epochs + 1]
-        )
+        scores, made = whole.test[: epochs + 1], {**whole.made, "epochs": epochs}
+        return Planted(whole.half, whole.where, "", whole.epochs[: epochs + 1], steps, facts, how, scores, made)
 
     def _judge(self, now: Score, faster: list[Score], longer: Score, slower: list[Score], run: Planted) -> str:
         """What is wrong, by what would have been better on the untouched part; "" where it is not clear.
@@ -415,6 +445,24 @@ class _Maker:
             return 0.0
         smooth = np.convolve(test, np.ones(3) / 3, "valid")
         return float(smooth[-1] - smooth.min())
+
+
+def history_of(run: Planted) -> TrainingHistory:
+    """All that a learner of Ursa knows."""
+    return from_records(run.epochs, run.steps, facts=facts_of(run, tuple(run.facts)))
+
+
+def again_of(run: Planted) -> TrainingHistory | None:
+    """Likewise of the run that its verdict asks for, where there is one."""
+    if not run.again:
+        return None
+    epochs, steps, facts = run.again
+    return history_of(Planted(run.half, run.where, "", epochs, steps, facts))
+
+
+def facts_of(run: Planted, names: Sequence[str]) -> NetworkFacts:
+    known: dict[str, Any] = {name: run.facts[name] for name in names if name != "test_share"}
+    return NetworkFacts(**known)
 
 
 class _Last(Monitor):

@@ -11,15 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from common import report, shared
-from planted_runs import Planted, runs_of, worlds
+from planted_runs import Planted, again_of, facts_of, history_of, runs_of, worlds
 
 from ursa.diagnose.training_verdict import rules
+from ursa.diagnose.training_verdict.confirming import confirmed
 from ursa.diagnose.training_verdict.training_finding import training_verdict
-from ursa.diagnose.training_verdict.training_history import NetworkFacts, TrainingHistory, from_records
+from ursa.diagnose.training_verdict.training_history import TrainingHistory, from_records
 
 KINDS = (
     rules.LR_TOO_HIGH,
@@ -38,26 +38,31 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", choices=("set", "held"))
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     shared("clothing")
-    halves = {half: planted(half, asked.keep) for half in ((asked.only,) if asked.only else ("set", "held"))}
+    halves = {
+        half: planted(half, arguments.keep) for half in ((arguments.only,) if arguments.only else ("set", "held"))
+    }
     for half, (runs, _) in halves.items():
         for how in (history_of, columns_of):
             told(f"{half}, {how.__name__}", [(run.fault, verdict(how(run))) for run in runs])
-    if asked.only:
+        told(f"{half}, with --confirm", [(run.fault, with_confirm(run)) for run in runs])
+    if arguments.only:
         return
     rows, notes = [], []
     held, dropped = halves["held"]
     pairs = [(run.fault, verdict(history_of(run))) for run in held]
     plain = [(run.fault, verdict(columns_of(run))) for run in held]
+    asked = [(run.fault, with_confirm(run)) for run in held]
     for kind in KINDS:
-        said = Counter(answer for fault, answer in pairs if fault == kind)
-        rows.append(
-            [kind, sum(said.values()), *(said[each] or "" for each in (*KINDS, rules.UNCLEAR)), *scores(pairs, kind)]
-        )
-    for name, some in (("steps and the network's answers known", pairs), ("epochs alone", plain)):
-        notes.append(f"{name}: macro F1 {macro(some):.3f}, fine called a fault {false_alarms(some)}")
+        for more, some in (("", pairs), (", --confirm", asked)):
+            said = Counter(answer for fault, answer in some if fault == kind)
+            cells = (said[each] or "" for each in (*KINDS, rules.UNCLEAR))
+            rows.append([kind + more, sum(said.values()), *cells, *scores(some, kind)])
+    ways = (("steps and the network's answers known", pairs), ("epochs alone", plain), ("with `--confirm`", asked))
+    for name, of_way in ways:
+        notes.append(f"{name}: macro F1 {macro(of_way):.3f}, fine called a fault {false_alarms(of_way)}")
     chosen = [(run.fault, verdict(history_of(run))) for run in halves["set"][0]]
     note = (
         f"Rows: what was planted and measured to be so; columns: the verdict. {len(held)} runs of the held half, on "
@@ -89,18 +94,20 @@ def planted(half: str, keep: Path | None) -> tuple[list[Planted], int]:
     return found, dropped
 
 
-def history_of(run: Planted) -> TrainingHistory:
-    """All that a learner of Ursa knows."""
-    return from_records(run.epochs, run.steps, facts=_facts(run, tuple(run.facts)))
-
-
 def columns_of(run: Planted) -> TrainingHistory:
     """What another tool logs: losses and accuracy by epoch, nothing before the first."""
-    return from_records([record for record in run.epochs if record["epoch"]], facts=_facts(run, (*PLAIN, "diverged")))
+    return from_records([record for record in run.epochs if record["epoch"]], facts=facts_of(run, (*PLAIN, "diverged")))
 
 
 def verdict(history: TrainingHistory) -> str:
     return training_verdict(history).kind
+
+
+def with_confirm(run: Planted) -> str:
+    """What is said once the run that the verdict asks for was made."""
+    history, again = history_of(run), again_of(run)
+    said = training_verdict(history)
+    return said.kind if again is None else confirmed(said, history, again).kind
 
 
 def scores(pairs: Sequence[tuple[str, str]], kind: str) -> tuple[str, str]:
@@ -132,11 +139,6 @@ def told(name: str, pairs: Sequence[tuple[str, str]]) -> None:
     for kind in KINDS:
         said = Counter(answer for fault, answer in pairs if fault == kind)
         print(f"{kind:24}", *(f"{said[each] or '.':>4}" for each in (*KINDS, rules.UNCLEAR)), *scores(pairs, kind))
-
-
-def _facts(run: Planted, names: Sequence[str]) -> NetworkFacts:
-    known: dict[str, Any] = {name: run.facts[name] for name in names if name != "test_share"}
-    return NetworkFacts(**known)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ CHANGED = {
     "optim.patience": 1,
     "optim.prune_below": 0.999,
     "optim.ema_decay": 0.3,
+    "optim.wise_ft_alpha": 0.9,
     "optim.label_smoothing": 0.4,
     "optim.class_weights": True,
     "optim.oversample": True,

@@ -95,6 +95,13 @@ class OptimSettings(SettingsGroup):
         0,
         0.99999,
     )
+    wise_ft_alpha: float = _setting(
+        0.5,
+        "what is kept lies this share of the way from the probe's weights to the fine-tuned ones (WiSE-FT: Wortsman et "
+        "al. 2022; docs/decisions.md); 1: the fine-tuned ones",
+        0.01,
+        1,
+    )
     label_smoothing: float = _setting(0.1, "share of each target spread over all classes (Szegedy 2016)", 0, 0.9)
     class_weights: bool = _setting(False, "whether rare classes count more in the loss")
     oversample: bool = _setting(False, "whether pictures of rare classes are shown more often")

@@ -34,6 +34,7 @@ CHANGED = {
     "optim.patience": 1,
     "optim.prune_below": 0.999,
     "optim.ema_decay": 0.05,  # below what the first steps take anyway
+    "optim.wise_ft_alpha": 1.0,
     "optim.label_smoothing": 0.3,
     "optim.class_weights": True,
     "optim.oversample": True,

@@ -139,20 +139,22 @@ def test_a_hopeless_run_ends_after_a_third_and_says_so(catalog, extractor, head)
 def test_what_is_kept_lies_between_where_it_began_and_where_it_went(catalog, extractor):
     """After t steps the average is still the start by ema_decay ** t; 0 is the last weights. Here t is 1."""
     ends = {}
-    for decay in (0.0, 0.25):
+    for decay, alpha in ((0.0, 1.0), (0.25, 1.0), (0.0, 0.75)):
         torch.manual_seed(0)
         model = Classifier(copy.deepcopy(extractor), 960, 2)
         torch.nn.init.zeros_(model.head.weight)
         torch.nn.init.zeros_(model.head.bias)
-        recipe = Recipe.of(epochs=1, batch_size=24, head_lr=1e-2, ema_decay=decay)
+        recipe = Recipe.of(epochs=1, batch_size=24, head_lr=1e-2, ema_decay=decay, wise_ft_alpha=alpha)
         outcome = tuned(catalog, model, recipe)
         assert outcome.kept == "fine-tuned"
-        ends[decay] = {name: value.clone() for name, value in outcome.model.named_parameters()}
+        ends[decay, alpha] = {name: value.clone() for name, value in outcome.model.named_parameters()}
     start = {"head.weight": 0.0, "head.bias": 0.0, "extractor.body.edges": extractor.body.edges.detach()}
-    assert ends[0.0].keys() == start.keys()
+    last = ends[0.0, 1.0]
+    assert last.keys() == start.keys()
     for name, began in start.items():
-        torch.testing.assert_close(ends[0.25][name], 0.25 * began + 0.75 * ends[0.0][name])
-        assert not torch.equal(ends[0.25][name], ends[0.0][name])
+        for both in ((0.25, 1.0), (0.0, 0.75)):
+            torch.testing.assert_close(ends[both][name], 0.25 * began + 0.75 * last[name])
+            assert not torch.equal(ends[both][name], last[name])
 
 
 def test_no_epochs_means_the_probe_alone(catalog, extractor, head):

@@ -1,6 +1,7 @@
 """What `ursa train` says of its training, and the run that confirms it: of made-up outcomes, nothing is trained."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -72,8 +73,23 @@ def test_the_confirming_run_is_the_same_one_as_advised(parts):
     assert recipe.optim.body_lr == pytest.approx(RECIPE.optim.body_lr / 10)
     assert told.numbers["confirmed"]
     assert "Confirmed: a run with a tenth of the learning rate ends" in told.evidence
+
+
+def test_of_a_fine_training_the_confirming_run_is_three_times_as_long(parts):
+    asked = []
+
+    def again(some, recipe):
+        asked.append((len(some.learn), recipe))
+        return CALM
+
     fine = diagnosed(CALM, parts, RECIPE, "pets")
-    assert confirmed_by_run(fine, CALM, parts, RECIPE, again, seconds=1.0) is fine
+    told = confirmed_by_run(fine, CALM, parts, RECIPE, again, seconds=1.0)
+    ((count, recipe),) = asked
+    assert (count, recipe.optim.head_lr, recipe.optim.epochs) == (80, RECIPE.optim.head_lr, 9)
+    assert (told.kind, told.numbers["confirmed"]) == ("training-fine", True)
+    assert told.evidence.endswith("no better.")
+    one_class = replace(fine, kind="predicts-one-class")
+    assert confirmed_by_run(one_class, CALM, parts, RECIPE, again, seconds=1.0) is one_class
     assert len(asked) == 1
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.core import seeds, statistics, stratified
+from ursa.core.blas_threads import blas_threads
 from ursa.core.statistics import softmax
 from ursa.embed.linear_models.discriminant_analysis import DiscriminantAnalyses
 from ursa.embed.linear_models.logistic_regression import LogisticRegressions
@@ -94,6 +95,11 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
     pictures of the other folds, so no picture is among those that choose the head that judges it. Raises DataError for
     fewer than two classes or pictures.
     """
+    with blas_threads(vectors.size):
+        return _fit(vectors, targets, classes, groups, seed, folds)
+
+
+def _fit(vectors: F32, targets: I64, classes: int, groups: I64 | None, seed: int, folds: int) -> Probe:
     counts = np.bincount(targets, minlength=classes)
     if (counts > 0).sum() < 2:
         raise DataError(
@@ -137,13 +143,14 @@ def fold_repeats(
     weights hardly remember.
     """
     classes, order = fitted.probabilities.shape[1], np.argsort(groups, kind="stable")
-    components, weights = principal_components(vectors, order), np.array(fitted.stacking)
     found = []
-    for number in range(1, repeats + 1):
-        fold = assign_folds(targets, groups, folds, seeds.number(seed, "fold repeats", number))
-        both = _Classifiers.of(components, targets, classes, fold)
-        logits = _sum(both.held_out(fitted.strength, fitted.shrinkage), weights)
-        found.append(softmax(logits + absent_offset(both.counts)[fold]))
+    with blas_threads(vectors.size):
+        components, weights = principal_components(vectors, order), np.array(fitted.stacking)
+        for number in range(1, repeats + 1):
+            fold = assign_folds(targets, groups, folds, seeds.number(seed, "fold repeats", number))
+            both = _Classifiers.of(components, targets, classes, fold)
+            logits = _sum(both.held_out(fitted.strength, fitted.shrinkage), weights)
+            found.append(softmax(logits + absent_offset(both.counts)[fold]))
     return found
 
 

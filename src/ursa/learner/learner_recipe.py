@@ -160,7 +160,7 @@ def _unread(use: Use) -> Iterator[tuple[tuple[str, ...], str, str]]:
         yield ("optim.head_lr", "optim.body_lr"), "without a pretrained backbone", "fit(epochs, lr=...)"
     if not use.backbone or use.targets.task != "single-label":
         yield (
-            ("probe.folds", "optim.prune_below"),
+            ("probe.folds", "optim.prune_below", "optim.wise_ft_alpha"),
             "where no probe is fitted",
             "a backbone on pictures of one class each; ursa.check",
         )

@@ -27,10 +27,10 @@ from ursa.training.model_selection import PairedComparison
 from ursa.training.network_limits import refuse_for_network
 from ursa.training.optim.data_parallel import gradients
 from ursa.training.optim.deadline import Deadline
-from ursa.training.optim.ema import EMA
 from ursa.training.optim.gradual_unfreezing import gradual_unfreezing
 from ursa.training.optim.layer_lrs import adamw
 from ursa.training.optim.schedules import one_cycle
+from ursa.training.optim.wise_ft import WiseFT
 from ursa.training.pruning import Pruner
 from ursa.training.tasks.losses import Loss, smoothed
 
@@ -72,8 +72,9 @@ def fine_tune(
 ) -> Outcome:
     """model: as it comes from the probe; valid: views [S, S, 3] (iterated once an epoch), targets [N] -> Outcome.
 
-    After each epoch the validation pictures are predicted, once. Nothing chooses among the epochs: the weights of the
-    last one stand against the probe's, and are kept where they are better by more than chance (`model_selection`); ties
+    After each epoch the validation pictures are predicted, once, by the weights that would be kept: on the way from the
+    probe's to the fine-tuned ones (`wise_ft_alpha`). Nothing chooses among the epochs: those after the last one stand
+    against the probe's, and are kept where they are better by more than chance (`model_selection`); ties
     and doubt go to the probe. A run that will not get there is ended early (`pruning`). With patience, which has to
     choose, it is the best epoch by accuracy, and the test is corrected for that (Bonferroni). Of `optim` it is the
     batches that read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see
@@ -90,7 +91,7 @@ def fine_tune(
     state = State(
         model,
         adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay),
-        average=EMA(model, optim.ema_decay, warmup=False) if optim.ema_decay else None,  # the probe is no random start
+        average=WiseFT(model, optim.wise_ft_alpha, optim.ema_decay),
     )
     evaluate = _Validation(state, model, valid, targets, start, choosing=optim.patience > 0)
     steps = optim.epochs * len(batches)

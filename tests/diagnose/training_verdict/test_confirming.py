@@ -44,8 +44,30 @@ def test_a_tenth_that_diverges_too_does_not_acquit_the_rate(drawn):
     assert (told.kind, "diverges too" in told.evidence, "lr_find" in told.advice) == ("lr-too-high", True, True)
 
 
+@pytest.mark.parametrize("kind", ["training-fine", "too-few-epochs"])
+@pytest.mark.parametrize("gains", [True, False])
+def test_three_times_the_epochs_decide_between_too_few_and_fine(drawn, kind, gains):
+    """Whatever the history looked like: what the longer run gains, or does not, is the fact."""
+    before = drawn(kind)
+    verdict = training_verdict(before)
+    loss, error = before.valid_loss[-1], before.error[-1]
+    told = confirmed(verdict, before, ending(before, 0.5 * loss if gains else 0.97 * loss, error))
+    assert (told.kind, told.score) == ("too-few-epochs" if gains else "training-fine", 1.0)
+    assert told.numbers["confirmed"]
+    assert told.numbers["epochs"] == 3 * len(before)  # what was run
+    assert "un with three times the epochs" in told.evidence
+    assert ("no better" in told.evidence) is not gains
+    assert ("not in more epochs" in told.advice) is not gains
+
+
+def test_a_fine_training_whose_longer_run_ends_worse_stays_fine(drawn):
+    before = drawn("training-fine")
+    told = confirmed(training_verdict(before), before, ending(before, 3 * before.valid_loss[-1], 0.9))
+    assert told.kind == "training-fine"
+
+
 def test_what_is_no_matter_of_rate_or_epochs_stays_as_it_is(drawn):
-    for kind in ("overfitting", "training-fine", "dead-network"):
+    for kind in ("overfitting", "dead-network"):
         verdict = training_verdict(drawn(kind))
         assert confirmed(verdict, drawn(kind), drawn("training-fine")) is verdict
 

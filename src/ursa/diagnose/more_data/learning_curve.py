@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.core import seeds, statistics, stratified
+from ursa.core.blas_threads import blas_threads
 from ursa.core.statistics import Estimate
 from ursa.embed.linear_models.logistic_regression import LogisticRegressions
 from ursa.embed.linear_models.principal_components import Components, principal_components
@@ -75,6 +76,11 @@ def learning_curve(
     if reason := too_few(targets, groups):
         raise DataError("there are too few pictures for a learning curve", found=reason, fix="add pictures")
     groups = np.arange(len(targets)) if groups is None else groups
+    with blas_threads(vectors.size):
+        return _drawn(vectors, targets, classes, groups, seed)
+
+
+def _drawn(vectors: F32, targets: I64, classes: int, groups: I64, seed: int) -> LearningCurve:
     components = principal_components(vectors, np.argsort(groups, kind="stable"))
     largest = (1 - 1 / FOLDS) * len(targets)
     present = len(np.unique(targets))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.blas_threads import blas_threads
 from ursa.core.text import escaped
 from ursa.data.catalog import Catalog
 from ursa.diagnose.charts import text
@@ -55,7 +56,8 @@ def picture_map(catalog: Catalog, embeddings: Embeddings, marks: Mapping[str, st
     vectors = embeddings.vectors
     if len(rows) > MOST:
         rows = sorted(sorted(rows, key=order)[:MOST])
-    points, share = principal_plane(vectors[rows])
+    with blas_threads(0):
+        points, share = principal_plane(vectors[rows])
     ids = tuple(embeddings.ids[row] for row in rows)
     labels = dict(zip(catalog.ids, map(_words, catalog.rows["label"].to_list()), strict=True))
     there = set(ids)

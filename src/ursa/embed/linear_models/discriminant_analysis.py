@@ -8,6 +8,7 @@ subtraction, and one shrinkage is one linear system.
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.blas_threads import blas_threads
 from ursa.embed.linear_models.principal_components import blocks
 
 F32 = npt.NDArray[np.float32]
@@ -58,7 +59,8 @@ class DiscriminantAnalyses:
             shrunken = ((1 - shrinkage) * covariance).astype(np.float32)
             shrunken[np.diag_indices(width)] += shrinkage * level
             there = count > 0
-            slope = np.linalg.solve(shrunken, mean[there].T.astype(np.float32))  # [R, classes there]
+            with blas_threads(0):
+                slope = np.linalg.solve(shrunken, mean[there].T.astype(np.float32))  # [R, classes there]
             weights[:-1, p, there] = slope
             weights[-1, p, there] = np.log(count[there] / count.sum()) - (mean[there].T * slope).sum(0) / 2
         return weights

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.blas_threads import blas_threads
 from ursa.embed.linear_models.feature_scale import feature_scale
 
 F32 = npt.NDArray[np.float32]
@@ -75,7 +76,8 @@ def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
 
 def _largest(gram: F32) -> tuple[F32, F32]:
     """A symmetric matrix [M, M] -> its largest eigenvalues [R], and their vectors [M, R]."""
-    values, vectors = np.linalg.eigh(gram)
+    with blas_threads(0):
+        values, vectors = np.linalg.eigh(gram)
     known = values > LEAST_VARIANCE * values[-1]
     known[: -min(MOST, len(known))] = False
     known[-1] = True  # features that are all constant: one component, of zeros
