@@ -89,16 +89,11 @@ class OptimSettings(SettingsGroup):
         0.1, "chance to beat the probe below which fine-tuning is ended early (Optuna's pruning); 0: never", 0, 1
     )
     ema_decay: float = _setting(
-        0.98,
-        "share of the averaged weights kept at each step (Polyak and Juditsky 1992); fine-tuning's begin as the "
-        "probe's; 0: no average",
-        0,
-        0.99999,
+        0.98, "share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average", 0, 0.99999
     )
     wise_ft_alpha: float = _setting(
         0.5,
-        "what is kept lies this share of the way from the probe's weights to the fine-tuned ones (WiSE-FT: Wortsman et "
-        "al. 2022; docs/decisions.md); 1: the fine-tuned ones",
+        "share of the way from the probe's weights to the fine-tuned ones that is kept (Wortsman et al. 2022)",
         0.01,
         1,
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 threadpoolctl = pytest.importorskip("threadpoolctl")
-from ursa.core.blas_threads import LARGE, blas_threads  # noqa: E402
+from ursa.core.threads import LARGE, blas_threads  # noqa: E402
 from ursa.diagnose.more_data.learning_curve import learning_curve  # noqa: E402
 from ursa.embed import probe  # noqa: E402
 

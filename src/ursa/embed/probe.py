@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.core import seeds, statistics, stratified
-from ursa.core.blas_threads import blas_threads
 from ursa.core.statistics import softmax
+from ursa.core.threads import blas_threads
 from ursa.embed.linear_models.discriminant_analysis import DiscriminantAnalyses
 from ursa.embed.linear_models.logistic_regression import LogisticRegressions
 from ursa.embed.linear_models.principal_components import Components, principal_components

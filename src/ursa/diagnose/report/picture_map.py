@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core.blas_threads import blas_threads
 from ursa.core.text import escaped
+from ursa.core.threads import blas_threads
 from ursa.data.catalog import Catalog
 from ursa.diagnose.charts import text
 from ursa.diagnose.report.html_page import Section

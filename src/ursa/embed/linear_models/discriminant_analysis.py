@@ -8,7 +8,7 @@ subtraction, and one shrinkage is one linear system.
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core.blas_threads import blas_threads
+from ursa.core.threads import blas_threads
 from ursa.embed.linear_models.principal_components import blocks
 
 F32 = npt.NDArray[np.float32]

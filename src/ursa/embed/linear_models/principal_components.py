@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core.blas_threads import blas_threads
+from ursa.core.threads import blas_threads
 from ursa.embed.linear_models.feature_scale import feature_scale
 
 F32 = npt.NDArray[np.float32]
