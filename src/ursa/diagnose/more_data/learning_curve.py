@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ursa.core import seeds, statistics, stratified
 from ursa.core.statistics import Estimate
-from ursa.core.threads import blas_threads
+from ursa.core.threads import blas_threads, chunks
 from ursa.embed.linear_models.logistic_regression import LogisticRegressions
 from ursa.embed.linear_models.principal_components import Components, principal_components
 from ursa.embed.linear_models.regularization_path import RegularizationPath, absent_offset, with_absent
@@ -89,12 +89,16 @@ def _drawn(vectors: F32, targets: I64, classes: int, groups: I64, seed: int) -> 
     draws = [draw for shuffle in range(shuffles) for draw in nested_draws(targets, groups, seed, shuffle)]
     right = np.zeros((SIZES, shuffles, len(targets)), np.bool_)
     sizes, losses = np.zeros(SIZES), np.zeros(SIZES)
-    for s, size in enumerate(wanted):
-        ends = [ends[min(int(np.searchsorted(ends, size - 0.5)), len(ends) - 1)] for _, _, ends in draws]
+
+    def judge(s: int) -> None:
+        ends = [ends[min(int(np.searchsorted(ends, wanted[s] - 0.5)), len(ends) - 1)] for _, _, ends in draws]
         sizes[s] = np.mean(ends)
         cut = [(held_out, order[:end]) for (held_out, order, _), end in zip(draws, ends, strict=True)]
         logits, losses[s] = _judged(components, targets, classes, cut)
         right[s] = logits.argmax(1).reshape(shuffles, -1) == targets
+
+    for _ in chunks(range(SIZES)[::-1], judge, size=SIZES):  # the largest first, since they take longest
+        pass
     return LearningCurve(sizes, right, losses, targets, groups)
 
 
