@@ -1,4 +1,4 @@
-"""Pictures of a folder -> spoiled ones: darkened, overexposed, blurred, blank, without detail, stretched, pages of text."""
+"""Pictures of a folder -> spoiled ones: dark, overexposed, blurred, blank, without detail, stretched, pages of text."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,7 @@ PLANTED = {  # what is done -> the kind of the finding that ought to name it
     "stretched": "odd-shape",
     "text page": "outlier",
 }
-WORDS = (
-    "the quick brown fox jumps over a lazy dog while nobody at all was looking out of one window and then sat down to "
-    "write a letter about it with many commas"
-).split()
+WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog,", "while", "nobody", "at", "all", "was.")
 
 
 def spoiled(kind: str, picture: Image.Image, draw: Draw) -> Image.Image:

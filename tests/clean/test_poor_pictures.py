@@ -22,7 +22,12 @@ def catalog(*some, blurs=None, others=100, make=ordinary):
     levels = [*some, *[make() for _ in range(others)]]
     ids = [f"{number:04}.jpg" for number in range(len(levels))]
     small = [np.clip(np.round(each), 0, 255).astype(np.uint8).tobytes() for each in levels]
-    columns = {"id": ids, "path": ids, "thumbnail": small, "blur": (blurs or []) + [2.0] * (len(ids) - len(blurs or []))}
+    columns = {
+        "id": ids,
+        "path": ids,
+        "thumbnail": small,
+        "blur": (blurs or []) + [2.0] * (len(ids) - len(blurs or [])),
+    }
     return Catalog.of(".", columns)
 
 
@@ -117,5 +122,5 @@ def test_advice_names_the_commands_that_decide():
 )
 def test_few_are_told_one_by_one_and_many_together(count, total, found):
     ids, numbers = [str(n) for n in range(count)], [{"value": n} for n in range(count)]
-    findings = set_or_pictures("dark", ids, ["It is dark."] * count, 0.5, "Look.", numbers, total=int(total))
+    findings = set_or_pictures("dark", ids, ["It is dark."] * count, [0.5] * count, "Look.", numbers, total=int(total))
     assert len(findings) == found and [id for finding in findings for id in finding.where] == ids

@@ -40,7 +40,11 @@ def kinds_of_tables() -> set[str]:
 
     of_quality = set()
     for name in ("quality", "poor_pictures", "outliers"):
-        calls = [node for node in ast.walk(ast.parse((SOURCE / f"clean/{name}.py").read_text())) if isinstance(node, ast.Call)]
+        calls = [
+            node
+            for node in ast.walk(ast.parse((SOURCE / f"clean/{name}.py").read_text()))
+            if isinstance(node, ast.Call)
+        ]
         for call in calls:
             called = getattr(call.func, "attr", None) or getattr(call.func, "id", None)
             if called in ("found", "set_or_pictures") and isinstance(call.args[0], ast.Constant):

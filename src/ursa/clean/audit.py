@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ursa.clean.broken import broken
 from ursa.clean.classes import imbalance, missing_classes, similar_classes, small_classes
 from ursa.clean.copies import copies
+from ursa.clean.outliers import outliers
 from ursa.clean.poor_pictures import poor_pictures
 from ursa.clean.quality import quality
 from ursa.core.finding import Finding
@@ -18,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     copies,
     quality,
     poor_pictures,
+    outliers,
     similar_classes,
     missing_classes,
     small_classes,

@@ -96,14 +96,14 @@ def levels_facts(thumbnails: pl.Series) -> Mapping[str, F64]:
     return {name: np.concatenate(some) for name, some in found.items()}
 
 
-def usual_end(values: F64, side: int) -> float:
+def usual_end(values: F64, side: int, spreads: float = SPREADS) -> float:
     """values [N] -> where the usual ones end below (side -1) or above (1).
 
-    SPREADS standard deviations from the median, as told by the quartile on that side: up to a quarter of the set may be
+    So many standard deviations from the median, as told by the quartile on that side: up to a quarter of the set may be
     otherwise without moving it.
     """
     middle, quarter = np.quantile(values, (0.5, 0.5 + 0.25 * side))
-    return float(middle + SPREADS * (quarter - middle) / QUARTILE)
+    return float(middle + spreads * (quarter - middle) / QUARTILE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ class _Judged:
         self.named.update(rows)
         ids = [self.ids[row] for row in rows]
         numbers = [{"value": round(abs(float(order[row])), 3)} for row in rows]
-        return set_or_pictures(kind, ids, [sentence] * len(ids), score, ADVICE, numbers, total=len(self.ids))
+        return set_or_pictures(
+            kind, ids, [sentence] * len(ids), [score] * len(ids), ADVICE, numbers, total=len(self.ids)
+        )
 
 
 def _usually(values: F64, form: str, unit: str = "") -> str:

@@ -37,7 +37,7 @@ def quality(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Fin
     def found(kind: str, some: pl.DataFrame, words: Callable[[Row], str], score: float, advice: str) -> list[Finding]:
         pictures = some.to_dicts()
         said, numbers = [words(row) for row in pictures], [_numbers(row) for row in pictures]
-        return set_or_pictures(kind, some["id"].to_list(), said, score, advice, numbers, total=len(rows))
+        return set_or_pictures(kind, some["id"].to_list(), said, [score] * len(said), advice, numbers, total=len(rows))
 
     return [
         *found("animated", animated, _frames, 0.3, "Save the frame that matters as a picture of its own."),

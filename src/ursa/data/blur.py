@@ -12,8 +12,8 @@ EVERY = 2  # lines measured: half of them say the same in half the time
 def blur(pixels: Pixels) -> float:
     """pixels [h, w, 3] -> how many times as much levels change over 4 pixels as over 1, along the strongest edges.
 
-    About 1.4 where edges are a pixel wide (4 ** 1/4), 4 where nothing changes faster than evenly. Fourth powers: a sharp
-    eye before a soft background counts as sharp, and noise does not; the ratio: neither does the contrast.
+    About 1.4 where edges are a pixel wide (4 ** 1/4), 4 where nothing changes faster than evenly. By fourth powers a
+    sharp eye before a soft background counts as sharp, and noise does not; by the ratio contrast does not count.
     """
     lines = pixels[::EVERY, :, 1].astype(np.float32)
     columns = pixels[:, ::EVERY, 1].astype(np.float32)

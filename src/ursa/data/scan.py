@@ -1,4 +1,4 @@
-"""File -> facts: hash, format, size, perceptual hash, blur, and the reason why it cannot be used. Decodes each file once.
+"""File -> facts: hash, format, size, perceptual hash, blur, and the reason why it is of no use. Decodes each file once.
 
 `read_files` makes the facts and the model's views of pictures together, so that `embed/one_pass.py` need not decode a
 second time; `read_file` is the same for a single file.
