@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ursa.clean.poor_pictures import ADVICE, usual_end
+from ursa.clean.poor_pictures import ADVICE, BLANK, levels_facts, usual_end
 from ursa.clean.set_or_pictures import set_or_pictures
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
@@ -41,6 +41,7 @@ def outliers(catalog: Catalog, embeddings: Embeddings | None = None) -> list[Fin
     logs = np.log(np.maximum(far, 1e-6))
     limit = usual_end(logs, 1, SPREADS)
     rows = np.flatnonzero(logs > limit)
+    rows = rows[~_blank(pictures.rows["thumbnail"].gather(rows))]
     rows = rows[np.argsort(-far[rows], kind="stable")]
     numbers = [
         {"distance": round(float(far[row] / np.median(far)), 3), "nearest": [ids[i] for i in nearest[row].tolist()]}
@@ -50,6 +51,15 @@ def outliers(catalog: Catalog, embeddings: Embeddings | None = None) -> list[Fin
     scores = np.clip(0.3 + logs[rows] - limit, 0, 1).tolist()
     named = [ids[row] for row in rows.tolist()]
     return set_or_pictures("outlier", named, [evidence] * len(rows), scores, ADVICE, numbers, total=len(ids))
+
+
+def _blank(thumbnails: pl.Series) -> npt.NDArray[np.bool_]:
+    """[N] whether `poor_pictures` names a picture for what it is: unlike all others, too."""
+    known = thumbnails.is_not_null().to_numpy()
+    blank = np.zeros(len(thumbnails), bool)
+    if known.any():
+        blank[known] = levels_facts(thumbnails.drop_nulls())["spread"] < BLANK
+    return blank
 
 
 def distances(vectors: F32, groups: I64) -> tuple[F64, I64]:

@@ -23,8 +23,9 @@ Mask = npt.NDArray[np.bool_]
 BLANK = 3.0  # standard deviation of the 1,024 levels; of 3,100 photos the least is 7.7
 DARK = 100  # level that 99 % of the levels lie below; an exposure of an eighth leaves white at 99
 CLIPPED = 250  # level from which on a part is pure white
-OVEREXPOSED = 0.25  # share of the middle that is pure white; at the rim it is often the background, meant to be so
-DETAIL = 2.0  # mean difference of a level from the four beside it; of photos the least is 4.1
+OVEREXPOSED = 0.25  # share of the middle that is pure white
+CUT_OUT = 0.8  # share of the border that is pure white: a background that is meant to be so
+DETAIL = 0.6  # mean difference of a level from those beside it; of photos the least is 1.0
 BLURRED = 3.0  # see `data/blur.py`; of photos the largest is 2.9, of those blurred by 0.6 % of a side the least is 3.2
 SPREADS = 3.0  # standard deviations from the middle of the set, as far as its inner half tells
 QUARTILE = 0.6745  # of a normal distribution, in standard deviations
@@ -63,7 +64,7 @@ def poor_pictures(catalog: Catalog, _embeddings: Embeddings | None = None) -> li
         ),
         *judged.found(
             "low-information",
-            detail < min(DETAIL, usual_end(detail, -1)),
+            detail < min(DETAIL, np.exp(usual_end(np.log(detail + 1e-3), -1))),
             detail,
             f"It shows hardly anything: neighboring parts differ by less than {DETAIL:g} levels of 255"
             f"{_usually(detail, '.0f')}.",
@@ -81,9 +82,10 @@ def poor_pictures(catalog: Catalog, _embeddings: Embeddings | None = None) -> li
 
 
 def levels_facts(thumbnails: pl.Series) -> Mapping[str, F64]:
-    """thumbnails [N] -> spread, brightest, clipped (a share of the middle), detail, [N] each; levels of 0 to 255."""
+    """thumbnails [N] -> spread, brightest, clipped (a share of the middle; 0 of a cut-out), detail: [N] each."""
     found: dict[str, list[F64]] = {"spread": [], "brightest": [], "clipped": [], "detail": []}
-    rim = THUMBNAIL // 4
+    rim, border = THUMBNAIL // 4, np.ones((THUMBNAIL, THUMBNAIL), bool)
+    border[1:-1, 1:-1] = False
     for first in range(0, len(thumbnails), BLOCK):
         data = b"".join(thumbnails[first : first + BLOCK])
         levels = np.frombuffer(data, np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL).astype(np.float32)
@@ -91,7 +93,8 @@ def levels_facts(thumbnails: pl.Series) -> Mapping[str, F64]:
         beside = levels[:, :-2, 1:-1] + levels[:, 2:, 1:-1] + levels[:, 1:-1, :-2] + levels[:, 1:-1, 2:]
         found["spread"].append(flat.std(1).astype(np.float64))
         found["brightest"].append(np.quantile(flat, 0.99, axis=1).astype(np.float64))
-        found["clipped"].append((middle >= CLIPPED).mean((1, 2)))
+        cut_out = (levels[:, border] >= CLIPPED).mean(1) >= CUT_OUT
+        found["clipped"].append((middle >= CLIPPED).mean((1, 2)) * ~cut_out)
         found["detail"].append(np.abs(levels[:, 1:-1, 1:-1] - beside / 4).mean((1, 2)).astype(np.float64))
     return {name: np.concatenate(some) for name, some in found.items()}
 
