@@ -46,9 +46,7 @@ From = Annotated[
         "--from", help="A CSV file with columns picture, decision, label, why.", metavar="FILE", show_default=False
     ),
 ]
-Duplicates = Annotated[
-    bool, typer.Option("--duplicates", help="Delete all but one of each group of identical files of one label.")
-]
+Duplicates = Annotated[bool, typer.Option("--duplicates", help="Delete all but one of identical files.")]
 List = Annotated[bool, typer.Option("--list", help="Show the decisions that stand, and decide nothing.")]
 IncludeOthers = Annotated[
     bool, typer.Option("--include-others", help="Also what another user of this workspace decided.")
