@@ -81,9 +81,8 @@ def test_pictures_without_features_are_not_judged():
 def test_a_blank_picture_is_named_for_that_alone():
     vectors = np.concatenate([pictures(100), foreign(1), foreign(1, seed=11)])
     ids = [str(row) for row in range(102)]
-    levels = [np.arange(1024, dtype=np.int64) % 251 for _ in range(101)] + [np.full(1024, 7)]
+    levels = [*np.random.default_rng(3).integers(0, 256, (101, 1024)), np.full(1024, 7)]
     thumbnails = [some.astype(np.uint8).tobytes() for some in levels]
     catalog = Catalog.of(".", {"id": ids, "path": ids, "sha256": ids, "thumbnail": thumbnails, "phash": range(102)})
-    (found,) = [f for f in outliers(catalog, Embeddings(tuple(ids), vectors, "")) if f.where >= ("100",)][:1]
-    assert found.where == ("100",)
-    assert all("101" not in f.where for f in outliers(catalog, Embeddings(tuple(ids), vectors, "")))
+    named = {id for finding in outliers(catalog, Embeddings(tuple(ids), vectors, "")) for id in finding.where}
+    assert "100" in named and "101" not in named
