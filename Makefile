@@ -23,8 +23,11 @@ demo: $(READY)
 # One worker more than there are cores: a third of the time tests wait for processes that they started.
 WORKERS = $$(( $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') + 1 ))
 
+# What is compiled is kept, whatever the environment says: else each worker rewrites all tests, and each command that
+# they start compiles what of src has changed.
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not large" -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m compileall -q src
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not large" -n $(WORKERS) --dist worksteal
 
 # On networks of tens of millions of weights what `test` proves on small ones.
 test-large: $(READY)

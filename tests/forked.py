@@ -43,6 +43,11 @@ class Forked:
     def __init__(self) -> None:
         self.server: subprocess.Popen[str] | None = None
 
+    def run_in(self, terminal: str, command: list[str], cwd: Path, env: dict[str, str], timeout: float = 240) -> int:
+        """The exit code of a command whose output goes to a terminal, in this environment."""
+        job = {"command": command, "cwd": str(cwd), "out": terminal, "err": terminal, "env": env}
+        return self._asked(job, timeout)
+
     def run(self, command: list[str], cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         if not hasattr(os, "fork"):
             first = [str(Path(sys.executable).with_name("ursa"))] if command[0] == "ursa" else [sys.executable, "-c"]
@@ -95,12 +100,17 @@ def work(job: dict[str, object]) -> NoReturn:
     os.chdir(str(job["cwd"]))
     for number, path, flags in (
         (0, os.devnull, os.O_RDONLY),
-        (1, job["out"], os.O_WRONLY | os.O_CREAT),
-        (2, job["err"], os.O_WRONLY | os.O_CREAT),
+        (1, job["out"], os.O_WRONLY | os.O_CREAT | os.O_NOCTTY),
+        (2, job["err"], os.O_WRONLY | os.O_CREAT | os.O_NOCTTY),
     ):
         file = os.open(str(path), flags, 0o600)
         os.dup2(file, number)
         os.close(file)
+    if isinstance(environment := job.get("env"), dict):
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)  # anew: those there believe in a file
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     command = job["command"]
     assert isinstance(command, list)
     code = 0

@@ -168,6 +168,14 @@ def on_arrays(folder, place, recipe):
     return learned(learner, lambda one: one.fine_tune(6, 3e-2, frozen_epochs=0))
 
 
+def on_data_set(folder, place, recipe):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(60, 6)).astype(np.float32)
+    data = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(np.where(x[:, 0] > 1.0, 1, 0)))
+    learner = ursa.Learner(data, ursa.models.mlp(6, 2, hidden=(8, 8)), recipe=recipe, progress=False)
+    return learned(learner, lambda one: one.fine_tune(6, 3e-2, frozen_epochs=0))
+
+
 PATHS = {
     "check": (checked, {}),
     "train": (trained, BASE),
@@ -176,6 +184,7 @@ PATHS = {
     "learner, backbone": (on_backbone, {"prune_below": 0.0, "batch_size": 8, "head_lr": 1e-2}),
     "learner, own network": (on_own_network, {"batch_size": 8}),
     "learner, arrays": (on_arrays, {"batch_size": 8}),
+    "learner, data set": (on_data_set, {"batch_size": 8}),
 }
 REFUSED = {  # a few that have to be, so that a path which refuses everything would not pass
     "check": {"optim.epochs", "augment.rotate", "split.valid"},
@@ -185,6 +194,7 @@ REFUSED = {  # a few that have to be, so that a path which refuses everything wo
     "learner, backbone": {"optim.epochs", "optim.layer_decay", "augment.progressive_resizing"},
     "learner, own network": {"optim.epochs", "optim.head_lr", "probe.folds"},
     "learner, arrays": {"optim.epochs", "optim.head_lr", "probe.folds", "augment.rotate", "split.test"},
+    "learner, data set": {"optim.epochs", "optim.head_lr", "probe.folds", "augment.rotate", "split.test"},
 }
 READ = {  # and a few that have to be read
     "check": {"seed", "probe.folds"},
@@ -194,6 +204,7 @@ READ = {  # and a few that have to be read
     "learner, backbone": {"seed", "optim.head_lr", "augment.rotate", "split.valid"},
     "learner, own network": {"seed", "augment.rotate", "optim.weight_decay", "split.valid"},
     "learner, arrays": {"seed", "optim.batch_size", "optim.ema_decay", "optim.class_weights", "split.valid"},
+    "learner, data set": {"seed", "optim.batch_size", "optim.ema_decay", "optim.class_weights", "split.valid"},
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from ursa.clean.audit import audit
 from ursa.clean.broken import broken
 from ursa.clean.classes import FEW, small_classes
+from ursa.clean.copies import copies
 from ursa.clean.duplicates import duplicates
 from ursa.clean.leaks import near_duplicates, suggested_keeper
 from ursa.core.finding import Finding
@@ -61,6 +62,7 @@ def test_copies_in_two_splits_are_leaks(tmp_path, picture_folder):
     shutil.copy(folder / "train/red/red_000.jpg", folder / "valid/red/again.jpg")
     (found,) = duplicates(scanned(folder))
     assert (found.kind, found.where) == ("leak", ("train/red/red_000.jpg", "valid/red/again.jpg"))
+    assert found.numbers == {"keep": "valid/red/again.jpg"}  # figures stay comparable
 
 
 def test_broken_copies_are_no_duplicates(folder):
@@ -113,11 +115,31 @@ def test_near_copies_in_two_splits_are_near_leaks(tmp_path, picture_folder):
     cropped(folder / "train/red/red_000.jpg", folder / "valid/red/again.jpg")
     (found,) = near_duplicates(scanned(folder))
     assert (found.kind, found.where) == ("near-leak", ("train/red/red_000.jpg", "valid/red/again.jpg"))
+    assert found.numbers["keep"] == "valid/red/again.jpg"
 
 
 def test_exact_copies_are_no_near_copies(folder):
     shutil.copy(folder / "red/red_000.jpg", folder / "red/zz.png")
     assert near_duplicates(scanned(folder)) == []
+
+
+def test_identical_files_with_a_near_copy_are_one_group_with_one_keeper(folder):
+    shutil.copy(folder / "red/red_000.jpg", folder / "red/z.jpg")
+    cropped(folder / "red/red_000.jpg", folder / "red/zz.jpg")
+    shutil.copy(folder / "green/green_000.jpg", folder / "green/again.jpg")
+    exact, near = copies(scanned(folder))
+    assert (exact.kind, exact.where) == ("exact-duplicate", ("green/again.jpg", "green/green_000.jpg"))
+    assert (near.kind, near.where) == ("near-duplicate", ("red/red_000.jpg", "red/z.jpg", "red/zz.jpg"))
+    assert near.numbers["keep"] == "red/z.jpg"
+
+
+def test_where_labels_differ_no_keeper_is_named_and_identical_files_are_told_apart_from_near_ones(folder):
+    shutil.copy(folder / "red/red_000.jpg", folder / "red/z.jpg")
+    cropped(folder / "red/red_000.jpg", folder / "green/zz.jpg")
+    assert [(found.kind, "keep" in found.numbers) for found in copies(scanned(folder))] == [
+        ("exact-duplicate", True),
+        ("near-copy-two-classes", False),
+    ]
 
 
 def test_copies_with_several_labels_or_numbers_are_told_in_words(folder):

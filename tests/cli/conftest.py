@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,21 +34,46 @@ def ursa_command():
 
 
 @pytest.fixture(scope="session")
-def in_terminal():
-    """in_terminal(command, cwd=...) -> (exit code, all bytes that it wrote), in a terminal that changes none."""
+def in_terminal(forked):
+    """in_terminal(command, cwd=...) -> (exit code, all bytes that it wrote), in a terminal that changes none.
+
+    With `forked=True` it is forked, which saves its imports: where nothing of the environment is read while importing.
+    """
     termios, pty = pytest.importorskip("termios"), pytest.importorskip("pty")
 
-    def run(command, **options):
+    def terminal():
         ours, theirs = pty.openpty()
         settings = termios.tcgetattr(theirs)
         settings[1] &= ~termios.OPOST  # it would write \r\n for \n
         termios.tcsetattr(theirs, termios.TCSANOW, settings)
+        return ours, theirs
+
+    def run_forked(command, cwd, env):
+        ours, theirs = terminal()
+        with ThreadPoolExecutor(1) as beside:
+            seen = beside.submit(everything, ours)
+            try:
+                code = forked.run_in(os.ttyname(theirs), ["ursa", *map(os.fsdecode, command[1:])], cwd, env)
+            finally:
+                os.close(theirs)
+            seen = seen.result(60)
+        os.close(ours)
+        return code, seen
+
+    def everything(ours):
         seen = b""
+        with contextlib.suppress(OSError):  # EIO once the other end is closed
+            while data := os.read(ours, 65536):
+                seen += data
+        return seen
+
+    def run(command, forked=False, **options):
+        if forked and hasattr(os, "fork"):
+            return run_forked(command, **options)
+        ours, theirs = terminal()
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, **options) as process:
             os.close(theirs)
-            with contextlib.suppress(OSError):  # EIO once the other end is closed
-                while data := os.read(ours, 65536):
-                    seen += data
+            seen = everything(ours)
             os.close(ours)
         return process.returncode, seen
 

@@ -43,6 +43,8 @@ def test_mistakes_are_told_in_words(ursa, folder):
         (["black/nowhere.jpg", "--keep"], "no such picture"),
         (["--keep"], "no picture is named"),
         (["--list", "--keep"], "--list decides nothing"),
+        (["--list", "--duplicates"], "--list decides nothing"),
+        (["--duplicates", "--keep"], "decided alone"),
         (["--from", "no.csv"], "cannot read no.csv"),
     ):
         done = ursa("decide", folder, *words)
@@ -50,3 +52,4 @@ def test_mistakes_are_told_in_words(ursa, folder):
     nothing = ursa("apply", folder.parent / "none")
     assert nothing.returncode == 2
     assert "Nothing was applied" in ursa("revert", folder).stdout
+    assert "no identical files" in ursa("decide", folder, "--duplicates").stdout

@@ -44,7 +44,7 @@ def home(tmp_path_factory, picture_folder, ursa_command, in_terminal):
         path.rename(path.with_name(f"x\x1b[2J\n{path.name}"))
     (learned / LEARNED[1] / "cut\x1b[1m\n.jpg").write_bytes(first[0].read_bytes()[:500])
     command = [ursa_command, "train", TRAINED, *PIXELS, "--set", "epochs=1", "--out", BUNDLE]
-    code, seen = in_terminal(command, cwd=place, env=QUIET)
+    code, seen = in_terminal(command, forked=True, cwd=place, env=QUIET)
     assert code == 0, seen
     assert escaped(seen.decode(), lines=True) == seen.decode()
     return place
@@ -77,7 +77,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_only_printable_characters_and_line_ends_reach_the_terminal(home, ursa_command, in_terminal, name):
-    code, seen = in_terminal([ursa_command, *COMMANDS[name]], cwd=home, env=QUIET)
+    code, seen = in_terminal([ursa_command, *COMMANDS[name]], forked=True, cwd=home, env=QUIET)
     text = seen.decode()  # strict: whatever the names are, it is UTF-8
     assert escaped(text, lines=True) == text
     assert "\\x1b" in text or name in ("show into a file", "no number"), "the name is not even there"
@@ -149,7 +149,7 @@ def test_a_server_cannot_write_to_the_terminal_either(tmp_path, ursa_command, in
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("\n".join(urls), "utf-8")
         command = [ursa_command, "download", name, "--to", "t\x1b[2J", "--allow-private", "--retries", "0"]
-        code, seen = in_terminal(command, cwd=tmp_path, env=QUIET)
+        code, seen = in_terminal(command, forked=True, cwd=tmp_path, env=QUIET)
         text = seen.decode()
         assert escaped(text, lines=True) == text
         assert "7 URLs failed" in text

@@ -14,7 +14,7 @@ SOURCE = Path(ursa.__file__).parent
 VERDICTS = "diagnose/training_verdict/"  # names each kind once, for its rules
 BY_TABLE = {
     "clean/broken.py",
-    "clean/quality.py",
+    "clean/set_or_pictures.py",
     VERDICTS + "training_finding.py",
 }  # where the kind of a finding is a variable
 
@@ -38,11 +38,17 @@ def kinds_of_tables() -> set[str]:
     from ursa.diagnose.training_verdict.rules import UNCLEAR
     from ursa.diagnose.training_verdict.training_finding import PRECISION
 
-    quality = ast.parse((SOURCE / "clean/quality.py").read_text())
-    calls = [node for node in ast.walk(quality) if isinstance(node, ast.Call)]
-    of_quality = {
-        call.args[0].value for call in calls if isinstance(call.func, ast.Name) and call.func.id == "_findings"
-    }
+    of_quality = set()
+    for name in ("quality", "poor_pictures", "outliers"):
+        calls = [
+            node
+            for node in ast.walk(ast.parse((SOURCE / f"clean/{name}.py").read_text()))
+            if isinstance(node, ast.Call)
+        ]
+        for call in calls:
+            called = getattr(call.func, "attr", None) or getattr(call.func, "id", None)
+            if called in ("found", "set_or_pictures") and isinstance(call.args[0], ast.Constant):
+                of_quality.add(call.args[0].value)
     return of_quality | {kind for kind, _ in (*REASONS.values(), OTHER)} | PRECISION.keys() | {UNCLEAR}
 
 

@@ -371,6 +371,34 @@ def test_a_table_of_decisions_is_all_or_nothing(folder, tmp_path):
     assert journal_path(Workspace.of(folder)).stat().st_size == size
 
 
+def test_duplicates_are_deleted_in_one_stroke_and_one_of_each_stays(folder):
+    shutil.copy(folder / "red/red_001.png", folder / "red/again.png")
+    shutil.copy(folder / "green/green_001.png", folder / "red/other.png")  # under two classes: a person has to say
+    made = decide(folder, duplicates=True, who="me").decisions
+    assert [(one.id, one.kind, one.who, one.why) for one in made] == [
+        ("red/again.png", "delete", "me", "identical to red/copy.png"),
+        ("red/red_001.png", "delete", "me", "identical to red/copy.png"),
+    ]
+    assert decide(folder, duplicates=True).decisions == ()  # twice is once
+    assert apply(folder).removed == ("red/again.png", "red/red_001.png")
+
+
+def test_of_duplicates_the_one_that_is_left_stays_and_decided_labels_count(folder):
+    decide(folder, "red/copy.png", "delete")
+    assert decide(folder, duplicates=True).decisions == ()
+    shutil.copy(folder / "green/green_001.png", folder / "red/other.png")
+    decide(folder, "red/other.png", label="green")
+    assert [one.id for one in decide(folder, duplicates=True).decisions] == ["green/green_001.png"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"pictures": "red/copy.png"}, {"decision": "keep"}, {"label": "red"}, {"from_file": "x.csv"}]
+)
+def test_duplicates_are_decided_alone(folder, more):
+    with pytest.raises(DataError, match="decided alone"):
+        decide(folder, duplicates=True, **more)
+
+
 def test_a_folder_that_may_not_be_written_to(folder, disk):
     place = disk("4m", read_only=True, holding=lambda at: shutil.copytree(folder, at / "pictures"))
     with pytest.raises(DataError, match="cannot write"):

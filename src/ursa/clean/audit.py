@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ursa.clean.broken import broken
 from ursa.clean.classes import imbalance, missing_classes, similar_classes, small_classes
-from ursa.clean.duplicates import duplicates
-from ursa.clean.leaks import near_duplicates
+from ursa.clean.copies import copies
+from ursa.clean.outliers import outliers
+from ursa.clean.poor_pictures import poor_pictures
 from ursa.clean.quality import quality
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
@@ -15,9 +16,10 @@ Check = Callable[[Catalog, Embeddings], Iterable[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     broken,
-    duplicates,
-    near_duplicates,
+    copies,
     quality,
+    poor_pictures,
+    outliers,
     similar_classes,
     missing_classes,
     small_classes,

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ursa.clean.duplicates import different
+from ursa.clean.duplicates import different, most_held_out
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.embed.similar_embeddings import near_duplicate_groups
@@ -38,13 +38,16 @@ def _finding(members: pl.DataFrame, agreement: float, task: str) -> Finding:
             numbers=numbers,
         )
     if len(splits) > 1:
+        held_out = most_held_out(splits)
+        keep = suggested_keeper(members.filter(pl.col("split") == held_out))
         return Finding(
             kind="near-leak",
             where=where,
             score=0.8 * agreement,
             evidence=f"{same}, and are in {' and in '.join(splits)}.",
-            advice="Keep all of them in one split: a model must not be tested on what it was trained on.",
-            numbers=numbers,
+            advice=f"Keep one in {held_out}, or move all into one split: a model must not be tested on what it was "
+            "trained on.",
+            numbers={**numbers, "keep": keep},
         )
     keep = suggested_keeper(members)
     return Finding(

@@ -1,6 +1,7 @@
-"""Pictures that can be read, but of which a model sees less than one may think. catalog -> findings.
+"""Pictures of which a model sees less than one may think, by their size and shape. catalog -> findings.
 
-Animations and pages behind the first, pictures too small to show much, too large to be worth it, and long strips.
+Animations and pages behind the first, pictures too small to show much, too large to be worth it, and long strips. What
+they show is judged in `poor_pictures.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,20 +9,20 @@ from typing import Any
 
 import polars as pl
 
+from ursa.clean.set_or_pictures import set_or_pictures
 from ursa.core.finding import Finding
 from ursa.data.catalog import Catalog
 from ursa.embed.store import Embeddings
 
 TINY = 32  # px, shorter side: what one cell of the last map of most backbones covers (ResNet, EfficientNet: stride 32)
 HUGE = 40  # megapixels: more than nearly all cameras give; a view needs a hundredth of it
-ODD = 4.0  # longer side over shorter: less than a quarter of a square view shows the picture
-SINGLY = 50  # pictures of a kind; more of them are one finding, or the list buries all others
+ODD = 3.0  # longer side over shorter: less than a third of a square view shows the picture; photos reach 2.6
 
 Row = Mapping[str, Any]
 
 
 def quality(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Finding]:
-    """animated, tiny, huge, odd-shape: one finding a picture, the most pressing first; one for all beyond `SINGLY`.
+    """animated, tiny, huge, odd-shape: a finding a picture, the most pressing first; or one (see `set_or_pictures`).
 
     Where most pictures are tiny, or most are strips, that is what these data are, and no finding.
     """
@@ -32,24 +33,22 @@ def quality(catalog: Catalog, _embeddings: Embeddings | None = None) -> list[Fin
     odd = rows.filter(longer > ODD * shorter).sort(longer / shorter, descending=True)
     huge = rows.filter(shorter * longer > HUGE * 1e6).sort(shorter * longer, descending=True)
     animated = rows.filter(pl.col("frames") > 1)
+
+    def found(kind: str, some: pl.DataFrame, words: Callable[[Row], str], score: float, advice: str) -> list[Finding]:
+        pictures = some.to_dicts()
+        said, numbers = [words(row) for row in pictures], [_numbers(row) for row in pictures]
+        return set_or_pictures(kind, some["id"].to_list(), said, [score] * len(said), advice, numbers, total=len(rows))
+
     return [
-        *_findings("animated", animated, _frames, 0.3, "Save the frame that matters as a picture of its own."),
-        *_findings("tiny", _few(tiny, rows), _small, 0.5, "Download it in a larger size, or remove it."),
-        *_findings("odd-shape", _few(odd, rows), _shape, 0.5, "Crop it to what matters, or remove it: often a banner."),
-        *_findings("huge", huge, _pixels, 0.2, "Resize it: it is slow to read, and a model sees no difference."),
+        *found("animated", animated, _frames, 0.3, "Save the frame that matters as a picture of its own."),
+        *found("tiny", _few(tiny, rows), _small, 0.5, "Download it in a larger size, or remove it."),
+        *found("odd-shape", _few(odd, rows), _shape, 0.5, "Crop it to what matters, or remove it: often a banner."),
+        *found("huge", huge, _pixels, 0.2, "Resize it: it is slow to read, and a model sees no difference."),
     ]
 
 
 def _few(some: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return some if 2 * len(some) <= len(rows) else some.clear()
-
-
-def _findings(kind: str, rows: pl.DataFrame, words: Callable[[Row], str], score: float, advice: str) -> list[Finding]:
-    if len(rows) <= SINGLY:
-        return [Finding(kind, (row["id"],), score, words(row), advice, _numbers(row)) for row in rows.to_dicts()]
-    most = rows.row(0, named=True)
-    evidence = f"{len(rows):,} pictures, the first of them: {words(most)[0].lower()}{words(most)[1:]}"
-    return [Finding(kind, tuple(rows["id"]), score, evidence, advice, {"pictures": len(rows)})]
 
 
 def _numbers(row: Row) -> dict[str, int]:

@@ -209,13 +209,20 @@ def findings(found: Sequence[Finding], console: Console) -> None:
     for name, some in by_kind(found).items():
         kind = kind_of(name)
         console.print(f"\n{MARKS[kind.tone]} [bold]{plain(kind.counted(len(some)))}[/]")
-        lines = []
-        for finding in some[:LISTED]:
+        lines = _one_sentence(some) if kind.about == "pictures" else []
+        for finding in [] if lines else some[:LISTED]:
             where = "" if kind.about == "data" or not finding.where else f"{plain(', '.join(finding.where[:3]))}: "
             lines.append(f"{where}[dim]{plain(finding.evidence)}[/]")
         if len(some) > LISTED:
             lines.append(f"[dim]and {len(some) - LISTED:,} more[/]")
         console.print(Padding("\n".join([*lines, plain(some[0].advice)]), (0, 0, 0, 4)))
+
+
+def _one_sentence(found: Sequence[Finding]) -> list[str]:
+    """The sentence that several findings of a picture each share, then the pictures; nothing where they differ."""
+    if len(found) < 2 or any(len(one.where) != 1 or one.evidence != found[0].evidence for one in found):
+        return []
+    return [f"[dim]{plain(found[0].evidence)}[/]", *(plain(one.where[0]) for one in found[:LISTED])]
 
 
 def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:

@@ -72,6 +72,10 @@ class Preparation:
         top, left = (self.size - h) // 2, (self.size - w) // 2
         return view[top : top + h, left : left + w]
 
+    def enlarged(self, width: int, height: int) -> float:
+        """How many times as large as a picture of this size its view shows it; below 1 it is made smaller."""
+        return self.size / (max if self.side == "longer" else min)(width, height)
+
     def sized(self, pixels: Pixels, by: Resize, out: Pixels | None = None) -> Pixels:
         """pixels [h, w, 3] -> what of the view is picture, [h, w <= size, 3]: as it was, or resized to `out`."""
         height, width = pixels.shape[:2]

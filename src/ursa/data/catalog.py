@@ -31,6 +31,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "frames": pl.Int64,  # 1 unless it is an animation or has several pages; the first is what is seen
     "phash": pl.UInt64,  # difference hash (see data/scan.py)
     "thumbnail": pl.Binary,  # 32 x 32 gray levels, row by row: by which near-duplicates are found
+    "blur": pl.Float64,  # of the view: 1.4 where the sharpest edges are a pixel wide, 4 at most (see data/blur.py)
     "problem": pl.String,  # why the picture cannot be used; null when it can
 }
 SCHEMA = pl.Schema(_COLUMNS)

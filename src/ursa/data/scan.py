@@ -1,4 +1,4 @@
-"""File -> facts: hash, format, size, perceptual hash, and the reason why it cannot be used. Decodes each file once.
+"""File -> facts: hash, format, size, perceptual hash, blur, and the reason why it is of no use. Decodes each file once.
 
 `read_files` makes the facts and the model's views of pictures together, so that `embed/one_pass.py` need not decode a
 second time; `read_file` is the same for a single file.
@@ -18,12 +18,13 @@ from ursa.core import files, picture_file
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import Preparation, Resize, resize
 from ursa.core.threads import chunks
+from ursa.data.blur import blur
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 
 THUMBNAIL = 32  # pixels a side
 
-FACTS = ("sha256", "format", "width", "height", "frames", "phash", "thumbnail", "problem")
+FACTS = ("sha256", "format", "width", "height", "frames", "phash", "thumbnail", "blur", "problem")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class FileInfo:
     frames: int | None = None
     phash: int | None = None
     thumbnail: bytes | None = None
+    blur: float | None = None
     problem: str | None = None
 
 
@@ -48,7 +50,7 @@ def read_file(file: Path, preparation: Preparation, by: Resize = resize) -> tupl
 
 
 def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> tuple[list[FileInfo], Pixels]:
-    """N files -> their facts but for hash and thumbnail, and views [N, S, S, 3], blank where there is a problem.
+    """N files -> their facts but for hash, thumbnail and blur, and views [N, S, S, 3], blank where there is a problem.
 
     by: see `Preparation.view`. What can wait is left to `with_hashes`: each small call here has the threads wait for
     each other.
@@ -70,16 +72,19 @@ def read_files(files: Sequence[Path], preparation: Preparation, by: Resize) -> t
 
 
 def with_hashes(facts: Sequence[FileInfo], views: Pixels, preparation: Preparation, by: Resize) -> list[FileInfo]:
-    """Facts of N files and their views [N, S, S, 3] -> the facts with hash and thumbnail."""
-    small = np.zeros((len(facts), THUMBNAIL, THUMBNAIL, 3), np.uint8)
-    for fact, view, place in zip(facts, views, small, strict=True):
+    """Facts of N files and their views [N, S, S, 3] -> the facts with hash, thumbnail and blur."""
+    small, blurs = np.zeros((len(facts), THUMBNAIL, THUMBNAIL, 3), np.uint8), [0.0] * len(facts)
+    for row, (fact, view) in enumerate(zip(facts, views, strict=True)):
         if fact.width is not None and fact.height is not None:
-            place[:] = by(preparation.shown(view, fact.width, fact.height), THUMBNAIL, THUMBNAIL)
+            shown = preparation.shown(view, fact.width, fact.height)
+            small[row] = by(shown, THUMBNAIL, THUMBNAIL)
+            step = max(1, round(preparation.enlarged(fact.width, fact.height)))  # enlarging is no blur of the picture
+            blurs[row] = blur(shown[::step, ::step])
     grays = gray(small)
-    found = zip(facts, hashes(grays).tolist(), grays, strict=True)
+    found = zip(facts, hashes(grays).tolist(), grays, blurs, strict=True)
     return [
-        fact if fact.problem is not None else replace(fact, phash=phash, thumbnail=thumbnail.tobytes())
-        for fact, phash, thumbnail in found
+        fact if fact.problem is not None else replace(fact, phash=phash, thumbnail=thumbnail.tobytes(), blur=blurred)
+        for fact, phash, thumbnail, blurred in found
     ]
 
 

@@ -46,6 +46,7 @@ From = Annotated[
         "--from", help="A CSV file with columns picture, decision, label, why.", metavar="FILE", show_default=False
     ),
 ]
+Duplicates = Annotated[bool, typer.Option("--duplicates", help="Delete all but one of identical files.")]
 List = Annotated[bool, typer.Option("--list", help="Show the decisions that stand, and decide nothing.")]
 IncludeOthers = Annotated[
     bool, typer.Option("--include-others", help="Also what another user of this workspace decided.")
@@ -64,6 +65,7 @@ def decide(
     why: Why = None,
     who: Who = None,
     from_file: From = None,
+    duplicates: Duplicates = False,
     list_: List = False,
     pattern: PatternOption = None,
     table: TableOption = None,
@@ -78,7 +80,7 @@ def decide(
     said = [name for name, given in words.items() if given]
     given = PictureOptions(data, workspace=workspace, pattern=pattern, table=table)
     if list_:
-        if pictures or said or from_file or why or who:
+        if pictures or said or from_file or duplicates or why or who:
             raise UrsaError(
                 "--list decides nothing", found="decisions beside it", fix=given.following("decide", "--list")
             )
@@ -86,13 +88,14 @@ def decide(
         return
     if len(said) > 1:
         raise UrsaError("a picture is decided in one way at a time", found=", ".join(f"--{one}" for one in said))
-    if from_file is None and not said:
-        fix = "--delete, --label CLASS, --keep, --not-sure, --undo or --from FILE.csv; --list shows what stands"
+    if from_file is None and not said and not duplicates:
+        fix = "--delete, --label CLASS, --keep, --not-sure, --undo, --from FILE.csv or --duplicates; --list shows all"
         raise UrsaError("nothing is decided", found=f"{len(pictures or []):,} pictures", fix=fix)
     from ursa.workflow.deciding.decide import decide as run
 
     keywords = _as_read(given)
     asked: dict[str, Any] = {"label": label, "new_class": new_class, "why": why, "who": who, "from_file": from_file}
+    asked["duplicates"] = duplicates
     result = run(data, pictures or [], said[0] if said else None, **asked, **keywords)
     if json_:
         print_json(result.to_json())
@@ -160,6 +163,9 @@ def show_decided(result: "Decided", given: PictureOptions, console: "Console") -
     """How many decisions, which copies they hold for, the next command."""
     from ursa.cli.console import plain
 
+    if not result.decisions:
+        console.print("There are no identical files of one label to decide about.")
+        return
     console.print(f"[bold]{counted(len(result.decisions), 'decision')} saved[/]")
     lines = []
     for decided in result.decisions:

@@ -13,6 +13,7 @@ from ursa.clean.decisions.applied import read_applied
 from ursa.clean.decisions.corrections import text_of
 from ursa.clean.decisions.decision import KINDS, LABELS, MOST_COPIES, Decision, now
 from ursa.clean.decisions.decision_table import WantedDecision, decision_table, kind_word
+from ursa.clean.decisions.duplicate_decisions import wanted_of_duplicates
 from ursa.clean.decisions.journal import append, read_journal
 from ursa.clean.decisions.standing import latest_of, open_decisions, standing
 from ursa.data import scan
@@ -39,6 +40,7 @@ def decide(
     why: str | None = None,
     who: str | None = None,
     from_file: str | Path | None = None,
+    duplicates: bool = False,
     workspace: str | Path | None = None,
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
@@ -47,18 +49,25 @@ def decide(
 
     pictures: ids in the catalog ("black/7.jpg"), or paths of files. decision: "delete", "label" (to the class `label`),
     "keep" (its label is right), "not-sure", or "undo", which takes back the latest decision of a picture. new_class:
-    the label begins a class. from_file: a CSV file instead, with columns picture, decision, label, why. who: you, by
-    default. The others: as of `ursa.check`.
+    the label begins a class. from_file: a CSV file instead, with columns picture, decision, label, why. duplicates:
+    instead delete all but one of each group of identical files; groups with different labels are left to you. who:
+    you, by default. The others: as of `ursa.check`.
 
     Decisions are bound to the content of a picture, wherever its file goes. A label holds for all copies of a picture;
     a delete for the file that was named, while other copies of it stay. All is written, or nothing. Raises DataError
     for a picture that is not there, a class that is not there, and where it cannot be written.
     """
-    asked = _asked(pictures, decision, label, new_class, why, from_file)
+    named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
+    if duplicates and (named or decision or label or new_class or from_file is not None):
+        raise DataError("duplicates are decided alone", found="more beside it", fix="name one or the other")
+    asked = [] if duplicates else _asked(named, decision, label, new_class, why, from_file)
     catalog = catalog_of(data, Setup.of(workspace=workspace, pattern=pattern, table=table))
     space = Workspace.open(catalog.root, None if workspace is None else Path(workspace))
     stands = standing(read_journal(space).entries)
     catalog = scan.load_scan(catalog, space.catalog)
+    if duplicates:
+        catalog = scan.hashed(catalog)
+        asked = wanted_of_duplicates(catalog, stands, why)
     rows = _Rows.of(_hashed(catalog, _ids(catalog, asked, stands)), stands)
     made = rows.decisions(asked, _who(who))
     append(space, made.decisions)
@@ -79,14 +88,13 @@ def decisions(data: str | Path | Catalog, *, workspace: str | Path | None = None
 
 
 def _asked(
-    pictures: str | Path | Sequence[str | Path],
+    named: Sequence[str],
     decision: str | None,
     label: str | None,
     new_class: bool,
     why: str | None,
     from_file: str | Path | None,
 ) -> list[WantedDecision]:
-    named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     if from_file is not None:
         if named or decision or label or why or new_class:
             raise DataError("a file of decisions says all of it", found="more beside it", fix="name one or the other")
