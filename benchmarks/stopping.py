@@ -63,8 +63,8 @@ def main() -> None:
         for share in (0.02, 0.01)
     )
     note = (
-        f"Stopped at {100 * ALLOWED:.0f} %. Looked at: pictures until the stop, and how many of them were random. Random "
-        f"pictures that are needed where none of them is wrong: {needed}. {timed()}"
+        f"Stopped at {100 * ALLOWED:.0f} %. Looked at: pictures until the stop, and how many of them were random. "
+        f"Random pictures that are needed where none of them is wrong: {needed}. {timed()}"
     )
     columns = ["errors", "reviews", "wrong", "looked at", "random", "left", "at most", "held at every look"]
     report("stopping", "When to stop a review", [*columns, "Clopper-Pearson, uncorrected"], rows, note)
