@@ -17,6 +17,7 @@ CHANGES = ("delete", "label", "new-label")  # those that `ursa apply` has someth
 LABELS = ("label", "new-label")  # the class was there when it was decided, or is begun by it
 
 LONGEST_LABEL, LONGEST_TEXT, MOST_COPIES = 1_000, 2_000, 1_000  # characters, characters, pictures
+MOST_PICTURES = 1 << 40  # that one is drawn from
 LONGEST_LINE = 1 << 20  # bytes; what is longer is none of ours
 
 _LINE = re.compile(
@@ -36,6 +37,7 @@ class Decision:
     given: str | None = None  # its label then, as text
     copies: tuple[str, ...] = ()  # of a delete of one copy: the other files with these bytes
     undoes: str | None = None  # of an undo: the key of the decision that it takes back
+    drawn_from: int = 0  # pictures nobody had looked at, of which this one was drawn at random; 0: it was not
     why: str | None = None
     who: str = ""
     when: str = ""  # UTC, ISO 8601
@@ -61,7 +63,7 @@ class Decision:
         """Its fields, less those that are empty."""
         fields = {name: getattr(self, name) for name in _FIELDS}
         fields["copies"] = list(self.copies)
-        return {name: value for name, value in fields.items() if value not in (None, [], "")}
+        return {name: value for name, value in fields.items() if value not in (None, [], "", 0)}
 
     def line(self) -> bytes:
         """The line of the journal: the decision, a checksum for everybody and the seal of this user."""
@@ -92,8 +94,8 @@ def from_json(told: Mapping[str, Any]) -> Decision | None:
         return None
     if not isinstance(copies, list) or len(copies) > MOST_COPIES:
         return None
-    texts = [value for name, value in told.items() if name != "copies"] + copies
-    if not all(isinstance(text, str) for text in texts):
+    texts = [value for name, value in told.items() if name not in ("copies", "drawn_from")] + copies
+    if not all(isinstance(text, str) for text in texts) or not _is_count(told.get("drawn_from", 0)):
         return None
     if not _SHA256.fullmatch(told["sha256"]) or not _KEY.fullmatch(told["key"]) or told["kind"] not in KINDS:
         return None
@@ -107,7 +109,11 @@ def from_json(told: Mapping[str, Any]) -> Decision | None:
         return None
 
 
-_FIELDS = ("sha256", "kind", "id", "label", "given", "copies", "undoes", "why", "who", "when", "key")
+_FIELDS = ("sha256", "kind", "id", "label", "given", "copies", "undoes", "drawn_from", "why", "who", "when", "key")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MOST_PICTURES
 
 
 def _canonical(told: Mapping[str, Any]) -> bytes:

@@ -43,6 +43,7 @@ class WantedDecision:
     label: str | None = None
     why: str | None = None
     where: str = ""  # "line 7 of fixes.csv"
+    drawn_from: int = 0  # see `decision.Decision`
 
 
 def decision_table(file: str | Path) -> list[WantedDecision]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from ursa.clean.decisions.applied import read_applied
 from ursa.clean.decisions.corrections import text_of
-from ursa.clean.decisions.decision import KINDS, LABELS, MOST_COPIES, Decision, now
+from ursa.clean.decisions.decision import KINDS, LABELS, MOST_COPIES, MOST_PICTURES, Decision, now
 from ursa.clean.decisions.decision_table import WantedDecision, decision_table, kind_word
 from ursa.clean.decisions.duplicate_decisions import wanted_of_duplicates
 from ursa.clean.decisions.journal import append, read_journal
@@ -41,6 +41,7 @@ def decide(
     who: str | None = None,
     from_file: str | Path | None = None,
     duplicates: bool = False,
+    drawn_from: int = 0,
     workspace: str | Path | None = None,
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
@@ -51,16 +52,19 @@ def decide(
     "keep" (its label is right), "not-sure", or "undo", which takes back the latest decision of a picture. new_class:
     the label begins a class. from_file: a CSV file instead, with columns picture, decision, label, why. duplicates:
     instead delete all but one of each group of identical files; groups with different labels are left to you. who:
-    you, by default. The others: as of `ursa.check`.
+    you, by default. drawn_from: for a picture that was drawn at random to look at, from how many (see
+    `ursa.clean.stopping.when_to_stop`). The others: as of `ursa.check`.
 
     Decisions are bound to the content of a picture, wherever its file goes. A label holds for all copies of a picture;
     a delete for the file that was named, while other copies of it stay. All is written, or nothing. Raises DataError
     for a picture that is not there, a class that is not there, and where it cannot be written.
     """
     named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
-    if duplicates and (named or decision or label or new_class or from_file is not None):
+    if duplicates and (named or decision or label or new_class or from_file is not None or drawn_from):
         raise DataError("duplicates are decided alone", found="more beside it", fix="name one or the other")
-    asked = [] if duplicates else _asked(named, decision, label, new_class, why, from_file)
+    asked = (
+        [] if duplicates else _drawn(_asked(named, decision, label, new_class, why, from_file), drawn_from, from_file)
+    )
     catalog = catalog_of(data, Setup.of(workspace=workspace, pattern=pattern, table=table))
     space = Workspace.open(catalog.root, None if workspace is None else Path(workspace))
     stands = standing(read_journal(space).entries)
@@ -112,6 +116,15 @@ def _asked(
     if label is not None and (not label.strip() or "\0" in label):
         raise DataError("a class needs a name", found=repr(label), fix="name one")
     return [WantedDecision(name, kind, label, why) for name in named]
+
+
+def _drawn(asked: list[WantedDecision], drawn_from: int, from_file: str | Path | None) -> list[WantedDecision]:
+    """The same, marked as drawn at random where it was."""
+    if drawn_from and (from_file is not None or len(asked) > 1 or not 0 < drawn_from <= MOST_PICTURES):
+        raise DataError(
+            "one picture at a time is drawn at random", found=f"drawn_from={drawn_from!r}", fix="leave it out"
+        )
+    return [replace(one, drawn_from=drawn_from) for one in asked]
 
 
 def _ids(catalog: Catalog, asked: Sequence[WantedDecision], stands: Sequence[Decision]) -> dict[str, str]:
@@ -184,6 +197,7 @@ class _Rows:
         begun = {one.label for one in asked if one.kind == "new-label"}
         for wanted in asked:
             decided = replace(self._decided(wanted, deleted, begun), who=who, when=when, why=wanted.why)
+            decided = replace(decided, drawn_from=0 if wanted.kind == "undo" else wanted.drawn_from)
             before = made.setdefault(decided.about, decided)
             if (before.kind, before.label) != (decided.kind, decided.label):
                 fix = "decide once; identical files have one label" if before.id != decided.id else "decide once"
