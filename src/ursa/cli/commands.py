@@ -201,7 +201,7 @@ def check(
     else:
         from ursa.cli import results_text as shows
 
-        shows.checked(result, given.following("train"), _console())
+        shows.checked(result, given.following("train"), _console(), given.following("review"))
 
 
 app.command(epilog="Example: ursa review bears/")(guarded(review))

@@ -67,8 +67,7 @@ class LabelAudit:
         rest = f"; for {more:,}{' more' if count else ''} the probe prefers another class" if more else ""
         return (
             f"{some}{rest}. It is a rough count: nobody has looked yet, and a hard picture looks like one with a wrong "
-            'label. --json lists them all under "doubtful_labels", the likeliest wrong first; `ursa decide` corrects '
-            "them."
+            'label. --json lists them all under "doubtful_labels", the likeliest wrong first; `ursa review` shows them.'
         )
 
 

@@ -1,6 +1,6 @@
 // The grid: only the rows that are seen are there, however many items there are.
 
-import { store, listen, tell, h, byId, stateOf, isPending, keeperOf } from "./store.js";
+import { store, listen, tell, h, byId, decisionOf, stateOf, isPending, keeperOf } from "./store.js";
 import { need } from "./api.js";
 import { thumb, load } from "./pictures.js";
 
@@ -10,8 +10,8 @@ const tiles = new Map(); // place -> element
 let size = { columns: 1, tile: 160, row: 212 };
 let settled = 0, selecting = false;
 
-const WORDS = { keep: "kept", delete: "deleted", label: "relabelled", "not-sure": "not sure", decided: "decided" };
-const MARKS = { keep: "✓", delete: "×", label: "→", "not-sure": "?", decided: "✓" };
+const WORDS = { keep: "kept", delete: "deleted", label: "relabelled", "not-sure": "not sure", decided: "decided", "one-kept": "one kept" };
+const MARKS = { keep: "✓", delete: "×", label: "→", "not-sure": "?", decided: "✓", "one-kept": "✓" };
 
 export function measure() {
   const width = grid.clientWidth - 2 * GAP;
@@ -85,11 +85,15 @@ function mark(tile, item, place) {
   const badge = tile.querySelector(".badge");
   badge.textContent = MARKS[state] ?? "";
   badge.title = WORDS[state] ?? "";
-  const decided = state === "label" ? item.pictures.map((each) => (store.pending.get(each.row) ?? store.decided.get(each.row))?.label)[0] : null;
+  const decided = state === "label" ? item.pictures.map((each) => decisionOf(each.row)?.label)[0] : null;
   const why = tile.querySelector(".why");
   why.textContent = state === "undecided" ? item.title : decided ? `→ ${decided}` : WORDS[state];
   const keeper = keeperOf(item);
-  tile.querySelectorAll(".thumb").forEach((frame, index) => frame.classList.toggle("keeper", item.group && item.pictures[index].row === keeper));
+  tile.querySelectorAll(".thumb").forEach((frame, index) => {
+    const row = item.pictures[index].row;
+    frame.classList.toggle("keeper", item.group && row === keeper);
+    frame.dataset.kind = decisionOf(row)?.kind ?? "";
+  });
 }
 
 export function refresh() {

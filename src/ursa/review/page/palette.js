@@ -23,10 +23,12 @@ function list() {
   at = 0;
   choices.replaceChildren(...found.map((each, index) => h("li", { role: "option", onclick: () => take(index) },
     each.fresh ? h("i", { textContent: "New class " }) : "", h("span", { textContent: each.name }),
-    store.classes.indexOf(each.name) in [0, 1, 2, 3, 4, 5, 6, 7, 8] && !each.fresh ? h("kbd", { textContent: `${store.classes.indexOf(each.name) + 1}` }) : "")));
+    keyOf(each) ? h("kbd", { textContent: keyOf(each) }) : "")));
   if (!found.length) choices.replaceChildren(h("li", { className: "soft", textContent: "There is no class yet: type the name of the first one." }));
   mark();
 }
+
+const keyOf = (each) => { const place = store.classes.indexOf(each.name) + 1; return place > 0 && place <= 9 ? `${place}` : ""; };
 
 function mark() {
   [...choices.children].forEach((each, index) => { each.setAttribute("aria-selected", index === at); if (index === at) each.scrollIntoView({ block: "nearest" }); });

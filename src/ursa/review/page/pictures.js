@@ -42,22 +42,17 @@ export function load(element) {
   });
 }
 
-// The large picture: the small one at once, the large one when it is there.
+// The large picture: the small one at once, the large one when it is there. Each place has an element of its own, since
+// copies have one address; what was loaded ahead comes from the browser's memory.
 export function large(picture) {
   const frame = h("div", { className: "large" });
-  const small = pictureUrl(picture, "small");
+  const small = pictureUrl(picture, "small"), big = pictureUrl(picture, "large");
   if (!small) return gone(frame, picture.problem || "cannot be shown");
-  const big = preload(pictureUrl(picture, "large"));
-  const name = `${picture.id}, ${picture.label ?? "no label"}`;
-  if (big.complete && big.naturalWidth) { big.alt = name; frame.append(big); return frame; }
-  const image = preload(small);
-  image.alt = name;
+  const image = h("img", { alt: `${picture.id}, ${picture.label ?? "no label"}`, draggable: false, decoding: "sync" });
+  image.addEventListener("error", () => gone(frame, "This file is gone, or was changed since the check."), { once: true });
+  image.src = loaded(big) ? big : small;
+  if (!loaded(big)) preload(big).decode().then(() => { image.src = big; }, () => {});
   frame.append(image);
-  const swap = () => { big.alt = name; if (frame.firstChild === image) frame.replaceChildren(big); };
-  big.addEventListener("load", swap, { once: true });
-  const lost = () => gone(frame, "This file is gone, or was changed since the check.");
-  if (image.complete && !image.naturalWidth) lost();
-  image.addEventListener("error", lost, { once: true });
   return frame;
 }
 

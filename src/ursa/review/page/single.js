@@ -57,7 +57,7 @@ function panel(item) {
     h("p", { className: "evidence", textContent: item.evidence }),
     item.advice ? h("p", { className: "soft", textContent: item.advice }) : null,
     ...near,
-    item.group ? h("p", { className: "soft", textContent: "Click the one to keep, or use ↑ and ↓." }) : h("p", { className: "id", textContent: first.id }),
+    item.group ? h("p", { className: "soft", textContent: "Click the one to keep, or choose it by ↑ and ↓: A keeps it and deletes the others." }) : h("p", { className: "id", textContent: first.id }),
     item.group ? null : h("p", { className: "soft facts", textContent: facts(first) }));
 }
 

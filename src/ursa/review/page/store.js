@@ -27,12 +27,13 @@ export const decisionOf = (row) => {
 };
 export const keeperOf = (item) => store.kept.get(item.number) ?? item.keep;
 
-// "undecided", "pending" or the kind that all of its decisions have in common, else "decided"
+// "undecided", "one-kept" of copies, or the kind that all of its decisions have in common, else "decided"
 export function stateOf(item) {
   const said = item.pictures.map((each) => decisionOf(each.row)).filter(Boolean);
   if (!said.length || said.length < item.pictures.length - (item.group ? 1 : 0)) return "undecided";
   const kinds = new Set(said.map((each) => (each.kind === "new-label" ? "label" : each.kind)));
-  return kinds.size === 1 ? [...kinds][0] : "decided";
+  if (kinds.size > 1) return "decided";
+  return item.group && said.length < item.pictures.length && kinds.has("delete") ? "one-kept" : [...kinds][0];
 }
 export const isPending = (item) => item.pictures.some((each) => store.pending.has(each.row));
 
