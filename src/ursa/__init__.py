@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from ursa.workflow.deciding.apply import revert as revert
     from ursa.workflow.deciding.decide import decide as decide
     from ursa.workflow.deciding.decide import decisions as decisions
+    from ursa.workflow.deciding.reviewing import review as review
     from ursa.workflow.diagnose_history import diagnose_history as diagnose_history
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
-    from ursa.workflow.reviewing import review as review
     from ursa.workflow.train import train as train
 
 __version__ = "0.2.0"
@@ -83,7 +83,7 @@ _HOME = {
     "models": "ursa",
     "runs": "ursa.workflow.comparing.run_table",
     "revert": "ursa.workflow.deciding.apply",
-    "review": "ursa.workflow.reviewing",
+    "review": "ursa.workflow.deciding.reviewing",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",

@@ -19,7 +19,7 @@ from ursa.cli.output import print_json, say
 from ursa.core.text import counted
 
 if TYPE_CHECKING:
-    from ursa.workflow.reviewing import Review
+    from ursa.workflow.deciding.reviewing import Review
 
 
 def review(
@@ -39,11 +39,11 @@ def review(
     Pictures that were not checked yet are checked first. Decisions are saved at once; `ursa apply` carries them out.
     """
     from ursa.core import progress_display
-    from ursa.workflow.reviewing import review as run
+    from ursa.workflow.deciding.reviewing import review as run
 
     given = PictureOptions(data, backbone, weights, workspace, pattern, table)
     with progress_display.shown() as bar:
-        keywords: dict[str, Any] = given.keywords(resumed=backbone is None)
+        keywords: dict[str, Any] = given.keywords(resumed=True)
         page = run(data, port=port, browser=not no_browser, progress=bar, **keywords)
     say(f"Open {page.url} in a browser on this machine. Ctrl-C ends.")
     try:

@@ -14,11 +14,11 @@ from ursa.core.prepare import Preparation
 from ursa.core.prepare import resize as by
 from ursa.data import scan
 from ursa.data.sources.folder_source import from_folder
-from ursa.review.picture_table import PictureTable
-from ursa.review.review_app import ReviewActions, review_app
-from ursa.review.review_pictures import ReviewPictures
-from ursa.review.review_session import ReviewSession
-from ursa.review.thumbnail_pack import ThumbnailPack
+from ursa.review_page.picture_table import PictureTable
+from ursa.review_page.review_app import ReviewActions, review_app
+from ursa.review_page.review_pictures import ReviewPictures
+from ursa.review_page.review_session import ReviewSession
+from ursa.review_page.thumbnail_pack import ThumbnailPack
 from ursa.workspace import Workspace
 
 TOKEN = "token-of-these-tests"
@@ -54,8 +54,13 @@ def audit_of(catalog, doubtful=()):
 
 @pytest.fixture
 def reviewed(tmp_path, picture_folder):
+    """Everything that a test asks for."""
+    return of(*reviewed_folder(tmp_path / "bears", picture_folder))
+
+
+def reviewed_folder(place, picture_folder):
     """Twelve pictures: two under two classes, three copies of one, a broken one, two suspected, three doubtful."""
-    folder = picture_folder(tmp_path / "bears", {"black": 6, "brown": 6})
+    folder = picture_folder(place, {"black": 6, "brown": 6})
     (folder / "brown/copy.jpg").write_bytes((folder / "black/black_000.jpg").read_bytes())
     for name in ("again.jpg", "and_again.jpg"):
         (folder / "black" / name).write_bytes((folder / "black/black_002.jpg").read_bytes())
@@ -73,14 +78,13 @@ def reviewed(tmp_path, picture_folder):
     ]
     doubtful = [(f"brown/brown_{number:03}.{kind}", "black") for number, kind in ((0, "jpg"), (4, "jpg"), (5, "png"))]
     write_findings(space, findings, audit_of(catalog, doubtful))
-    return of(folder, space, PictureTable.of(catalog))
+    return folder, space, PictureTable.of(catalog)
 
 
 def of(folder, space, table, **options):
     """Everything that a test asks for, as after a restart of the server."""
     session = ReviewSession(space, table, read_findings(space))
-    files = {key: table.file(rows[0]) for key, rows in table.rows_of.items()}
-    pictures = ReviewPictures(files, ThumbnailPack(space.root / "review_thumbnails.bin"))
+    pictures = ReviewPictures(table, ThumbnailPack(space.root / "review_thumbnails.bin"))
     actions = ReviewActions(lambda dry_run, move: {"dry_run": dry_run, "move": move}, dict)
     app = review_app(session, pictures, actions, TOKEN, about={"folder": folder.name, "path": str(folder)}, **options)
     client = TestClient(app, base_url=f"http://127.0.0.1:{PORT}")

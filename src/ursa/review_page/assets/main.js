@@ -11,15 +11,16 @@ const filters = byId("filters");
 
 async function start() {
   try {
+    fromAddress();
+    const finding = find();
     const told = await ask("api/start");
     store.about = told; store.kinds = told.kinds; store.splits = told.splits; store.labeled = told.labeled;
     take(told);
     document.title = `${told.folder}: review`;
     byId("folder").textContent = told.folder;
     byId("folder").title = told.path;
-    fromAddress();
     drawFilters();
-    await search(store.wanted);
+    await search(store.wanted, finding);
     if (told.notice) notice(told.notice);
     follow();
   } catch (problem) { failed(problem); empty("The page could not be loaded.", "Reload it, or start the server again."); }
@@ -51,15 +52,15 @@ function fill(name, pairs) {
 filters.addEventListener("change", (event) => { store.filter[event.target.name] = event.target.value; search(); });
 filters.addEventListener("submit", (event) => event.preventDefault());
 
-async function search(wanted) {
-  try { await find(); } catch (problem) { failed(problem); return; }
+async function search(wanted, finding = find()) {
+  try { await finding; } catch (problem) { failed(problem); return; }
   store.selected.clear();
   const at = store.view.indexOf(wanted);
   store.at = at >= 0 ? at : 0;
   store.anchor = store.at;
   if (at < 0) store.mode = "grid";
   byId("count").textContent = store.view.length === store.progress.items ? "" : `${store.view.length.toLocaleString("en")} shown`;
-  await need(store.view.slice(Math.max(0, store.at - 20), store.at + 60));
+  need(store.view.slice(Math.max(0, store.at - 20), store.at + 60));
   show();
   grid.measure();
   grid.reveal();

@@ -8,8 +8,8 @@ import pytest
 from ursa.clean.decisions.decision import Decision
 from ursa.clean.decisions.journal import append, journal_path
 from ursa.errors import DataError
-from ursa.review.estimate_left import estimate_left
-from ursa.review.review_session import DRAWN_AT_RANDOM, Wish
+from ursa.review_page.estimate_left import estimate_left
+from ursa.review_page.review_session import DRAWN_AT_RANDOM, Wish
 
 
 def test_a_decision_is_on_disk_when_it_is_called_saved_and_a_restart_knows_it(reviewed):
@@ -61,7 +61,7 @@ def test_every_window_hears_of_every_decision_whoever_made_it(reviewed):
     reviewed.decide({"row": row, "kind": "not-sure"})
     told = other.get(f"api/changes?since={version}").json()
     assert told["pictures"][str(row)]["kind"] == "not-sure"
-    line = Decision(reviewed.table.rows[row]["sha256"], "keep", "black/black_001.png")
+    line = Decision(reviewed.table.sha256(row), "keep", "black/black_001.png")
     append(reviewed.space, [line])  # as `ursa decide` does
     both = [each.get(f"api/changes?since={told['version']}").json() for each in (reviewed, other)]
     assert both[0] == both[1] and both[0]["pictures"][str(row)]["key"] == line.key
@@ -78,7 +78,7 @@ def test_a_journal_that_was_removed_is_heard_of_too(reviewed):
 
 def test_what_another_user_decided_is_counted_and_not_followed(reviewed, monkeypatch):
     row = reviewed.row("black/black_001.png")
-    line = Decision(reviewed.table.rows[row]["sha256"], "delete", "black/black_001.png").line()
+    line = Decision(reviewed.table.sha256(row), "delete", "black/black_001.png").line()
     seal = line.index(b'"seal":"') + 8
     journal_path(reviewed.space).write_bytes(line[:seal] + b"0" * 32 + line[seal + 32 :])
     told = reviewed.get("api/changes?since=-1").json()
@@ -96,11 +96,11 @@ def test_a_new_class_is_begun_and_then_known(reviewed):
 
 def test_a_file_that_no_scan_could_read_is_decided_on_by_its_bytes(reviewed):
     row = reviewed.row("black/broken.jpg")
-    reviewed.table.rows[row]["sha256"] = None
+    reviewed.table.columns["sha256"][row] = None
     told = reviewed.decide({"row": row, "kind": "delete"}).json()
     assert told["pictures"][str(row)]["kind"] == "delete"
     (reviewed.folder / "black/broken.jpg").unlink()
-    reviewed.table.rows[row]["sha256"] = None
+    reviewed.table.columns["sha256"][row] = None
     assert reviewed.decide({"row": row, "kind": "keep"}).status_code == 409
 
 
@@ -165,6 +165,6 @@ def test_a_row_that_is_none_is_refused(reviewed):
 
 
 def test_the_page_needs_no_torch():
-    script = "import ursa.review.review_app, ursa.workflow.reviewing, sys; print(sorted(sys.modules))"
+    script = "import ursa.review_page.review_app, ursa.workflow.deciding.reviewing, sys; print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"'torch'", "'torchvision'", "'timm'", "'sklearn'"} & set(done.stdout.strip("[]\n").split(", "))

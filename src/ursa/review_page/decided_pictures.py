@@ -11,7 +11,7 @@ from typing import Any
 from ursa.clean.decisions.decision import Decision
 from ursa.clean.decisions.journal import journal_path, read_on
 from ursa.clean.decisions.standing import latest_of, standing
-from ursa.review.picture_table import PictureTable
+from ursa.review_page.picture_table import PictureTable
 from ursa.workspace import Workspace
 
 
@@ -96,7 +96,7 @@ class DecidedPictures:
         """Looks again at all files with these bytes. -> their rows."""
         stands, rows = self.of_content(sha256), self.table.rows_of.get(sha256, [])
         for row in rows:
-            latest = latest_of(stands, sha256, self.table.rows[row]["id"])
+            latest = latest_of(stands, sha256, self.table.id(row))
             if latest is None:
                 self._standing.pop(row, None)
             else:

@@ -2,7 +2,7 @@
 
 from ursa.clean.kept_findings import KeptFindings, findings_path, read_findings
 from ursa.core.finding import Finding
-from ursa.review.review_items import DRAWN, review_items
+from ursa.review_page.review_items import DRAWN, review_items
 from ursa.workspace import Workspace
 
 
@@ -34,9 +34,8 @@ def test_a_picture_is_an_item_and_copies_are_one(reviewed):
 
 
 def test_of_a_leak_the_held_out_copy_is_to_be_kept(reviewed):
-    rows = reviewed.table.rows
-    rows[0]["split"], rows[1]["split"] = "train", "test"
-    leak = Finding("near-leak", (rows[0]["id"], rows[1]["id"]), 0.8, "Two splits.", "Keep one.")
+    reviewed.table.columns["split"][:2] = "train", "test"
+    leak = Finding("near-leak", tuple(reviewed.table.columns["id"][:2]), 0.8, "Two splits.", "Keep one.")
     (item,) = [one for one in review_items(reviewed.table, KeptFindings((leak,))) if one.kind == "near-leak"]
     assert item.keep == 1
 
@@ -56,7 +55,7 @@ def test_some_are_drawn_at_random_and_are_the_same_the_next_time(reviewed):
 
 
 def test_pictures_without_a_label_are_items_that_get_one(reviewed):
-    reviewed.table.rows[0]["label"] = None
+    reviewed.table.columns["label"][0] = None
     items = review_items(reviewed.table, KeptFindings())
     assert [(item.kind, item.pictures) for item in items] == [("unlabeled", (0,))]
 

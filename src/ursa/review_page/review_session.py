@@ -4,21 +4,20 @@ All of it by row numbers and hashes: no path comes from a browser.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ursa.clean.decisions.corrections import text_of
 from ursa.clean.decisions.decision import LABELS, Decision
 from ursa.clean.decisions.decision_table import WantedDecision
 from ursa.clean.decisions.journal import append
 from ursa.clean.decisions.known_pictures import KnownPictures, user_name
 from ursa.clean.kept_findings import KeptFindings
 from ursa.errors import DataError
-from ursa.review.decided_pictures import DecidedPictures
-from ursa.review.estimate_left import EstimateLeft, estimate_left
-from ursa.review.picture_table import PictureTable
-from ursa.review.review_items import DRAWN, GROUPS, ReviewItem, review_items, words_of
+from ursa.review_page.decided_pictures import DecidedPictures
+from ursa.review_page.estimate_left import EstimateLeft, estimate_left
+from ursa.review_page.picture_table import PictureTable
+from ursa.review_page.review_items import DRAWN, GROUPS, ReviewItem, review_items, words_of
 from ursa.workspace import Workspace
 
 DRAWN_AT_RANDOM = "drawn at random"  # the reason of a decision about such a picture, for who counts them
@@ -51,7 +50,13 @@ class ReviewSession:
             for row in item.pictures:
                 self._items_of.setdefault(row, []).append(number)
         self._state = [self._state_of(item) for item in self.items]
-        self._judged = {row: at for at, row in enumerate(self._judged_rows()) if row >= 0}
+        self._counts: dict[str, list[int]] = {}  # by kind: decided, all
+        for item, state in zip(self.items, self._state, strict=True):
+            counts = self._counts.setdefault(item.kind, [0, 0])
+            counts[0] += state != "undecided"
+            counts[1] += 1
+        at_row = ((table.row_of.get(id), at) for at, id in enumerate(kept.judged.ids))
+        self._judged = {row: at for row, at in at_row if row is not None}
         self._drawn = {item.pictures[0] for item in self.items if item.kind == DRAWN}
         self._left: tuple[int, EstimateLeft] | None = None
         self.saved = 0  # decisions that came from pages of this session
@@ -64,14 +69,21 @@ class ReviewSession:
         """The numbers of the items that pass, in order; nothing named lets everything pass."""
         with self._lock:
             self._refresh()
+            if not (kinds or labels or splits or state):
+                return list(range(len(self.items)))
             return [
                 number
                 for number, item in enumerate(self.items)
                 if (not kinds or item.kind in kinds)
                 and (not state or self._state[number] == state)
-                and (not labels or item.likely in labels or any(self.table.label(r) in labels for r in item.pictures))
-                and (not splits or any((self.table.rows[r]["split"] or "") in splits for r in item.pictures))
+                and (
+                    not labels or item.likely in labels or any(self.table.label(row) in labels for row in item.pictures)
+                )
+                and (not splits or any(self.table.split(row) in splits for row in item.pictures))
             ]
+
+    def _any(self, item: ReviewItem, of: Callable[[int], str | None], wanted: Sequence[str]) -> bool:
+        return any(of(row) in wanted for row in item.pictures)
 
     def changes(self, version: int) -> dict[str, Any]:
         """What was decided since then, by whomever, and how far all is."""
@@ -91,11 +103,8 @@ class ReviewSession:
 
     def progress(self) -> dict[str, Any]:
         """How many items are decided, in all and by kind, and what is left to find."""
-        kinds: dict[str, list[int]] = {}
-        for item, state in zip(self.items, self._state, strict=True):
-            counts = kinds.setdefault(item.kind, [0, 0])
-            counts[0] += state != "undecided"
-            counts[1] += 1
+        with self._lock:
+            kinds = {kind: list(counts) for kind, counts in self._counts.items()}
         done = sum(decided for decided, _ in kinds.values())
         left = self.left()
         return {"decided": done, "items": len(self.items), "kinds": kinds, "left": left.words, **left.to_json()}
@@ -129,7 +138,7 @@ class ReviewSession:
             if wish.key is not None and getattr(self.decided.of(wish.row), "key", None) != wish.key:
                 raise DataError(
                     "this was decided anew meanwhile, in another window",
-                    found=self.table.rows[wish.row]["id"],
+                    found=self.table.id(wish.row),
                     fix="look at it again",
                 )
         asked = [
@@ -140,19 +149,19 @@ class ReviewSession:
 
     def _known(self, rows: set[int]) -> KnownPictures:
         """What has to be known of these pictures, their copies and what stands of them; of no others."""
-        keys = {key for row in rows if (key := self.table.rows[row]["sha256"]) is not None}
-        same = {key: [self.table.rows[row]["id"] for row in self.table.rows_of[key]] for key in keys}
-        about = {
-            self.table.rows[row]["id"]: (self.table.rows[row]["sha256"], self.table.rows[row]["label"]) for row in rows
-        }
-        stands = [decided for key in keys for decided in self.decided.of_content(key)]
-        ids = {str(row): self.table.rows[row]["id"] for row in rows}
+        keys = {key for row in rows if (key := self.table.sha256(row)) is not None}
+        same = {key: [self.table.id(row) for row in self.table.rows_of[key]] for key in keys}
+        about = {self.table.id(row): (self.table.sha256(row), self.table.columns["label"][row]) for row in rows}
+        stands = [decided for key in sorted(keys) for decided in self.decided.of_content(key)]
+        ids = {str(row): self.table.id(row) for row in rows}
         return KnownPictures(ids, about, same, frozenset(self.classes()), self.table.task, stands)
 
     def _refresh(self) -> None:
         for row in self.decided.refresh():
             for number in self._items_of.get(row, ()):
-                self._state[number] = self._state_of(self.items[number])
+                item = self.items[number]
+                before, self._state[number] = self._state[number], self._state_of(item)
+                self._counts[item.kind][0] += (self._state[number] != "undecided") - (before != "undecided")
 
     def _state_of(self, item: ReviewItem) -> str:
         """A group is decided when at most one of its pictures is left without a word: that one stays as it is."""
@@ -167,11 +176,8 @@ class ReviewSession:
         if decided is None or decided.kind == "not-sure" or decided.copies:
             return None
         if decided.kind in LABELS:
-            return decided.label != text_of(self.table.rows[row]["label"])
+            return decided.label != self.table.label(row)
         return decided.kind == "delete"
-
-    def _judged_rows(self) -> list[int]:
-        return [self.table.row_of.get(id, -1) for id in self.kept.judged.ids]
 
 
 def item_json(session: ReviewSession, number: int) -> dict[str, Any]:
@@ -187,13 +193,15 @@ def item_json(session: ReviewSession, number: int) -> dict[str, Any]:
         "advice": item.advice,
         "likely": item.likely,
         "keep": item.keep,
-        "nearest": {name: [picture_json(session.table, r) for r in rows] for name, rows in item.nearest.items()},
+        "nearest": {
+            name: [picture_json(session.table, row) for row in session.table.known(list(item.nearest.get(name, ())))]
+            for name in ("given", "likely")
+        },
     }
 
 
 def picture_json(table: PictureTable, row: int) -> dict[str, Any]:
-    """What the page shows of a picture; `sha256` null where it cannot be item."""
-    known: Mapping[str, Any] = table.rows[row]
-    shown = None if known["problem"] is not None else known["sha256"]
-    facts = {name: known[name] for name in ("id", "split", "width", "height", "bytes", "problem")}
-    return {"row": row, "sha256": shown, "label": text_of(known["label"]), **facts}
+    """What the page shows of a picture; `sha256` null where it cannot be shown."""
+    facts = {name: table.columns[name][row] for name in ("id", "split", "width", "height", "bytes", "problem")}
+    shown = None if facts["problem"] is not None else table.sha256(row)
+    return {"row": row, "sha256": shown, "label": table.label(row), **facts}

@@ -27,10 +27,10 @@ from starlette.routing import Route
 from ursa.clean.decisions.decision import KINDS, LABELS, LONGEST_LABEL
 from ursa.core.text import escaped
 from ursa.errors import DataError, TrainingError, UrsaError
-from ursa.review.access import TokenAccess, page_headers
-from ursa.review.review_items import words_of
-from ursa.review.review_pictures import ReviewPictures
-from ursa.review.review_session import ReviewSession, Wish, item_json
+from ursa.review_page.access import TokenAccess, page_headers
+from ursa.review_page.review_items import words_of
+from ursa.review_page.review_pictures import ReviewPictures
+from ursa.review_page.review_session import ReviewSession, Wish, item_json
 from ursa.serve.http import refusals
 from ursa.serve.http.hosts import AllowedHosts
 from ursa.serve.http.refusals import RefusedError
@@ -112,7 +112,7 @@ class _Service:
 
     async def picture(self, request: Request) -> Response:
         key, size = request.path_params["sha256"], request.path_params["size"]
-        if not _SHA256.fullmatch(key) or size not in ("small", "large") or key not in self.pictures.files:
+        if not _SHA256.fullmatch(key) or size not in ("small", "large") or key not in self.session.table.rows_of:
             raise HTTPException(404)
         tag = f'"{key[:32]}-{size}"'
         if request.headers.get("if-none-match") == tag:
@@ -131,7 +131,7 @@ class _Service:
                 {"name": name, "title": words_of(name).title, "about": words_of(name).about}
                 for name in state["progress"]["kinds"]
             ]
-            splits = sorted({row["split"] for row in self.session.table.rows if row["split"]})
+            splits = sorted(set(self.session.table.columns["split"]) - {None})
             labeled = self.session.table.task == "single-label"
             return {**self.about, **state, "kinds": kinds, "splits": splits, "labeled": labeled}
 
@@ -181,7 +181,7 @@ def _json(document: Any, status: int = 200) -> Response:
 
 
 def _static(name: str) -> Response:
-    place = files("ursa.review").joinpath("page", name)
+    place = files("ursa.review_page").joinpath("assets", name)
     if not place.is_file():
         raise HTTPException(404)
     return Response(place.read_bytes(), media_type=TYPES[name.rpartition(".")[2]])

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tests.review.conftest import PORT, TOKEN
-from ursa.review.review_app import MOST_BYTES, MOST_WISHES
-from ursa.review.thumbnail_pack import ThumbnailPack
+from tests.review_page.conftest import PORT, TOKEN
+from ursa.review_page.review_app import MOST_BYTES, MOST_WISHES
+from ursa.review_page.thumbnail_pack import ThumbnailPack
 
 
 def sha(reviewed, id):
-    return reviewed.table.rows[reviewed.row(id)]["sha256"]
+    return reviewed.table.sha256(reviewed.row(id))
 
 
 def test_nothing_is_answered_without_the_token(reviewed):
@@ -244,7 +244,9 @@ def test_a_full_disk_costs_the_copy_and_not_the_picture(reviewed, disk):
     place = disk("16k")
     (place / "filler").write_bytes(bytes(12_000))
     reviewed.pictures.pack = ThumbnailPack(place / "pack.bin")
-    keys = [row["sha256"] for row in reviewed.table.rows if row["problem"] is None]
+    keys = [
+        key for key, bad in zip(*map(reviewed.table.columns.get, ("sha256", "problem")), strict=True) if bad is None
+    ]
     assert all(reviewed.get(f"pictures/{key}/small").status_code == 200 for key in keys * 3)
     for number in range(64):
         reviewed.pictures.pack.put(f"{number:064x}", bytes(1000))

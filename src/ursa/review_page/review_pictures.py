@@ -8,7 +8,6 @@ import hashlib
 import io
 import threading
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,7 +17,8 @@ from ursa.core import picture_file
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import fitted, resize
 from ursa.errors import DataError
-from ursa.review.thumbnail_pack import ThumbnailPack
+from ursa.review_page.picture_table import PictureTable
+from ursa.review_page.thumbnail_pack import ThumbnailPack
 
 SMALL, LARGE = 320, 1600  # px of the longer side: tiles of 160 px and windows of 1,600 are sharp on any screen
 SMALL_QUALITY, LARGE_QUALITY = 70, 82  # WebP, about 8 KB; JPEG, about 250 KB
@@ -28,9 +28,8 @@ REMEMBERED = 64 << 20  # bytes of large ones
 class ReviewPictures:
     """Safe to use from several threads."""
 
-    def __init__(self, files: dict[str, Path], pack: ThumbnailPack) -> None:
-        """files: by the hash of their bytes."""
-        self.files, self.pack = files, pack
+    def __init__(self, table: PictureTable, pack: ThumbnailPack) -> None:
+        self.table, self.pack = table, pack
         self._large: OrderedDict[str, bytes] = OrderedDict()
         self._bytes, self._lock = 0, threading.Lock()
 
@@ -58,7 +57,7 @@ class ReviewPictures:
         return made
 
     def _pixels(self, sha256: str, side: int) -> Pixels:
-        data = picture_file.read(self.files[sha256])
+        data = picture_file.read(self.table.file_of(sha256))
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DataError("this file was changed since the check", fix="check again: ursa check")
         pixels = sandbox.read(data, at_least=side, side="longer").pixels

@@ -5,13 +5,12 @@ an item, unless they are versions of one picture, of which one is to be kept.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ursa.clean.kept_findings import KeptFindings
 from ursa.core.finding import Finding, Kind, by_kind, kind_of
-from ursa.review.picture_table import PictureTable
+from ursa.review_page.picture_table import PictureTable
 
 GROUPS = (
     "same-picture-two-classes",
@@ -42,7 +41,7 @@ class ReviewItem:
     advice: str = ""
     likely: str | None = None  # the class that the probe prefers
     keep: int | None = None  # of copies, the one to keep
-    nearest: dict[str, tuple[int, ...]] = field(default_factory=dict)  # "given", "likely"
+    nearest: Mapping[str, Sequence[str]] = field(default_factory=dict)  # ids of "given" and of "likely"
 
 
 def words_of(kind: str) -> Kind:
@@ -78,7 +77,7 @@ def _of(finding: Finding, table: PictureTable) -> Iterator[ReviewItem]:
             yield ReviewItem(finding.kind, rows, finding.evidence, finding.advice, keep=keep)
         return
     likely = finding.numbers.get("likely")
-    nearest = _nearest(finding.numbers.get("nearest"), table)
+    nearest = finding.numbers.get("nearest", {})
     for row in rows:
         yield ReviewItem(
             finding.kind,
@@ -96,7 +95,7 @@ def _keeper(kind: str, rows: tuple[int, ...], table: PictureTable) -> int | None
     if kind not in ("leak", "near-leak"):
         return None
     order = {"test": 0, "valid": 1}
-    return min(rows, key=lambda row: (order.get(table.rows[row]["split"] or "", 2), table.rows[row]["id"]))
+    return min(rows, key=lambda row: (order.get(table.split(row), 2), table.id(row)))
 
 
 def _doubtful(kept: KeptFindings, table: PictureTable) -> Iterator[ReviewItem]:
@@ -107,25 +106,20 @@ def _doubtful(kept: KeptFindings, table: PictureTable) -> Iterator[ReviewItem]:
                 f"Labelled {one['given']}; the probe, which had not seen it, says {one['likely']} "
                 f"({100 * one['probability']:.0f} %; {one['given']} {100 * one['given_probability']:.0f} %)."
             )
-            nearest = _nearest(one.get("nearest"), table)
-            yield ReviewItem(DOUBTFUL, (row,), evidence, likely=one["likely"], nearest=nearest)
-
-
-def _nearest(told: Any, table: PictureTable) -> dict[str, tuple[int, ...]]:
-    return {name: table.known(list(ids)) for name, ids in told.items()} if isinstance(told, dict) else {}
+            yield ReviewItem(DOUBTFUL, (row,), evidence, likely=one["likely"], nearest=one.get("nearest", {}))
 
 
 def _drawn(kept: KeptFindings, table: PictureTable, taken: set[int]) -> Iterator[ReviewItem]:
     """Judged pictures that nobody suspects, in an order that chance made and that stays: by a hash of their bytes."""
-    rows = [row for row in table.known(kept.judged.ids) if row not in taken and table.rows[row]["sha256"]]
+    rows = [row for row in table.known(kept.judged.ids) if row not in taken and table.sha256(row)]
     likely = dict(zip(kept.judged.ids, kept.judged.likely, strict=True))
 
     def chance(row: int) -> bytes:
-        return hashlib.sha256(f"review {table.rows[row]['sha256']}".encode()).digest()
+        return hashlib.sha256(f"review {table.sha256(row)}".encode()).digest()
 
     for row in sorted(rows, key=chance):
         evidence = "Drawn at random: such pictures tell how many wrong labels nobody suspects."
-        yield ReviewItem(DRAWN, (row,), evidence, likely=likely[table.rows[row]["id"]])
+        yield ReviewItem(DRAWN, (row,), evidence, likely=likely[table.id(row)])
 
 
 def _mixed(items: Sequence[ReviewItem], drawn: Iterator[ReviewItem]) -> Iterator[ReviewItem]:
@@ -137,5 +131,6 @@ def _mixed(items: Sequence[ReviewItem], drawn: Iterator[ReviewItem]) -> Iterator
 
 def _unlabeled(table: PictureTable) -> list[ReviewItem]:
     said = "It has no label."
-    rows = (number for number, row in enumerate(table.rows) if row["label"] is None and row["problem"] is None)
+    told = zip(table.columns["label"], table.columns["problem"], strict=True)
+    rows = (row for row, (label, problem) in enumerate(told) if label is None and problem is None)
     return [ReviewItem(UNLABELED, (row,), said, "Choose its class.") for row in rows]
