@@ -7,6 +7,7 @@ import { openPalette } from "./palette.js";
 const bar = byId("bar");
 const KEYED = 9; // classes that have a key; all others are typed
 const REMEMBERED = 100; // steps that undo goes back
+const MANY = 1000; // items whose details take a moment to come
 const SAID = { keep: "keep", delete: "delete", "not-sure": "not sure", undo: "undo" };
 
 // ---- undo ----
@@ -40,6 +41,7 @@ export function targets() {
 export async function decide(kind, label) {
   if (!store.view.length) return;
   const some = targets();
+  if (some.length > MANY) notice(`Deciding about ${some.length.toLocaleString("en")} items …`);
   await need(some.filter((each) => typeof each === "number"));
   const items = some.map((each) => (typeof each === "number" ? store.items.get(each) : each)).filter(Boolean);
   const wishes = new Map();
@@ -49,7 +51,7 @@ export async function decide(kind, label) {
     return;
   }
   const all = [...wishes.values()];
-  const words = `${counted(all.length, "picture")} ${label ? `→ ${label}` : SAID[kind] ?? "as suggested"}`;
+  const words = `“${label ?? SAID[kind] ?? "as suggested"}” for ${counted(all.length, "picture")}`;
   const number = items[0].number;
   save(all, () => {
     past.push({ number, rows: all.map((wish) => [wish.row, store.decided.get(wish.row)?.key]) });

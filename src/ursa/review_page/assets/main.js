@@ -66,6 +66,8 @@ async function search(wanted, finding = find()) {
   grid.reveal();
   if (!store.view.length) nothing();
   else byId("empty").hidden = true;
+  byId("bar").hidden = !store.view.length;
+  tell({ place: true });
 }
 
 function nothing() {
@@ -100,7 +102,7 @@ function progress() {
   byId("left").textContent = words;
   const waiting = store.pending.size;
   byId("saving").textContent = waiting ? `saving ${waiting.toLocaleString("en")} …` : decided ? "all saved" : "";
-  byId("saving").className = waiting ? "waiting" : "";
+  byId("saving").className = waiting ? "unsaved" : "";
 }
 
 listen((what) => {
