@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import types
 import urllib.request
 from pathlib import Path
@@ -136,6 +137,23 @@ def test_a_notebook_shows_a_frame_and_a_link(checked, no_check, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
     page._ipython_display_()
     assert page.url.endswith(ports[0][1]) and str(ports[0][0]) in page.url
+
+
+def test_pictures_that_came_or_went_since_are_counted(checked, tmp_path, picture_folder):
+    folder = shutil.copytree(checked, tmp_path / "pictures", ignore=shutil.ignore_patterns(".ursa"))
+    page = reviewing.review(folder, backbone="pixels", progress=False)
+    page.stop()
+    picture_folder(folder, {"blue": 2})
+    (folder / "red/red_000.jpg").unlink()
+    page = reviewing.review(folder, progress=False)
+    try:
+        wanted = f"Since the check: 2 pictures added, 1 picture gone. ursa check {folder} looks again."
+        until = time.monotonic() + 10
+        while ask(f"{page.url}api/changes?since=0").get("notice") != wanted:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        page.stop()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="sends a signal")

@@ -60,6 +60,7 @@ class ReviewSession:
         self._drawn = {item.pictures[0] for item in self.items if item.kind == DRAWN}
         self._left: tuple[int, EstimateLeft] | None = None
         self.saved = 0  # decisions that came from pages of this session
+        self.notice = ""  # what pages are to say of the pictures, once it is known
 
     def classes(self) -> list[str]:
         """Those of the pictures, then those that decisions began."""
@@ -90,7 +91,7 @@ class ReviewSession:
         with self._lock:
             self._refresh()
             if version == self.decided.version:
-                return {"version": version, "anew": False, "pictures": {}}
+                return {"version": version, "anew": False, "pictures": {}, "notice": self.notice}
             changed = self.decided.since(version)
             return {
                 "version": changed.version,
@@ -99,6 +100,7 @@ class ReviewSession:
                 "progress": self.progress(),
                 "classes": self.classes(),
                 "others": self.decided.others,
+                "notice": self.notice,
             }
 
     def progress(self) -> dict[str, Any]:

@@ -107,12 +107,13 @@ window.addEventListener("beforeunload", (event) => { if (queue.length) event.pre
 
 // ---- what others decide ----
 
-export function follow() {
+export function follow(heard) {
   setInterval(async () => {
     if (document.hidden || busy) return;
     try {
       const told = await ask(`api/changes?since=${store.version}`);
       online();
+      heard(told);
       if (told.version !== store.version || told.anew) { take(told); tell({ decided: true }); }
     } catch (problem) {
       if (problem instanceof Refused && problem.status === 404) stale(); else offline();

@@ -1,6 +1,6 @@
 // Start, filters, keys, the place in the address; what each part shows is its own.
 
-import { store, listen, tell, h, byId } from "./store.js";
+import { store, listen, tell, h, byId, counted } from "./store.js";
 import { ask, failed, find, follow, need, notice, take } from "./api.js";
 import * as grid from "./grid.js";
 import "./single.js";
@@ -21,9 +21,16 @@ async function start() {
     byId("folder").title = told.path;
     drawFilters();
     await search(store.wanted, finding);
-    if (told.notice) notice(told.notice);
-    follow();
+    heard(told);
+    follow(heard);
   } catch (problem) { failed(problem); empty("The page could not be loaded.", "Reload it, or start the server again."); }
+}
+
+let last = "";
+function heard({ notice: words = "", others = 0 }) {
+  const all = [words, others ? `${counted(others, "decision")} of another user of this workspace: not followed, see ursa decide --list.` : ""].filter(Boolean).join(" ");
+  if (all && all !== last) notice(all);
+  if (all) last = all;
 }
 
 // ---- filters ----

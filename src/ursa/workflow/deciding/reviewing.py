@@ -17,6 +17,7 @@ from ursa.clean.decisions.applied import read_applied
 from ursa.clean.kept_findings import KeptFindings, read_findings
 from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
+from ursa.core.text import counted
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 from ursa.prepared import last_setup
@@ -130,6 +131,7 @@ def review(
         return review_app(session, pictures, actions, token, about=about, framed=framed, allowed_hosts=hosts)
 
     threading.Thread(target=sandbox.prepare, daemon=True).start()  # the first picture need not wait for it
+    threading.Thread(target=_compare, args=(data, read, session), daemon=True).start()
     server = ReviewServer(make, token, port)
     if browser:
         threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
@@ -187,12 +189,32 @@ def _stored(root: Path, at: Path | None) -> tuple[Workspace, PictureTable, KeptF
         return space, PictureTable.of(catalog), kept
 
 
+def _compare(data: "Data", read: Mapping[str, Any], session: ReviewSession) -> None:
+    """Has pages say so where there are other pictures by now than those that were checked."""
+    try:
+        now = set(catalog_of(data, Setup.of(**_as_read(data, read))).ids)
+    except DataError:  # the folder has gone, as pages say of each of its pictures
+        return
+    before = set(session.table.row_of)
+    added, gone = len(now - before), len(before - now)
+    words = [f"{counted(added, 'picture')} added"] * bool(added) + [f"{counted(gone, 'picture')} gone"] * bool(gone)
+    if words:
+        again = _commands(data, read.get("workspace"))["check_command"]
+        session.notice = f"Since the check: {', '.join(words)}. {again} looks again."
+
+
+def _as_read(data: "Data", read: Mapping[str, Any]) -> dict[str, Any]:
+    """How the pictures were read last, unless it is said otherwise now."""
+    known = {name: value for name, value in read.items() if value is not None}
+    if isinstance(data, Catalog):
+        return known
+    remembered = last_setup.recall(data, known.get("workspace"))
+    return {name: remembered[name] for name in ("pattern", "table") if name in remembered} | known
+
+
 def _actions(data: "Data", read: Mapping[str, Any]) -> ReviewActions:
     """What the page's buttons do. One at a time: `apply` has a lock of its own."""
-    known = {name: value for name, value in read.items() if value is not None}
-    if not isinstance(data, Catalog):
-        remembered = last_setup.recall(data, known.get("workspace"))
-        known = {name: remembered[name] for name in ("pattern", "table") if name in remembered} | known
+    known = _as_read(data, read)
 
     def carry_out(dry_run: bool, move: bool) -> Mapping[str, Any]:
         result = apply(data, dry_run=dry_run, move=move, progress=False, **known)
