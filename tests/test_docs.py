@@ -54,8 +54,8 @@ def test_every_block_runs_in_the_order_of_the_page(page, home, forked, done_befo
 
 
 def command(words):
-    """`ursa serve` would serve for ever: see that it answers for its options."""
-    return [*words, "--help"] if words[1] == "serve" else words
+    """`ursa serve` and `ursa review` would serve for ever: see that they answer for their options."""
+    return [*words, "--help"] if words[1] in ("serve", "review") else words
 
 
 def run(words, home, forked):

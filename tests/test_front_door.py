@@ -36,6 +36,7 @@ PUBLIC = {
     "load",
     "models",
     "revert",
+    "review",
     "runs",
     "show",
     "show_batch",
@@ -89,6 +90,7 @@ def test_names_for_type_checkers_and_for_python_are_the_same():
 
 def test_functions_stay_functions_whatever_is_imported_later():
     loaded_after("import ursa, ursa.workflow.train, ursa.workflow.check; assert callable(ursa.train)")
+    loaded_after("import ursa, ursa.workflow.deciding.reviewing, ursa.review_page.access; assert callable(ursa.review)")
     loaded_after("import ursa; ursa.train; import ursa.training.loop; assert callable(ursa.train)")
 
 

@@ -3,6 +3,7 @@
 >>> import ursa
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
+>>> ursa.review("bears")                                # the page to look at doubtful pictures and decide
 >>> ursa.decide("bears", "black/7.jpg", label="brown")   # a correction; ursa.apply("bears") carries it out
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
 >>> ursa.runs("bears")                                  # what was tried, what differed, how it did
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ursa.workflow.deciding.apply import revert as revert
     from ursa.workflow.deciding.decide import decide as decide
     from ursa.workflow.deciding.decide import decisions as decisions
+    from ursa.workflow.deciding.reviewing import review as review
     from ursa.workflow.diagnose_history import diagnose_history as diagnose_history
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
@@ -81,6 +83,7 @@ _HOME = {
     "models": "ursa",
     "runs": "ursa.workflow.comparing.run_table",
     "revert": "ursa.workflow.deciding.apply",
+    "review": "ursa.workflow.deciding.reviewing",
     "show": "ursa.plots.batch_grid",
     "show_batch": "ursa.plots.batch_grid",
     "train": "ursa.workflow.train",

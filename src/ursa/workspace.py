@@ -25,7 +25,7 @@ from ursa.errors import DataError
 
 NAME = ".ursa"
 SCHEMA = 1
-_FILES = ("catalog.parquet", "backbones.json", "thumbnails.safetensors")
+_FILES = ("catalog.parquet", "backbones.json", "thumbnails.safetensors", "findings.json", "review_thumbnails.bin")
 DERIVED = (*_FILES, "embeddings", "pixels", "probes", "fold_repeats")  # what can be computed again
 
 MOST = 1 << 30  # bytes of a file that is read whole

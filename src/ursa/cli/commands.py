@@ -45,6 +45,7 @@ from ursa.cli.subcommands.diagnose_command import diagnose
 from ursa.cli.subcommands.error_analysis_command import error_analysis
 from ursa.cli.subcommands.evaluate_command import evaluate
 from ursa.cli.subcommands.grad_cam_command import grad_cam
+from ursa.cli.subcommands.review_command import review
 from ursa.cli.subcommands.runs_command import compare, runs
 from ursa.cli.subcommands.serve_command import serve
 from ursa.cli.subcommands.show_command import show
@@ -200,9 +201,10 @@ def check(
     else:
         from ursa.cli import results_text as shows
 
-        shows.checked(result, given.following("train"), _console())
+        shows.checked(result, given.following("train"), _console(), given.following("review"))
 
 
+app.command(epilog="Example: ursa review bears/")(guarded(review))
 app.command(epilog="Example: ursa decide bears/ bears/black/7.jpg --label brown")(guarded(decide))
 app.command(epilog="Example: ursa apply bears/ --dry-run")(guarded(apply))
 app.command(epilog="Example: ursa revert bears/")(guarded(revert))

@@ -38,8 +38,8 @@ LISTED = 5  # findings of a kind on the terminal; the report and --json have mor
 MARKS = {"bad": "[red]x[/]", "warn": "[yellow]![/]", "note": "[blue]i[/]"}  # by the tone of a kind
 
 
-def checked(result: "Checked", following: str, console: Console) -> None:
-    """The summary of `ursa check`; `following` is the next command."""
+def checked(result: "Checked", following: str, console: Console, review: str = "") -> None:
+    """The summary of `ursa check`; `following` is the next command, `review` the one to look at what was found."""
     from ursa.diagnose import abstain
 
     console.print(_counted(result))
@@ -58,8 +58,10 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print(f"\n{plain(words)}")
     if result.engine["problem"]:
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")
+    to_see = result.label_audit.doubtful or any(kind_of(one.kind).about != "data" for one in result.findings)
+    look = (("Review", review),) if review and to_see else ()
     goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
-    _paths(console, ("Report", result.report), *goes_on)
+    _paths(console, ("Report", result.report), *look, *goes_on)
 
 
 def downloaded(result: "Downloaded", following: str, console: Console) -> None:

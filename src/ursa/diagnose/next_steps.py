@@ -43,10 +43,11 @@ class NextStep:
 
 @dataclass(frozen=True)
 class Commands:
-    """What is to be typed after something was mended, and to get more pictures."""
+    """What is to be typed after something was mended, to get more pictures, and to decide about pictures."""
 
     again: str = ""
     collect: str = ""
+    review: str = ""
 
 
 def next_steps(steps: Iterable[NextStep], most: int = 3) -> list[NextStep]:
@@ -90,19 +91,20 @@ def from_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], comma
 
 
 def from_sure_mistakes(
-    probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.int64], again: str
+    probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.int64], again: str, review: str = ""
 ) -> list[NextStep]:
-    """probabilities [N, K] out of sample, targets [N] -> a step where sure mistakes hint at labels that are wrong."""
+    """probabilities [N, K] out of sample, targets [N] -> a step where sure mistakes hint at labels that are wrong.
+
+    review: the command of the page on which labels are changed, where there is one.
+    """
     sure = (probabilities.argmax(1) != targets) & (probabilities.max(1) >= SURE)
     count = int(sure.sum())
     if not count:
         return []
-    why = (
-        f"The model is at least {100 * SURE:.0f} % sure of another class. Where it is right, move the file to that "
-        "class's folder."
-    )
+    how = "change the label on the page that this opens" if review else "move the file to that class's folder"
+    why = f"The model is at least {100 * SURE:.0f} % sure of another class. Where it is right, {how}."
     title = f"Check the label{'s' * (count != 1)} of {count:,} picture{'s' * (count != 1)}"
-    return [NextStep(title, why, again, "mistakes", _expected(count, len(targets)))]
+    return [NextStep(title, why, review or again, "mistakes", _expected(count, len(targets)))]
 
 
 def from_training(error: float, command: str) -> NextStep:
@@ -119,7 +121,8 @@ def _of_kind(name: str, some: Sequence[Finding], pictures: int, error: float, co
     if name in SPOILING:
         gain = _expected(count, pictures) if name in CONTRADICTIONS else 0.0
         title = f"Mend {kind.counted(count)}" if kind.about == "pictures" else worst.evidence.split(". ")[0].rstrip(".")
-        return NextStep(title, worst.advice, again, section, gain, first=spoils(some, pictures))
+        command = (commands.review or again) if kind.about == "pictures" else again
+        return NextStep(title, worst.advice, command, section, gain, first=spoils(some, pictures))
     if name == "shortcut":
         given_away = worst.score >= GIVEN_AWAY
         return NextStep("Test on pictures from one source", worst.evidence, again, section, first=given_away)

@@ -17,13 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ursa.core.decoding.image import Pixels
 from ursa.core.text import escaped
@@ -35,6 +33,7 @@ from ursa.serve.http.fair_queue import FairQueue, Place
 from ursa.serve.http.form import Upload
 from ursa.serve.http.hosts import AllowedHosts, checked
 from ursa.serve.http.refusals import RefusedError
+from ursa.serve.http.shield import Shield
 from ursa.serve.http.upload import Memory, uploads
 from ursa.serve.limits import ServerLimits
 from ursa.serve.page import page, security_headers
@@ -76,7 +75,7 @@ def app(
             Route("/health", service.health),
         ],
         middleware=[
-            Middleware(_Shield, headers=security_headers(shown)),
+            Middleware(Shield, headers=security_headers(shown)),
             Middleware(AllowedHosts, allowed=hosts),
         ],
         exception_handlers={HTTPException: _unroutable, RefusedError: refusals.answer},
@@ -208,35 +207,6 @@ async def _unroutable(request: Request, problem: Exception) -> Response:
     found = escaped(f"{request.method} {request.url.path}"[:200])
     error = UrsaError(problem.detail.lower(), found=found, fix="known: GET /, POST /predict, GET /health")
     return JSONResponse(error.to_json(), problem.status_code, problem.headers)
-
-
-class _Shield:
-    """Around everything: security headers on every answer, and a plain JSON 500 with the reason in the log only."""
-
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        self.app, self.headers = app, headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = False
-
-        async def guarded(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                MutableHeaders(scope=message).update(self.headers)
-            await send(message)
-
-        try:
-            await self.app(scope, receive, guarded)
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], escaped(scope["path"][:200]))
-            if started:
-                raise
-            error = UrsaError("something went wrong in the server", fix="try again; the server's log has the reason")
-            await JSONResponse(error.to_json(), 500, {"connection": "close"})(scope, receive, guarded)
 
 
 def _inside(document: Any, *keys: str) -> Any:

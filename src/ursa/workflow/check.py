@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.clean.audit import CHECKS, Check, audit
+from ursa.clean.kept_findings import write_findings
 from ursa.clean.wrong_labels.label_audit import LabelAudit
 from ursa.core import statistics
 from ursa.core.finding import Finding
@@ -169,6 +170,7 @@ def _checked(data: Data, setup: Setup, recipe: Recipe, checks: Sequence[Check], 
             info=info,
         )
         write_text(space.report, page)
+        write_findings(space, findings, found.label_audit)
         if found.judged is not None:
             write_mistakes(found.judged, space.mistakes)
     return Checked(

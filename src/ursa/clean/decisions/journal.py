@@ -18,6 +18,7 @@ from pathlib import Path
 from ursa import workspace
 from ursa.clean.decisions.decision import Decision, decision_of
 from ursa.clean.decisions.file_lock import file_lock
+from ursa.core import files
 from ursa.errors import DataError
 from ursa.workspace import Workspace
 
@@ -61,6 +62,27 @@ def read_journal(space: Workspace) -> Journal:
     # a torn line that a later append ended holds no whole document: it was never said to be saved
     damaged = sum(decided is None and _WHOLE.search(line) is not None for line, decided in found)
     return Journal(tuple(entries), damaged)
+
+
+def read_on(space: Workspace, offset: int) -> tuple[tuple[Decision, ...], int]:
+    """What was appended to the journal after its first `offset` bytes, and where that ends.
+
+    A line that is not whole yet is left to the next time. Raises DataError as `read_journal`.
+    """
+    path = journal_path(space)
+    try:
+        with files.opened(path, follow=False) as (descriptor, about):
+            if about.st_size > LARGEST:
+                raise DataError(f"{path} is too large", found=f"{about.st_size:,} bytes", fix="--workspace DIR")
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            data = files.read(descriptor, max(0, about.st_size - offset))
+    except FileNotFoundError:
+        return (), offset
+    except OSError as problem:
+        raise DataError(f"cannot read {path}", found=problem.strerror, fix="remove what lies there") from problem
+    whole = data[: data.rfind(b"\n") + 1]
+    found = (decision_of(line) for line in whole.split(b"\n") if line)
+    return tuple(decided for decided in found if decided is not None), offset + len(whole)
 
 
 def append(space: Workspace, decisions: Sequence[Decision]) -> None:

@@ -1,7 +1,7 @@
 """Pictures, their out-of-sample probabilities -> a finding for each label that may be wrong. Reads, never writes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from ursa.clean.wrong_labels.suspected import suspected_count
 from ursa.core.finding import Finding
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
+SHOWN = 5_000  # doubtful pictures whose nearest ones are kept: more than a person looks through
 NAMED = 5  # classes in a sentence
 ADVICE = "Look at it: change its label, remove it, or keep it as it is."
 
@@ -38,11 +40,22 @@ class DoubtfulLabel:
 
 
 @dataclass(frozen=True)
+class JudgedLabels:
+    """All pictures whose label was judged: what an estimate of the wrong ones is made from."""
+
+    ids: tuple[str, ...] = ()
+    margins: F64 = field(default_factory=lambda: np.zeros(0))  # [N], a row a picture
+    likely: tuple[str, ...] = ()  # the likeliest other class of each
+
+
+@dataclass(frozen=True)
 class LabelAudit:
     """Doubtful labels, the likeliest wrong first, and the findings for as many of them as are suspected."""
 
     doubtful: tuple[DoubtfulLabel, ...] = ()
     findings: tuple[Finding, ...] = ()
+    nearest: tuple[Mapping[str, list[str]], ...] = ()  # of the first doubtful ones: ids by "given" and "likely"
+    judged: JudgedLabels = field(default_factory=JudgedLabels, compare=False)
 
     def __str__(self) -> str:
         """The sentence for a person, "" where no label is doubtful."""
@@ -54,8 +67,7 @@ class LabelAudit:
         rest = f"; for {more:,}{' more' if count else ''} the probe prefers another class" if more else ""
         return (
             f"{some}{rest}. It is a rough count: nobody has looked yet, and a hard picture looks like one with a wrong "
-            'label. --json lists them all under "doubtful_labels", the likeliest wrong first; `ursa decide` corrects '
-            "them."
+            'label. --json lists them all under "doubtful_labels", the likeliest wrong first; `ursa review` shows them.'
         )
 
 
@@ -91,13 +103,16 @@ def audit_labels(
     )
     trusted = given.copy()
     trusted[judged[some]] = -1  # a doubtful picture shows nobody what its class looks like
-    some = some[: suspected_count(probabilities, labels, margins.margins)]
+    suspected = min(len(some), suspected_count(probabilities, labels, margins.margins))
+    some = some[: max(SHOWN, suspected)]
     rows = judged[some]
     same = nearest_of_class(vectors, trusted, groups, rows, given[rows])
     other = nearest_of_class(vectors, trusted, groups, rows, margins.likely[some])
     near = [{"given": [ids[i] for i in a], "likely": [ids[i] for i in b]} for a, b in zip(same, other, strict=True)]
-    found = (_finding(label, nearest) for label, nearest in zip(doubtful, near, strict=False))
-    return LabelAudit(doubtful, (*not_judged, *found))
+    found = (_finding(label, nearest) for label, nearest in zip(doubtful[:suspected], near, strict=False))
+    known = tuple(ids[row] for row in judged.tolist())
+    others = JudgedLabels(known, margins.margins, tuple(names[k] for k in margins.likely.tolist()))
+    return LabelAudit(doubtful, (*not_judged, *found), tuple(near), others)
 
 
 def _finding(label: DoubtfulLabel, nearest: dict[str, list[str]]) -> Finding:

@@ -67,7 +67,7 @@ def check_page(
         confusion_section(confusion, labels.names),
         *([mistakes_section(sample, shown.gallery, WHO, read)] if sample and sample.pictures else []),
         map_section(shown.map),
-        *finding_sections(findings, shown.gallery),
+        *finding_sections(findings, shown.gallery, info.following("review")),
         more_pictures_section(more_pictures),
         when_to_answer_section(calibration, thresholds),
     ]
@@ -134,11 +134,17 @@ def _steps(
 ) -> list[NextStep]:
     pictures = int(confusion.sum())
     error = 0.0 if math.isnan(accuracy.value) else 1 - accuracy.value
-    found = steps.from_findings(findings, pictures, error, Commands(info.following("check"), info.collect))
+    found = steps.from_findings(
+        findings, pictures, error, Commands(info.following("check"), info.collect, info.following("review"))
+    )
     if not math.isnan(accuracy.value):
         found += steps.from_confusion(confusion, names, info.following("error-analysis"))
         found += (
-            [] if judged is None else steps.from_sure_mistakes(judged.after, judged.targets, info.following("check"))
+            []
+            if judged is None
+            else steps.from_sure_mistakes(
+                judged.after, judged.targets, info.following("check"), info.following("review")
+            )
         )
         found.append(steps.from_training(error, info.following("train")))
     return steps.next_steps(found)

@@ -16,10 +16,10 @@ SAME = 4  # different sentences of a kind up to which each stands above its pict
 ELSEWHERE = ("more-pictures-help", "more-pictures-help-little")  # said in a part of their own
 
 
-def finding_sections(findings: Sequence[Finding], gallery: Gallery) -> list[Section]:
-    """The kinds that spoil most first."""
+def finding_sections(findings: Sequence[Finding], gallery: Gallery, review: str = "") -> list[Section]:
+    """The kinds that spoil most first. review: the command of the page on which pictures are decided about."""
     found = {name: some for name, some in by_kind(findings).items() if name not in ELSEWHERE}
-    return [_section(name, some, gallery) for name, some in found.items()]
+    return [_section(name, some, gallery, review) for name, some in found.items()]
 
 
 def pictures_shown(findings: Sequence[Finding]) -> list[str]:
@@ -38,10 +38,12 @@ def sentences(finding: Finding) -> str:
     return f'<p>{prose(finding.evidence)}</p><p class="advice">{prose(finding.advice)}</p>'
 
 
-def _section(name: str, findings: Sequence[Finding], gallery: Gallery) -> Section:
+def _section(name: str, findings: Sequence[Finding], gallery: Gallery, review: str) -> Section:
     kind = kind_of(name)
     bodies = {"pictures": _pictures, "files": _files, "data": _data}
     html = bodies[kind.about](findings, gallery) + _advice(findings)
+    if review and kind.about != "data":
+        html += f'<p>Decide about them: <code class="command">{text(review)}</code></p>'
     return Section(f"finding-{text(name)}", kind.title, html, f"{len(findings):,}", kind.tone)
 
 

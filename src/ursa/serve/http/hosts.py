@@ -15,6 +15,7 @@ from ursa.core.text import escaped
 from ursa.errors import DataError
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
+START = "open http://localhost, or start the server with --allowed-host NAME"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/\s]+)\.?(?::[0-9]*)?")
 
 
@@ -26,11 +27,11 @@ def checked(names: Sequence[str]) -> tuple[str, ...]:
 class AllowedHosts:
     """Around an application: answers 421 to every other Host. `*` allows all, `*.example.com` all names under it.
 
-    allowed: as `checked` gives them, besides the names of this machine.
+    allowed: as `checked` gives them, besides the names of this machine; fix: what to tell who uses another name.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
-        self.app, self.allowed = app, (*LOCAL, *allowed)
+    def __init__(self, app: ASGIApp, allowed: Sequence[str], fix: str = START) -> None:
+        self.app, self.allowed, self.fix = app, (*LOCAL, *allowed), fix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or "*" in self.allowed:
@@ -43,7 +44,7 @@ class AllowedHosts:
         error = DataError(
             "this server does not answer to that name",
             found=escaped(sent[:100]) or "no Host header",
-            fix="open http://localhost, or start the server with --allowed-host NAME",
+            fix=self.fix,
         )
         await JSONResponse(error.to_json(), 421, {"connection": "close"})(scope, receive, send)
 

@@ -1,1 +1,1 @@
-"""`ursa decide`, `ursa apply`, `ursa revert`: pictures -> journal -> corrected labels, and what that changed."""
+"""What `ursa review`, `decide`, `apply` and `revert` do: pictures -> journal -> corrected labels, and what changed."""

@@ -1,21 +1,19 @@
 """`ursa decide`: pictures, a decision -> the journal; and the decisions that stand so far."""
 
-import getpass
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ursa.clean.decisions.applied import read_applied
-from ursa.clean.decisions.corrections import text_of
-from ursa.clean.decisions.decision import KINDS, LABELS, MOST_COPIES, MOST_PICTURES, Decision, now
+from ursa.clean.decisions.decision import KINDS, LABELS, MOST_PICTURES, Decision
 from ursa.clean.decisions.decision_table import WantedDecision, decision_table, kind_word
 from ursa.clean.decisions.duplicate_decisions import wanted_of_duplicates
 from ursa.clean.decisions.journal import append, read_journal
-from ursa.clean.decisions.standing import latest_of, open_decisions, standing
+from ursa.clean.decisions.known_pictures import KnownPictures, user_name
+from ursa.clean.decisions.standing import open_decisions, standing
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError, did_you_mean
@@ -72,11 +70,12 @@ def decide(
     if duplicates:
         catalog = scan.hashed(catalog)
         asked = wanted_of_duplicates(catalog, stands, why)
-    rows = _Rows.of(_hashed(catalog, _ids(catalog, asked, stands)), stands)
-    made = rows.decisions(asked, _who(who))
-    append(space, made.decisions)
+    catalog, ids = _hashed(catalog, _ids(catalog, asked, stands))
+    known = _known(catalog, ids, stands)
+    made = known.decisions(asked, user_name(who))
+    append(space, made)
     now_open = open_decisions(standing(read_journal(space).believed()), read_applied(space).decisions)
-    return replace(made, open=now_open, journal=space.root / "decisions.jsonl")
+    return Decided(tuple(made), _copies(made, known.same), now_open, space.root / "decisions.jsonl")
 
 
 def decisions(data: str | Path | Catalog, *, workspace: str | Path | None = None) -> DecisionList:
@@ -165,81 +164,19 @@ def _hashed(catalog: Catalog, ids: Mapping[str, str]) -> tuple[Catalog, Mapping[
     return catalog, ids
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What is known of the pictures: hash, label, copies."""
-
-    ids: Mapping[str, str]  # as they were named -> id
-    about: Mapping[str, tuple[str | None, Any]]  # id -> hash, label
-    same: Mapping[str, list[str]]  # hash -> ids
-    classes: frozenset[str]
-    task: str
-    stands: Sequence[Decision]
-
-    @classmethod
-    def of(cls, hashed: tuple[Catalog, Mapping[str, str]], stands: Sequence[Decision]) -> "_Rows":
-        catalog, ids = hashed
-        chosen = catalog.where(pl.col("id").is_in(list(ids.values())))
-        about = {id: (key, label) for id, key, label in chosen.rows.select("id", "sha256", "label").iter_rows()}
-        keys = [key for key, _ in about.values() if key is not None]
-        same: dict[str, list[str]] = {}
-        for id, key in catalog.where(pl.col("sha256").is_in(keys)).rows.select("id", "sha256").iter_rows():
-            same.setdefault(key, []).append(id)
-        begun = {decided.label for decided in stands if decided.kind == "new-label" and decided.label}
-        return cls(ids, about, same, frozenset({*catalog.labels.names, *begun}), catalog.task, stands)
-
-    def decisions(self, asked: Sequence[WantedDecision], who: str) -> Decided:
-        """The decisions that are asked for. Raises DataError where one cannot be made, or two contradict each other."""
-        when = now()
-        made: dict[tuple[str, str], Decision] = {}
-        deleted = {self.ids[one.picture] for one in asked if one.kind == "delete"}
-        deleted |= {decided.id for decided in self.stands if decided.kind == "delete" and decided.mine}
-        begun = {one.label for one in asked if one.kind == "new-label"}
-        for wanted in asked:
-            decided = replace(self._decided(wanted, deleted, begun), who=who, when=when, why=wanted.why)
-            decided = replace(decided, drawn_from=0 if wanted.kind == "undo" else wanted.drawn_from)
-            before = made.setdefault(decided.about, decided)
-            if (before.kind, before.label) != (decided.kind, decided.label):
-                fix = "decide once; identical files have one label" if before.id != decided.id else "decide once"
-                raise DataError("two decisions of one picture", found=f"{before.id} and {decided.id}", fix=fix)
-        also = {
-            decided.id: tuple(id for id in self.same.get(decided.sha256, ()) if id != decided.id)
-            for decided in made.values()
-        }
-        return Decided(tuple(made.values()), {id: others for id, others in also.items() if others})
-
-    def _decided(self, wanted: WantedDecision, deleted: set[str], begun: set[str | None]) -> Decision:
-        id = self.ids[wanted.picture]
-        at = f"{wanted.where}: " if wanted.where else ""
-        key, label = self.about.get(id, (None, None))
-        if wanted.kind == "undo":
-            return self._undone(id, key, at)
-        if key is None:
-            raise DataError(f"{at}this file cannot be read", found=id, fix="check who may read it")
-        if wanted.kind in LABELS and self.task != "single-label":
-            raise DataError(f"{at}a label is set where each picture has one class", found=self.task)
-        if wanted.kind == "label" and wanted.label not in self.classes | begun:
-            hint = did_you_mean(wanted.label or "", self.classes)
-            raise DataError(f"{at}there is no class {wanted.label!r}", found=hint, fix="to begin it: --new-class")
-        stays = wanted.kind == "delete" and not deleted.issuperset(self.same[key])
-        others = sorted(other for other in self.same[key] if other != id) if stays else []  # deleted ones may come back
-        if len(others) > MOST_COPIES:
-            raise DataError(f"{at}too many copies to keep all but this one", found=f"{len(others):,} of {id}")
-        return Decision(key, wanted.kind, id, wanted.label, text_of(label), tuple(others))
-
-    def _undone(self, id: str, key: str | None, at: str) -> Decision:
-        of_content = [one for one in self.stands if one.sha256 == key or (key is None and one.id == id)]
-        latest = latest_of(of_content, of_content[0].sha256, id) if of_content else None
-        if latest is None:
-            raise DataError(f"{at}nothing is decided of this picture", found=id, fix="ursa decide FOLDER --list")
-        return Decision(latest.sha256, "undo", id, undoes=latest.key)
+def _known(catalog: Catalog, ids: Mapping[str, str], stands: Sequence[Decision]) -> KnownPictures:
+    """ids: as they were named -> id."""
+    chosen = catalog.where(pl.col("id").is_in(list(ids.values())))
+    about = {id: (key, label) for id, key, label in chosen.rows.select("id", "sha256", "label").iter_rows()}
+    keys = [key for key, _ in about.values() if key is not None]
+    same: dict[str, list[str]] = {}
+    for id, key in catalog.where(pl.col("sha256").is_in(keys)).rows.select("id", "sha256").iter_rows():
+        same.setdefault(key, []).append(id)
+    begun = {decided.label for decided in stands if decided.kind == "new-label" and decided.label}
+    return KnownPictures(ids, about, same, frozenset({*catalog.labels.names, *begun}), catalog.task, stands)
 
 
-def _who(given: str | None) -> str:
-    """The name of whoever decides."""
-    if given is not None:
-        return given
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container without users
-        return ""
+def _copies(made: Sequence[Decision], same: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """Of the pictures that were decided on, the other files with these bytes."""
+    also = {one.id: tuple(id for id in same.get(one.sha256, ()) if id != one.id) for one in made}
+    return {id: others for id, others in also.items() if others}

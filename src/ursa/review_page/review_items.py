@@ -1,0 +1,136 @@
+"""What a check found, pictures -> the items of the page, suspects first: a picture each, or a group of copies.
+
+Every kind of finding about pictures or files comes here, those of checks of one's own too; each picture of a finding is
+an item, unless they are versions of one picture, of which one is to be kept.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ursa.clean.kept_findings import KeptFindings
+from ursa.core.finding import Finding, Kind, by_kind, kind_of
+from ursa.review_page.picture_table import PictureTable
+
+GROUPS = (
+    "same-picture-two-classes",
+    "leak",
+    "near-copy-two-classes",
+    "near-leak",
+    "exact-duplicate",
+    "near-duplicate",
+)
+OF_A_PART = ("weak-slice", "labels-not-judged")  # they name hundreds of pictures and say nothing of a single one
+DRAWN_EVERY = 5  # one item in so many is drawn at random among those that nobody suspects
+
+DOUBTFUL, DRAWN, UNLABELED = "doubtful-label", "random-pick", "unlabeled"
+_WORDS = {
+    DOUBTFUL: Kind("label that the probe doubts", "labels that the probe doubts", "note", "pictures"),
+    DRAWN: Kind("picture drawn at random", "pictures drawn at random", "note", "pictures"),
+    UNLABELED: Kind("picture without a label", "pictures without a label", "note", "pictures"),
+}
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """What is decided about at once. Pictures are rows of the table."""
+
+    kind: str
+    pictures: tuple[int, ...]
+    evidence: str
+    advice: str = ""
+    likely: str | None = None  # the class that the probe prefers
+    keep: int | None = None  # of copies, the one to keep
+    nearest: Mapping[str, Sequence[str]] = field(default_factory=dict)  # ids of "given" and of "likely"
+
+
+def words_of(kind: str) -> Kind:
+    """How a kind of item is named."""
+    return _WORDS.get(kind) or kind_of(kind)
+
+
+def review_items(table: PictureTable, kept: KeptFindings) -> list[ReviewItem]:
+    """Suspected labels first, then what spoils results, then doubtful labels, then the rest."""
+    found = by_kind(kept.findings)
+    suspected = [item for finding in found.pop("wrong-label", ()) for item in _of(finding, table)]
+    known = {row for item in suspected for row in item.pictures}
+    doubtful = [item for item in _doubtful(kept, table) if item.pictures[0] not in known]
+    drawn = _drawn(kept, table, {row for item in (*suspected, *doubtful) for row in item.pictures})
+    items = list(_mixed(suspected, drawn))
+    for name, some in found.items():
+        if kind_of(name).tone == "bad":
+            items += [item for finding in some for item in _of(finding, table)]
+    items += _mixed(doubtful, drawn)
+    for name, some in found.items():
+        if kind_of(name).tone != "bad":
+            items += [item for finding in some for item in _of(finding, table)]
+    return items + _unlabeled(table)
+
+
+def _of(finding: Finding, table: PictureTable) -> Iterator[ReviewItem]:
+    rows = table.known(finding.where)
+    if not rows or finding.kind in OF_A_PART or kind_of(finding.kind).about == "data":
+        return
+    if finding.kind in GROUPS:
+        if len(rows) > 1:
+            keep = table.row_of.get(str(finding.numbers.get("keep")), _keeper(finding.kind, rows, table))
+            yield ReviewItem(finding.kind, rows, finding.evidence, finding.advice, keep=keep)
+        return
+    likely = finding.numbers.get("likely")
+    nearest = finding.numbers.get("nearest", {})
+    for row in rows:
+        yield ReviewItem(
+            finding.kind,
+            (row,),
+            finding.evidence,
+            finding.advice,
+            likely=likely if isinstance(likely, str) else None,
+            nearest=nearest,
+        )
+
+
+def _keeper(kind: str, rows: tuple[int, ...], table: PictureTable) -> int | None:
+    """Where the finding names none: of copies in two splits the held-out one, so that figures stay comparable. Which of
+    two classes is right nobody has said."""
+    if kind not in ("leak", "near-leak"):
+        return None
+    order = {"test": 0, "valid": 1}
+    return min(rows, key=lambda row: (order.get(table.split(row), 2), table.id(row)))
+
+
+def _doubtful(kept: KeptFindings, table: PictureTable) -> Iterator[ReviewItem]:
+    for one in kept.doubtful:
+        row = table.row_of.get(one["id"])
+        if row is not None:
+            evidence = (
+                f"Labelled {one['given']}; the probe, which had not seen it, says {one['likely']} "
+                f"({100 * one['probability']:.0f} %; {one['given']} {100 * one['given_probability']:.0f} %)."
+            )
+            yield ReviewItem(DOUBTFUL, (row,), evidence, likely=one["likely"], nearest=one.get("nearest", {}))
+
+
+def _drawn(kept: KeptFindings, table: PictureTable, taken: set[int]) -> Iterator[ReviewItem]:
+    """Judged pictures that nobody suspects, in an order that chance made and that stays: by a hash of their bytes."""
+    rows = [row for row in table.known(kept.judged.ids) if row not in taken and table.sha256(row)]
+    likely = dict(zip(kept.judged.ids, kept.judged.likely, strict=True))
+
+    def chance(row: int) -> bytes:
+        return hashlib.sha256(f"review {table.sha256(row)}".encode()).digest()
+
+    for row in sorted(rows, key=chance):
+        evidence = "Drawn at random: such pictures tell how many wrong labels nobody suspects."
+        yield ReviewItem(DRAWN, (row,), evidence, likely=likely[table.id(row)])
+
+
+def _mixed(items: Sequence[ReviewItem], drawn: Iterator[ReviewItem]) -> Iterator[ReviewItem]:
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % (DRAWN_EVERY - 1) == 0 and (one := next(drawn, None)) is not None:
+            yield one
+
+
+def _unlabeled(table: PictureTable) -> list[ReviewItem]:
+    said = "It has no label."
+    told = zip(table.columns["label"], table.columns["problem"], strict=True)
+    rows = (row for row, (label, problem) in enumerate(told) if label is None and problem is None)
+    return [ReviewItem(UNLABELED, (row,), said, "Choose its class.") for row in rows]

@@ -1,0 +1,240 @@
+"""`ursa review`: pictures -> the page on which people look at what the check found, and decide. No torch, unless the
+check has still to be made."""
+
+import contextlib
+import gc
+import shlex
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ursa import sandbox
+from ursa import workspace as spaces
+from ursa.clean.decisions.applied import read_applied
+from ursa.clean.kept_findings import KeptFindings, read_findings
+from ursa.core.progress import Progress
+from ursa.core.progress_display import shown
+from ursa.core.text import counted
+from ursa.data.catalog import Catalog
+from ursa.errors import DataError
+from ursa.prepared import last_setup
+from ursa.prepared.setup import Setup, catalog_of
+from ursa.review_page.access import new_token
+from ursa.review_page.picture_table import PictureTable
+from ursa.review_page.review_app import ReviewActions, review_app
+from ursa.review_page.review_pictures import ReviewPictures
+from ursa.review_page.review_server import ReviewServer
+from ursa.review_page.review_session import ReviewSession
+from ursa.review_page.thumbnail_pack import ThumbnailPack
+from ursa.workflow.deciding.apply import apply, revert
+from ursa.workflow.deciding.decide import decisions
+from ursa.workflow.results.decided import DecisionList
+from ursa.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ursa.prepared.setup import Data
+
+COLAB_HOSTS = ("*.googleusercontent.com", "*.colab.dev", "colab.research.google.com")
+FRAME = 760  # px, height in a notebook
+
+
+class Review:
+    """The page, being served. In a notebook its last value is shown as a frame, with a link beneath."""
+
+    def __init__(self, data: "Data", session: ReviewSession, server: ReviewServer, at: Path | None) -> None:
+        self.data, self.at = data, at
+        self._session, self._server = session, server
+        self.url = server.url  # for a browser on this machine
+
+    @property
+    def saved(self) -> int:
+        """Decisions that came from the page so far."""
+        return self._session.saved
+
+    def decisions(self) -> DecisionList:
+        """Those that stand, whoever made them."""
+        return decisions(self.data, workspace=self.at)
+
+    def wait(self) -> None:
+        """Until `stop`, or Ctrl-C."""
+        self._server.wait()
+
+    def stop(self) -> None:
+        """Ends the server; what was saved stays saved."""
+        self._server.stop()
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `ursa review --json`."""
+        state = self._session.progress()
+        applied = read_applied(self._session.space).decisions
+        return {
+            "address": self.url,
+            "decisions": self.saved,
+            "applied": len(applied),
+            "reverted": 0,
+            "estimate_left": {"value": state["value"], "high": state["high"]},
+            "items": state["items"],
+            "decided": state["decided"],
+        }
+
+    def _ipython_display_(self) -> None:
+        """IPython: a frame, in Colab through its proxy; and a link for where no frame is shown."""
+        from IPython.display import HTML, IFrame, display  # type: ignore[import-not-found,unused-ignore]
+
+        if "google.colab" in sys.modules:
+            path = self.url.partition(f":{self._server.port}")[2]
+            sys.modules["google.colab"].output.serve_kernel_port_as_iframe(
+                self._server.port, path=path, height=str(FRAME)
+            )
+            return
+        display(IFrame(self.url, "100%", FRAME))
+        display(HTML(f'<a href="{self.url}" target="_blank" rel="noopener">Open the page in a window of its own</a>'))
+
+
+def review(
+    data: "Data",
+    *,
+    port: int = 0,
+    browser: bool = False,
+    workspace: str | Path | None = None,
+    backbone: str | None = None,
+    weights: str | Path | None = None,
+    pattern: str | None = None,
+    table: Mapping[str, str] | None = None,
+    progress: Progress | bool | None = None,
+) -> Review:
+    """Serve the page on which what `ursa.check` found is looked at and decided, to this machine alone.
+
+    Where these pictures were not checked yet, that is done first. port 0 takes any free one. browser: open one;
+    a notebook shows the page itself. The others: as of `ursa.check`, for the check.
+
+    Decisions are saved as they are made, and nothing changes before they are applied. Raises DataError as `ursa.check`,
+    and for a port that is taken.
+    """
+    at = None if workspace is None else Path(workspace)
+    options = {"backbone": backbone, "weights": weights, "pattern": pattern, "table": table}
+    space, table_, kept = _checked(data, at, progress, **options)
+    with _uncollected():
+        session = ReviewSession(space, table_, kept)
+    pictures = ReviewPictures(table_, ThumbnailPack(space.root / "review_thumbnails.bin"))
+    read: dict[str, Any] = {"workspace": at, "pattern": pattern, "table": table}
+    token, framed = new_token(), _in_notebook()
+    place = table_.root.resolve()
+    about = {"folder": place.name or str(place), "path": str(place), "user": session.user, **_commands(data, at)}
+
+    def make(_: str) -> Any:
+        hosts = COLAB_HOSTS if "google.colab" in sys.modules else ()
+        actions = _actions(data, read)
+        return review_app(session, pictures, actions, token, about=about, framed=framed, allowed_hosts=hosts)
+
+    threading.Thread(target=sandbox.prepare, daemon=True).start()  # the first picture need not wait for it
+    threading.Thread(target=_compare, args=(data, read, session), daemon=True).start()
+    server = ReviewServer(make, token, port)
+    if browser:
+        threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+    return Review(data, session, server, at)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Inside no garbage is looked for: that takes longer than to read 50,000 findings (0.9 s against 0.3)."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def _checked(
+    data: "Data", at: Path | None, progress: Progress | bool | None, **options: Any
+) -> tuple[Workspace, PictureTable, KeptFindings]:
+    """What the last check found of these pictures; checks them, as the last time, where there is none."""
+    place = data.root if isinstance(data, Catalog) else Path(data)
+    if not place.exists():
+        raise DataError(f"there is no folder {place}", fix="name the folder of pictures")
+    known = {} if isinstance(data, Catalog) else last_setup.recall(data, at)
+    given = {name: value for name, value in options.items() if value is not None}
+    as_before = bool(known) and all(str(known.get(name)) == str(value) for name, value in given.items())
+    if given.keys() & {"backbone", "weights"}:  # weights are those of one backbone
+        known = {name: value for name, value in known.items() if name not in ("backbone", "weights")}
+    asked = {**known, **given}
+    root = place if place.is_dir() else catalog_of(data, Setup.of(table=asked.get("table"))).root
+    found = _stored(root, at) if as_before else None
+    if found is None:
+        with shown(progress) as bar:
+            from ursa.workflow.check import check
+
+            check(data, workspace=at, progress=bar, **asked)
+        found = _stored(root, at)
+    if found is None:
+        raise DataError("what the check found cannot be read again", fix="name another place with --workspace DIR")
+    return found
+
+
+def _stored(root: Path, at: Path | None) -> tuple[Workspace, PictureTable, KeptFindings] | None:
+    space = Workspace.open(root, at)
+    with _uncollected():
+        kept, data = read_findings(space), spaces.read_sealed(space.catalog)
+        if kept is None or data is None:
+            return None
+        try:
+            catalog = Catalog.from_parquet(data, space.catalog, root)
+        except DataError:  # of another release
+            return None
+        return space, PictureTable.of(catalog), kept
+
+
+def _compare(data: "Data", read: Mapping[str, Any], session: ReviewSession) -> None:
+    """Has pages say so where there are other pictures by now than those that were checked."""
+    try:
+        now = set(catalog_of(data, Setup.of(**_as_read(data, read))).ids)
+    except DataError:  # the folder has gone, as pages say of each of its pictures
+        return
+    before = set(session.table.row_of)
+    added, gone = len(now - before), len(before - now)
+    words = [f"{counted(added, 'picture')} added"] * bool(added) + [f"{counted(gone, 'picture')} gone"] * bool(gone)
+    if words:
+        again = _commands(data, read.get("workspace"))["check_command"]
+        session.notice = f"Since the check: {', '.join(words)}. {again} looks again."
+
+
+def _as_read(data: "Data", read: Mapping[str, Any]) -> dict[str, Any]:
+    """How the pictures were read last, unless it is said otherwise now."""
+    known = {name: value for name, value in read.items() if value is not None}
+    if isinstance(data, Catalog):
+        return known
+    remembered = last_setup.recall(data, known.get("workspace"))
+    return {name: remembered[name] for name in ("pattern", "table") if name in remembered} | known
+
+
+def _actions(data: "Data", read: Mapping[str, Any]) -> ReviewActions:
+    """What the page's buttons do. One at a time: `apply` has a lock of its own."""
+    known = _as_read(data, read)
+
+    def carry_out(dry_run: bool, move: bool) -> Mapping[str, Any]:
+        result = apply(data, dry_run=dry_run, move=move, progress=False, **known)
+        effect = result.effect if isinstance(result.effect, str) else result.effect.sentence
+        return {**result.to_json(), "effect_words": effect}
+
+    def take_back() -> Mapping[str, Any]:
+        return revert(data, workspace=known.get("workspace"), progress=False).to_json()
+
+    return ReviewActions(carry_out, take_back)
+
+
+def _commands(data: "Data", at: Path | None) -> dict[str, str]:
+    """What to type next, as the page names it."""
+    place = str(data.root if isinstance(data, Catalog) else data)
+    more = [] if at is None else ["--workspace", str(at)]
+    named = {"command": "review", "check_command": "check", "train_command": "train"}
+    return {name: shlex.join(["ursa", command, place, *more]) for name, command in named.items()}
+
+
+def _in_notebook() -> bool:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and type(shell).__name__ != "TerminalInteractiveShell"

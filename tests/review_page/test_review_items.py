@@ -1,0 +1,69 @@
+"""Findings -> items: whose pictures can be decided on, in which order, with which suggestion."""
+
+from ursa.clean.kept_findings import KeptFindings, findings_path, read_findings
+from ursa.core.finding import Finding
+from ursa.review_page.review_items import DRAWN, review_items
+from ursa.workspace import Workspace
+
+
+def kinds(items):
+    return list(dict.fromkeys(item.kind for item in items if item.kind != DRAWN))
+
+
+def test_suspects_come_first_then_what_spoils_results_then_doubts_then_the_rest(reviewed):
+    assert kinds(reviewed.session.items) == [
+        "wrong-label",
+        "same-picture-two-classes",
+        "doubtful-label",
+        "not-a-picture",
+        "exact-duplicate",
+        "tiny",
+    ]
+
+
+def test_a_picture_is_an_item_and_copies_are_one(reviewed):
+    by_kind = {}
+    for item in reviewed.session.items:
+        by_kind.setdefault(item.kind, []).append(item)
+    assert [len(item.pictures) for item in by_kind["tiny"]] == [1, 1]  # one finding of two pictures
+    (copies,) = by_kind["exact-duplicate"]
+    assert len(copies.pictures) == 3 and copies.keep == reviewed.row("black/black_002.jpg")
+    assert by_kind["same-picture-two-classes"][0].keep is None  # which label is right nobody said
+    assert by_kind["wrong-label"][0].likely == "brown"
+    assert by_kind["doubtful-label"][0].nearest["likely"] and "imbalance" not in by_kind
+
+
+def test_of_a_leak_the_held_out_copy_is_to_be_kept(reviewed):
+    reviewed.table.columns["split"][:2] = "train", "test"
+    leak = Finding("near-leak", tuple(reviewed.table.columns["id"][:2]), 0.8, "Two splits.", "Keep one.")
+    (item,) = [one for one in review_items(reviewed.table, KeptFindings((leak,))) if one.kind == "near-leak"]
+    assert item.keep == 1
+
+
+def test_some_are_drawn_at_random_and_are_the_same_the_next_time(reviewed):
+    doubtful = tuple(
+        {"id": id, "given": "brown", "likely": "black", "probability": 0.7, "given_probability": 0.3, "margin": 1.0}
+        for id in reviewed.table.row_of
+        if id.startswith("brown")
+    )
+    kept = KeptFindings((), doubtful, read_findings(reviewed.space).judged)
+    items = review_items(reviewed.table, kept)
+    drawn = [item.pictures[0] for item in items if item.kind == DRAWN]
+    assert len(drawn) == 1 and items[4].kind == DRAWN  # after each four
+    assert not set(drawn) & {item.pictures[0] for item in items if item.kind != DRAWN}
+    assert drawn == [item.pictures[0] for item in review_items(reviewed.table, kept) if item.kind == DRAWN]
+
+
+def test_pictures_without_a_label_are_items_that_get_one(reviewed):
+    reviewed.table.columns["label"][0] = None
+    items = review_items(reviewed.table, KeptFindings())
+    assert [(item.kind, item.pictures) for item in items] == [("unlabeled", (0,))]
+
+
+def test_what_a_check_kept_comes_back_and_only_to_who_kept_it(reviewed, monkeypatch, tmp_path):
+    kept = read_findings(reviewed.space)
+    assert len(kept.findings) == 7 and len(kept.doubtful) == 3
+    assert kept.judged.margins.shape == (len(kept.judged.ids),) and kept.judged.likely
+    findings_path(reviewed.space).write_text('{"format": 1, "findings": []}')
+    assert read_findings(reviewed.space) is None  # without the seal of this user
+    assert read_findings(Workspace(tmp_path / "nowhere")) is None

@@ -1,0 +1,171 @@
+"""`ursa review`: checks what was not checked, serves what was, and ends without losing anything."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import ursa
+from ursa.errors import DataError
+from ursa.workflow import check as check_room
+from ursa.workflow.deciding import reviewing
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory, picture_folder):
+    """A folder that was checked, with one label planted wrong."""
+    folder = picture_folder(tmp_path_factory.mktemp("review") / "pictures", {"red": 14, "green": 14})
+    shutil.move(folder / "red/red_003.png", folder / "green/odd.png")
+    ursa.check(folder, backbone="pixels")
+    return folder
+
+
+@pytest.fixture
+def no_check(monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("it was checked already")
+
+    monkeypatch.setattr(check_room, "check", refused)
+
+
+def ask(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def test_a_checked_folder_is_served_at_once_decided_applied_and_taken_back(checked, no_check, tmp_path):
+    folder = shutil.copytree(checked, tmp_path / "pictures")
+    page = reviewing.review(checked)
+    try:
+        start = ask(f"{page.url}api/start")
+        assert start["folder"] == "pictures" and start["classes"] == ["green", "red"]
+        (number, *_) = ask(f"{page.url}api/view?kind=wrong-label")["items"] or ask(f"{page.url}api/view")["items"]
+        item = ask(f"{page.url}api/items?numbers={number}")["items"][0]
+        assert item["pictures"][0]["id"] == "green/odd.png" and item["likely"] == "red"
+        assert item["nearest"]["likely"]
+        row = item["pictures"][0]["row"]
+        told = ask(f"{page.url}api/decide", {"decisions": [{"row": row, "kind": "label", "label": "red"}]})
+        assert told["progress"]["decided"] == 1 and page.saved == 1
+        planned = ask(f"{page.url}api/apply", {"dry_run": True})
+        assert planned["relabeled"] == [{"picture": "green/odd.png", "given": "green", "label": "red"}]
+        done = ask(f"{page.url}api/apply", {"dry_run": False})
+        assert done["applied"] == 1 and done["effect_words"]
+        assert page.to_json()["applied"] == 1 and len(page.decisions().decisions) == 1
+        assert ask(f"{page.url}api/revert", {})["reverted"] == 1
+        ask(f"{page.url}api/decide", {"decisions": [{"row": row, "kind": "undo"}]})
+    finally:
+        page.stop()
+    with pytest.raises(OSError):
+        ask(f"{page.url}api/start")
+    same = {path.name: path.read_bytes() for path in checked.rglob("*.jpg")}
+    assert same == {path.name: path.read_bytes() for path in folder.rglob("*.jpg")}
+
+
+def test_what_was_not_checked_or_otherwise_is_checked_first(checked, tmp_path, monkeypatch):
+    calls, real = [], check_room.check
+
+    def counted(*arguments, **options):
+        calls.append(options)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(check_room, "check", counted)
+    folder = tmp_path / "of another folder"  # with its workspace, as one that was copied
+    shutil.copytree(checked, folder)
+    reviewing.review(folder, backbone="pixels", progress=False).stop()
+    assert len(calls) == 1
+    reviewing.review(folder, progress=False).stop()
+    assert len(calls) == 1
+    (folder / ".ursa/findings.json").unlink()
+    reviewing.review(folder, progress=False).stop()
+    assert len(calls) == 2 and calls[1]["backbone"] == "pixels"  # as the last time
+    reviewing.review(folder, pattern="{label}_{}.{}", backbone="pixels", progress=False).stop()
+    assert len(calls) == 3
+
+
+def test_a_table_is_reviewed_too(checked, tmp_path):
+    rows = [f"{path.relative_to(checked)},{path.parent.name}" for path in sorted(checked.glob("[gr]*/*.*"))]
+    table = checked / "table.csv"
+    table.write_text("\n".join(["file,label", *rows]))
+    page = reviewing.review(table, workspace=tmp_path / "space", backbone="pixels", progress=False)
+    try:
+        assert ask(f"{page.url}api/start")["classes"] == ["green", "red"]
+    finally:
+        page.stop()
+        table.unlink()
+
+
+def test_mistakes_say_what_to_do(checked, tmp_path, no_check):
+    with pytest.raises(DataError, match="there is no folder"):
+        reviewing.review(tmp_path / "nowhere")
+    page = reviewing.review(checked)
+    try:
+        with pytest.raises(DataError, match="taken"):
+            reviewing.review(checked, port=int(page.url.split(":")[2].split("/")[0]))
+    finally:
+        page.stop()
+
+
+def test_a_notebook_shows_a_frame_and_a_link(checked, no_check, monkeypatch):
+    shown = []
+    display = types.SimpleNamespace(
+        HTML=lambda text: text, IFrame=lambda url, *size: ("frame", url, *size), display=shown.append
+    )
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell, display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    page = reviewing.review(checked)
+    try:
+        page._ipython_display_()
+        assert shown[0][:2] == ("frame", page.url) and f'href="{page.url}"' in shown[1]
+        with urllib.request.urlopen(page.url, timeout=20) as answer:
+            assert "frame-ancestors *" in answer.headers["content-security-policy"]
+    finally:
+        page.stop()
+    ports = []
+    output = types.SimpleNamespace(serve_kernel_port_as_iframe=lambda port, path, **_: ports.append((port, path)))
+    monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
+    page._ipython_display_()
+    assert page.url.endswith(ports[0][1]) and str(ports[0][0]) in page.url
+
+
+def test_pictures_that_came_or_went_since_are_counted(checked, tmp_path, picture_folder):
+    folder = shutil.copytree(checked, tmp_path / "pictures", ignore=shutil.ignore_patterns(".ursa"))
+    page = reviewing.review(folder, backbone="pixels", progress=False)
+    page.stop()
+    picture_folder(folder, {"blue": 2})
+    (folder / "red/red_000.jpg").unlink()
+    page = reviewing.review(folder, progress=False)
+    try:
+        wanted = f"Since the check: 2 pictures added, 1 picture gone. ursa check {folder} looks again."
+        until = time.monotonic() + 10
+        while ask(f"{page.url}api/changes?since=0").get("notice") != wanted:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        page.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="sends a signal")
+def test_the_command_ends_with_what_was_saved(checked):
+    command = [Path(sys.executable).with_name("ursa"), "review", checked, "--no-browser", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+/\S+/", line)[0]
+        ask(f"{url}api/decide", {"decisions": [{"row": 0, "kind": "keep"}]})
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=20)
+    document = json.loads(out)
+    assert process.returncode == 0 and "Traceback" not in said
+    assert document["decisions"] == 1 and set(document["estimate_left"]) == {"value", "high"}
+    assert {"applied", "reverted"} <= set(document)
