@@ -14,6 +14,7 @@ SOURCE = Path(ursa.__file__).parent
 VERDICTS = "diagnose/training_verdict/"  # names each kind once, for its rules
 BY_TABLE = {
     "clean/broken.py",
+    "clean/kept_findings.py",
     "clean/set_or_pictures.py",
     VERDICTS + "training_finding.py",
 }  # where the kind of a finding is a variable

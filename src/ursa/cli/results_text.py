@@ -315,9 +315,8 @@ def _pictures(count: int) -> str:
 def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> Table:
     """Recall, precision and F1 of each class, each with its 95 % interval."""
     scores = statistics.per_class(confusion, names)
-    table = Table(
-        box=None, pad_edge=False, header_style="dim", caption="[dim]95 % intervals[/]", caption_justify="right"
-    )
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.caption, table.caption_justify = "[dim]95 % intervals[/]", "right"
     table.add_column("class", overflow="fold")
     table.add_column("pictures", justify="right")
     for name in ("recall", "precision", "F1"):

@@ -37,6 +37,7 @@ class Kind:
     several: str
     tone: Literal["bad", "warn", "note"]  # it spoils results; it costs some; good to know
     about: Literal["pictures", "files", "data"]  # pictures are shown, files named; for the data neither helps
+    copies: bool = False  # the pictures of a finding are versions of one, of which one is to be kept
 
     @property
     def title(self) -> str:
@@ -69,13 +70,15 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 KINDS = {  # the most pressing first
-    "same-picture-two-classes": Kind("picture under two classes", "pictures under two classes", "bad", "pictures"),
-    "leak": Kind("picture in two splits", "pictures in two splits", "bad", "pictures"),
+    "same-picture-two-classes": Kind(
+        "picture under two classes", "pictures under two classes", "bad", "pictures", copies=True
+    ),
+    "leak": Kind("picture in two splits", "pictures in two splits", "bad", "pictures", copies=True),
     "near-copy-two-classes": Kind(
-        "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures"
+        "near duplicate under two classes", "near duplicates under two classes", "bad", "pictures", copies=True
     ),
     "wrong-label": Kind("label that may be wrong", "labels that may be wrong", "bad", "pictures"),
-    "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures"),
+    "near-leak": Kind("near duplicate in two splits", "near duplicates in two splits", "bad", "pictures", copies=True),
     "learned-from": Kind("evaluation on what was learned from", "evaluations on what was learned from", "bad", "data"),
     "shortcut": Kind("possible shortcut", "possible shortcuts", "warn", "data"),
     "weak-slice": Kind("slice with lower accuracy", "slices with lower accuracy", "warn", "pictures"),
@@ -107,8 +110,8 @@ KINDS = {  # the most pressing first
     "small-class": Kind("class with too few pictures", "classes with too few pictures", "warn", "data"),
     "imbalance": Kind("class far smaller than another", "classes far smaller than another", "note", "data"),
     "outlier": Kind("picture unlike the others", "pictures unlike the others", "warn", "pictures"),
-    "exact-duplicate": Kind("exact duplicate", "exact duplicates", "note", "pictures"),
-    "near-duplicate": Kind("near duplicate", "near duplicates", "note", "pictures"),
+    "exact-duplicate": Kind("exact duplicate", "exact duplicates", "note", "pictures", copies=True),
+    "near-duplicate": Kind("near duplicate", "near duplicates", "note", "pictures", copies=True),
     "blank": Kind("blank picture", "blank pictures", "warn", "pictures"),
     "low-information": Kind("picture with hardly any detail", "pictures with hardly any detail", "note", "pictures"),
     "dark": Kind("dark picture", "dark pictures", "note", "pictures"),

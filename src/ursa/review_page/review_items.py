@@ -12,14 +12,6 @@ from ursa.clean.kept_findings import KeptFindings
 from ursa.core.finding import Finding, Kind, by_kind, kind_of
 from ursa.review_page.picture_table import PictureTable
 
-GROUPS = (
-    "same-picture-two-classes",
-    "leak",
-    "near-copy-two-classes",
-    "near-leak",
-    "exact-duplicate",
-    "near-duplicate",
-)
 OF_A_PART = ("weak-slice", "labels-not-judged")  # they name hundreds of pictures and say nothing of a single one
 DRAWN_EVERY = 5  # one item in so many is drawn at random among those that nobody suspects
 
@@ -71,7 +63,7 @@ def _of(finding: Finding, table: PictureTable) -> Iterator[ReviewItem]:
     rows = table.known(finding.where)
     if not rows or finding.kind in OF_A_PART or kind_of(finding.kind).about == "data":
         return
-    if finding.kind in GROUPS:
+    if kind_of(finding.kind).copies:
         if len(rows) > 1:
             keep = table.row_of.get(str(finding.numbers.get("keep")), _keeper(finding.kind, rows, table))
             yield ReviewItem(finding.kind, rows, finding.evidence, finding.advice, keep=keep)

@@ -17,7 +17,7 @@ from ursa.errors import DataError
 from ursa.review_page.decided_pictures import DecidedPictures
 from ursa.review_page.estimate_left import EstimateLeft, estimate_left
 from ursa.review_page.picture_table import PictureTable
-from ursa.review_page.review_items import DRAWN, GROUPS, ReviewItem, review_items, words_of
+from ursa.review_page.review_items import DRAWN, ReviewItem, review_items, words_of
 from ursa.workspace import Workspace
 
 DRAWN_AT_RANDOM = "drawn at random"  # the reason of a decision about such a picture, for who counts them
@@ -168,7 +168,7 @@ class ReviewSession:
     def _state_of(self, item: ReviewItem) -> str:
         """A group is decided when at most one of its pictures is left without a word: that one stays as it is."""
         said = [decided.kind for row in item.pictures if (decided := self.decided.of(row)) is not None]
-        if not said or len(said) < len(item.pictures) - (item.kind in GROUPS):
+        if not said or len(said) < len(item.pictures) - (words_of(item.kind).copies):
             return "undecided"
         return "not-sure" if "not-sure" in said else "decided"
 
@@ -189,7 +189,7 @@ def item_json(session: ReviewSession, number: int) -> dict[str, Any]:
         "number": number,
         "kind": item.kind,
         "title": words_of(item.kind).title_of_one,
-        "group": item.kind in GROUPS,
+        "group": words_of(item.kind).copies,
         "pictures": [picture_json(session.table, row) for row in item.pictures],
         "evidence": item.evidence,
         "advice": item.advice,
