@@ -13,16 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ursa.cli import terminal_pictures
+from ursa.cli.class_table import class_table, most_confused
 from ursa.cli.console import Console, plain
 from ursa.cli.output import path_word, shell_line
-from ursa.core import statistics
 from ursa.core.finding import KINDS, Finding, by_kind, kind_of
 from ursa.core.statistics import Estimate
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from ursa.data.download.downloader import Failure
     from ursa.serve.predictor import Prediction
     from ursa.workflow.check import Checked
@@ -47,11 +44,11 @@ def checked(result: "Checked", following: str, console: Console, review: str = "
         console.print(f"\n{plain(result.accuracy.method.capitalize())}.")
     else:
         console.print()
-        console.print(_classes(result.catalog.counts(), result.confusion, result.labels.names))
+        console.print(class_table(result.catalog.counts(), result.confusion, result.labels.names))
         sealed = len(result.catalog.usable()) - int(result.confusion.sum())
         aside = f" The {sealed:,} test pictures were not used." if sealed else ""
         console.print(f"\nA linear probe's cross-validated accuracy is [bold]{_percent(result.accuracy)}[/].{aside}")
-        console.print(_most_confused(result.confusion, result.labels.names))
+        console.print(most_confused(result.confusion, result.labels.names))
         console.print(f"\n{plain(result.more_pictures)}\n{plain(abstain.described(result.thresholds))}")
     findings(result.findings, console)
     if words := str(result.label_audit):
@@ -155,8 +152,8 @@ def evaluated(result: "Evaluated", console: Console) -> None:
         which = f"the {new:,} pictures that it did not learn from" if result.learned_from else f"{new:,} pictures"
         console.print(f"Accuracy [bold]{_percent(result.accuracy)}[/] on {which}.\n")
         counts = {name: int(row.sum()) for name, row in zip(names, result.confusion, strict=True)}
-        console.print(_classes(counts, result.confusion, names))
-        console.print(_most_confused(result.confusion, names))
+        console.print(class_table(counts, result.confusion, names))
+        console.print(most_confused(result.confusion, names))
     else:
         console.print("The model learned from all of these pictures: its accuracy on new ones is not known.")
     _operating_points(result, console)
@@ -310,35 +307,6 @@ def _kind(reason: str) -> str:
 
 def _pictures(count: int) -> str:
     return "picture" if count == 1 else "pictures"
-
-
-def _classes(counts: Mapping[str, int], confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> Table:
-    """Recall, precision and F1 of each class, each with its 95 % interval."""
-    scores = statistics.per_class(confusion, names)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.caption, table.caption_justify = "[dim]95 % intervals[/]", "right"
-    table.add_column("class", overflow="fold")
-    table.add_column("pictures", justify="right")
-    for name in ("recall", "precision", "F1"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, count in counts.items():
-        known = scores[name] if name in scores and scores[name]["pictures"] else {}
-        cells = (_share(known[key]) if key in known else "" for key in ("recall", "precision", "f1"))
-        table.add_row(plain(name), f"{count:,}", *cells)
-    return table
-
-
-def _share(metric: Mapping[str, float | None]) -> str:
-    """A metric of a document; nothing where there is no number, as of a class that is never predicted."""
-    if metric["value"] is None:
-        return ""
-    low, value, high = (f"{100 * (metric[key] or 0):.0f}" for key in ("low", "value", "high"))
-    return f"{value} % [dim]{f'{low} to {high}':>9}[/]"
-
-
-def _most_confused(confusion: "npt.NDArray[np.int64]", names: Sequence[str]) -> str:
-    worst = [f"{plain(a)} as {plain(b)} ({n})" for a, b, n in statistics.most_confused(confusion, names, 3)]
-    return f"Most confused: {', '.join(worst)}." if worst else "No picture is predicted as another class."
 
 
 def _percent(metric: Estimate) -> str:
