@@ -214,18 +214,23 @@ def test_one_ctrl_c_is_enough_for_a_server_that_takes_its_time_to_end(home, ursa
     assert "Stopped." in said
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, picture_folder):
+    """So many pictures that a command is at work on them when it is interrupted."""
+    return picture_folder(tmp_path_factory.mktemp("many") / "pictures", {"red": 300, "green": 300}, side=160)
+
+
 @pytest.mark.parametrize(("command", "moment"), [("check", "backbones.json"), ("train", "probes"), ("train", None)])
-def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(
-    tmp_path, picture_folder, ursa, ursa_command, command, moment
-):
+def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(tmp_path, many, ursa, ursa_command, command, moment):
     """Interrupted before anything is computed, while embedding, and while training."""
-    folder = picture_folder(tmp_path / "pictures", {"red": 300, "green": 300}, side=160)
-    arguments = [ursa_command, command, str(folder), "--backbone", "pixels", "--precision", "fp32"]
+    space = tmp_path / "space"
+    said_alike = [many, "--backbone", "pixels", "--precision", "fp32", "--workspace", space]
+    arguments = [ursa_command, command, *map(str, said_alike)]
     arguments += ["--set", "epochs=200", "--out", str(tmp_path / "model.ursa")] if command == "train" else []
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 60
-            while moment and not (folder / ".ursa" / moment).exists() and time.monotonic() < deadline:
+            while moment and not (space / moment).exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
             time.sleep(0.1 if moment else 0.5)
             process.send_signal(signal.SIGINT)
@@ -235,8 +240,8 @@ def test_ctrl_c_keeps_what_was_finished_and_the_next_run_goes_on(
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert not (tmp_path / "model.ursa").exists()
-    assert not list((folder / ".ursa").rglob("*.part")) if (folder / ".ursa").exists() else True
-    again = ursa("check", folder, "--backbone", "pixels", "--precision", "fp32", "--json")
+    assert not list(space.rglob("*.part")) if space.exists() else True
+    again = ursa("check", *said_alike, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["pictures"] == 600
 
