@@ -59,7 +59,7 @@ def decide(
     """
     named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     if duplicates and (named or decision or label or new_class or from_file is not None):
-        raise DataError("duplicates are decided alone", found="more beside it", fix="name one or the other")
+        raise DataError("duplicates are decided alone", found="more beside it", fix="leave out the rest")
     asked = [] if duplicates else _asked(named, decision, label, new_class, why, from_file)
     catalog = catalog_of(data, Setup.of(workspace=workspace, pattern=pattern, table=table))
     space = Workspace.open(catalog.root, None if workspace is None else Path(workspace))
