@@ -152,7 +152,7 @@ def on_own_network(folder, place, recipe):
         torch.manual_seed(0)
         body = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU()]
         network = nn.Sequential(*body, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 2))
-    learner = ursa.Learner(folder, network, size=48, workspace=place, recipe=recipe, progress=False)
+    learner = ursa.Learner(folder, network, size=32, workspace=place, recipe=recipe, progress=False)
     return learned(learner, lambda one: one.fine_tune(6, 3e-2, frozen_epochs=0))
 
 
@@ -194,7 +194,7 @@ REFUSED = {  # a few that have to be, so that a path which refuses everything wo
     "learner, backbone": {"optim.epochs", "optim.layer_decay", "augment.progressive_resizing"},
     "learner, own network": {"optim.epochs", "optim.head_lr", "probe.folds"},
     "learner, arrays": {"optim.epochs", "optim.head_lr", "probe.folds", "augment.rotate", "split.test"},
-    "learner, data set": {"optim.epochs", "optim.head_lr", "probe.folds", "augment.rotate", "split.test"},
+    "learner, data set": {"optim.epochs", "optim.head_lr", "optim.class_weights", "augment.rotate", "split.test"},
 }
 READ = {  # and a few that have to be read
     "check": {"seed", "probe.folds"},
@@ -204,7 +204,7 @@ READ = {  # and a few that have to be read
     "learner, backbone": {"seed", "optim.head_lr", "augment.rotate", "split.valid"},
     "learner, own network": {"seed", "augment.rotate", "optim.weight_decay", "split.valid"},
     "learner, arrays": {"seed", "optim.batch_size", "optim.ema_decay", "optim.class_weights", "split.valid"},
-    "learner, data set": {"seed", "optim.batch_size", "optim.ema_decay", "optim.class_weights", "split.valid"},
+    "learner, data set": {"seed", "optim.batch_size", "optim.ema_decay", "optim.weight_decay", "split.valid"},
 }
 
 

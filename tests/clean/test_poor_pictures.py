@@ -85,6 +85,7 @@ def test_what_most_pictures_are_is_no_finding():
     assert kinds(others=60, make=night) == []
     assert kinds(others=60, make=lambda: SPOILED["overexposed"] + DRAW.normal(0, 1, (32, 32))) == []
     assert kinds(blurs=[3.2, 3.5, 3.4] * 20, others=60) == []
+    assert kinds(*[SPOILED["blank"]] * 51, others=49) == []
 
 
 def test_among_soft_pictures_a_little_softer_is_usual():
@@ -106,8 +107,8 @@ def test_all_of_a_kind_share_a_sentence_and_carry_their_own_value():
 
 
 def test_files_that_cannot_be_read_are_not_judged():
-    broken = catalog(SPOILED["blank"], others=0).rows.to_dict(as_series=False)
-    assert poor_pictures(Catalog.of(".", {**broken, "problem": ["truncated: ..."]})) == []
+    broken = catalog(SPOILED["blank"], others=30).rows.to_dict(as_series=False)
+    assert poor_pictures(Catalog.of(".", {**broken, "problem": ["truncated: ...", *[None] * 30]})) == []
 
 
 def test_advice_names_the_commands_that_decide():

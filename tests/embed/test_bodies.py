@@ -17,13 +17,17 @@ TORCHVISION = {
     "resnet18": "fc",
     "regnet_y_400mf": "fc",
     "shufflenet_v2_x0_5": "fc",
-    "googlenet": "fc",
-    "densenet121": "classifier",
     "mobilenet_v3_small": "classifier",
-    "efficientnet_b0": "classifier",
     "mnasnet0_5": "classifier",
 }
-TORCHVISION_LARGE = {"inception_v3": "fc", "swin_t": "head", "convnext_tiny": "classifier"}
+TORCHVISION_LARGE = {
+    "inception_v3": "fc",
+    "googlenet": "fc",
+    "densenet121": "classifier",
+    "efficientnet_b0": "classifier",
+    "swin_t": "head",
+    "convnext_tiny": "classifier",
+}
 # name -> features: twice the channels of its map, or what its head holds before the classifier
 TIMM = {
     "resnet10t": 1024,

@@ -60,7 +60,7 @@ def decide(
     """
     named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     if duplicates and (named or decision or label or new_class or from_file is not None or drawn_from):
-        raise DataError("duplicates are decided alone", found="more beside it", fix="name one or the other")
+        raise DataError("duplicates are decided alone", found="more beside it", fix="leave out the rest")
     asked = (
         [] if duplicates else _drawn(_asked(named, decision, label, new_class, why, from_file), drawn_from, from_file)
     )
