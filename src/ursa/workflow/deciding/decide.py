@@ -48,7 +48,7 @@ def decide(
 
     pictures: ids in the catalog ("black/7.jpg"), or paths of files. decision: "delete", "label" (to the class `label`),
     "keep" (its label is right), "not-sure", or "undo", which takes back the latest decision of a picture. new_class:
-    the label begins a class. from_file: a CSV file instead, with columns picture, decision, label, why. who: you, by
+    labels may begin classes. from_file: a CSV file instead, with columns picture, decision, label, why. who: you, by
     default. drawn_from: for a picture that was drawn at random to look at, from how many (see
     `ursa.clean.stopping.when_to_stop`). The others: as of `ursa.check`.
 
@@ -91,9 +91,10 @@ def _asked(
 ) -> list[WantedDecision]:
     named = [str(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     if from_file is not None:
-        if named or decision or label or why or new_class:
+        if named or decision or label or why:
             raise DataError("a file of decisions says all of it", found="more beside it", fix="name one or the other")
-        return decision_table(from_file)
+        table = decision_table(from_file)
+        return [replace(one, kind="new-label") if new_class and one.kind == "label" else one for one in table]
     kind = kind_word(decision) if decision is not None else "label" if label is not None else ""
     if not kind:
         raise DataError("nothing is decided", fix=f"one of {', '.join(KINDS)}")
@@ -210,7 +211,8 @@ class _Rows:
         if wanted.kind in LABELS and self.task != "single-label":
             raise DataError(f"{at}a label is set where each picture has one class", found=self.task)
         if wanted.kind == "label" and wanted.label not in self.classes | begun:
-            hint = did_you_mean(wanted.label or "", self.classes)
+            known = self.classes | {name for name in begun if name}
+            hint = did_you_mean(wanted.label or "", known) if known else "the pictures have no classes yet"
             raise DataError(f"{at}there is no class {wanted.label!r}", found=hint, fix="to begin it: --new-class")
         stays = wanted.kind == "delete" and not deleted.issuperset(self.same[key])
         others = sorted(other for other in self.same[key] if other != id) if stays else []  # deleted ones may come back
