@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from ursa import workspace
-from ursa.clean.decisions.corrections import Corrected, corrected
+from ursa.clean.decisions.corrections import Corrected, corrected, done_to
 from ursa.clean.decisions.decision import Decision, from_json
 from ursa.clean.decisions.journal import read_journal
 from ursa.clean.decisions.sealed_document import write_or_remove
@@ -68,9 +68,8 @@ class Followed:
         changed, gone = len(self.corrected.relabeled), len(self.corrected.removed)
         lines = []
         if changed or gone:
-            lines.append(
-                f"Decisions applied: {counted(changed, 'label')} corrected, {counted(gone, 'picture')} left out."
-            )
+            labels = f"{counted(changed, 'label')} {done_to(self.corrected.relabeled)}"
+            lines.append(f"Decisions applied: {labels}, {counted(gone, 'picture')} left out.")
         stale = [left for left in self.corrected.left_out if "no class" in left.reason]
         if stale:
             lines.append(f"Not applied: {counted(len(stale), 'label')}, since {stale[0].reason}.")

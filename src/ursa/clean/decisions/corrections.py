@@ -42,6 +42,11 @@ class Corrected:
     new_classes: tuple[str, ...] = ()  # those that the pictures had none of before
 
 
+def done_to(relabeled: Sequence[Relabeled]) -> str:
+    """ "corrected", or "set" where no picture had a label."""
+    return "set" if relabeled and all(change.given is None for change in relabeled) else "corrected"
+
+
 def corrected(catalog: Catalog, decisions: Sequence[Decision]) -> Corrected:
     """catalog: with the sha256 of its pictures; decisions: those that stand, one a picture.
 

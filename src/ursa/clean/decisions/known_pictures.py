@@ -50,7 +50,8 @@ class KnownPictures:
         if wanted.kind in LABELS and self.task != "single-label":
             raise DataError(f"{at}a label is set where each picture has one class", found=self.task)
         if wanted.kind == "label" and wanted.label not in self.classes | begun:
-            hint = did_you_mean(wanted.label or "", self.classes)
+            known = self.classes | {name for name in begun if name}
+            hint = did_you_mean(wanted.label or "", known) if known else "the pictures have no classes yet"
             raise DataError(f"{at}there is no class {wanted.label!r}", found=hint, fix="to begin it: --new-class")
         stays = wanted.kind == "delete" and not deleted.issuperset(self.same[key])
         others = sorted(other for other in self.same[key] if other != id) if stays else []  # deleted ones may come back

@@ -34,7 +34,9 @@ Delete = Annotated[bool, typer.Option("--delete", help="It does not belong here.
 Label = Annotated[
     str | None, typer.Option("--label", help="Its class is this one.", metavar="CLASS", show_default=False)
 ]
-NewClass = Annotated[bool, typer.Option("--new-class", help="The label begins a class.")]
+NewClass = Annotated[
+    bool, typer.Option("--new-class", help="The label begins a class; with --from, all that are new do.")
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Its label is right.")]
 NotSure = Annotated[bool, typer.Option("--not-sure", help="It was looked at, and stays undecided.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Take back the latest decision of it.")]
@@ -210,6 +212,7 @@ def show_list(result: "DecisionList", given: PictureOptions, console: "Console")
 
 def show_applied(result: "AppliedDecisions", given: PictureOptions, move: bool, console: "Console") -> None:
     """What changed, or would; what it did to the probe; the next command."""
+    from ursa.clean.decisions.corrections import done_to
     from ursa.cli.console import plain
 
     would = "would be " if result.dry_run else ""
@@ -218,7 +221,7 @@ def show_applied(result: "AppliedDecisions", given: PictureOptions, move: bool, 
         console.print(f"\n[dim]Next:   [/] {plain(given.following('decide', '--help'))}", soft_wrap=True)
         return
     labels, gone = counted(len(result.relabeled), "label"), counted(len(result.removed), "picture")
-    console.print(f"[bold]{labels} {would}corrected, {gone} {would}left out[/]")
+    console.print(f"[bold]{labels} {would}{done_to(result.relabeled)}, {gone} {would}left out[/]")
     _some(
         [f"{plain(one.id)}: {plain(one.given or 'no label')} -> {plain(one.label)}" for one in result.relabeled],
         console,

@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +73,8 @@ def needs_labels(catalog: Catalog) -> Catalog:
     raise DataError(
         f"no classes in {catalog.root}",
         found=f"{len(catalog.readable())} pictures, none of them in a folder of its own class",
-        fix=f"one folder a class: {catalog.root}/cat/1.jpg, {catalog.root}/dog/2.jpg",
+        fix=f"one folder a class: {catalog.root}/cat/1.jpg, {catalog.root}/dog/2.jpg; or label them where they lie: "
+        f"{shlex.join(['ursa', 'decide', str(catalog.root), '--from', 'labels.csv', '--new-class'])}, then ursa apply",
     )
 
 

@@ -49,7 +49,7 @@ def decide(
 
     pictures: ids in the catalog ("black/7.jpg"), or paths of files. decision: "delete", "label" (to the class `label`),
     "keep" (its label is right), "not-sure", or "undo", which takes back the latest decision of a picture. new_class:
-    the label begins a class. from_file: a CSV file instead, with columns picture, decision, label, why. duplicates:
+    labels may begin classes. from_file: a CSV file instead, with columns picture, decision, label, why. duplicates:
     instead delete all but one of each group of identical files; groups with different labels are left to you. who:
     you, by default. drawn_from: for a picture that was drawn at random to look at, from how many (see
     `ursa.clean.stopping.when_to_stop`). The others: as of `ursa.check`.
@@ -100,9 +100,10 @@ def _asked(
     from_file: str | Path | None,
 ) -> list[WantedDecision]:
     if from_file is not None:
-        if named or decision or label or why or new_class:
+        if named or decision or label or why:
             raise DataError("a file of decisions says all of it", found="more beside it", fix="name one or the other")
-        return decision_table(from_file)
+        table = decision_table(from_file)
+        return [replace(one, kind="new-label") if new_class and one.kind == "label" else one for one in table]
     kind = kind_word(decision) if decision is not None else "label" if label is not None else ""
     if not kind:
         raise DataError("nothing is decided", fix=f"one of {', '.join(KINDS)}")

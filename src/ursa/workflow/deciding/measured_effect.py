@@ -24,6 +24,8 @@ def measured_effect(before: Catalog, after: Catalog, space: Workspace, data: str
     """before: with what the last scan knows. Why it cannot be measured, where that is so."""
     if before.task != "single-label":
         return "measured where each picture has one class"
+    if not len(before.labeled()):
+        return "there were no labels before"
     known = last_setup.recall(data, space.root)
     if not known:
         return CHECK
