@@ -104,6 +104,14 @@ def test_what_another_user_decided_is_counted_and_not_followed(reviewed, monkeyp
     assert told["others"] == 1 and told["pictures"] == {}
 
 
+def test_where_a_picture_has_no_single_class_it_gets_none(reviewed):
+    reviewed.table.task = "multi-label"
+    assert reviewed.get("api/start").json()["labeled"] is False
+    row = reviewed.row("black/black_001.png")
+    assert reviewed.decide({"row": row, "kind": "label", "label": "brown"}).status_code == 409
+    assert reviewed.decide({"row": row, "kind": "delete"}).status_code == 200
+
+
 def test_a_new_class_is_begun_and_then_known(reviewed):
     row = reviewed.row("black/black_001.png")
     odd = 'so/"panda" \U0001f43c <script>alert(1)</script>'
