@@ -93,6 +93,10 @@ def of(folder, space, table, **options):
     def decide(*wishes):
         return client.post(f"/{TOKEN}/api/decide", json={"decisions": list(wishes)})
 
+    def view(words=""):
+        runs = client.get(f"/{TOKEN}/api/view?{words}").json()["runs"]
+        return [number for first, count in runs for number in range(first, first + count)]
+
     def again(**options):
         return of(folder, space, PictureTable.of(scanned(folder)[0]), **options)
 
@@ -107,6 +111,7 @@ def of(folder, space, table, **options):
         row=row,
         decide=decide,
         again=again,
+        view=view,
         get=lambda path, **more: client.get(f"/{TOKEN}/{path}", **more),
         post=lambda path, **more: client.post(f"/{TOKEN}/{path}", **more),
         journal=lambda: read_journal(space).entries,

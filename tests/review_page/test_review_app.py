@@ -96,7 +96,7 @@ def test_no_parameter_reaches_a_file(reviewed, trick):
         assert answer.status_code in (404, 405) and "root:" not in answer.text
     for path in (f"api/items?numbers={trick}", f"api/changes?since={trick}"):
         assert reviewed.get(path).status_code in (400, 404) or trick == "0" * 64
-    assert reviewed.get(f"api/view?kind={trick}&class={trick}&split={trick}").json()["items"] == []
+    assert reviewed.view(f"kind={trick}&class={trick}&split={trick}") == []
 
 
 @pytest.mark.parametrize(

@@ -40,18 +40,18 @@ def test_of_a_leak_the_held_out_copy_is_to_be_kept(reviewed):
     assert item.keep == 1
 
 
-def test_some_are_drawn_at_random_and_are_the_same_the_next_time(reviewed):
-    doubtful = tuple(
-        {"id": id, "given": "brown", "likely": "black", "probability": 0.7, "given_probability": 0.3, "margin": 1.0}
-        for id in reviewed.table.row_of
-        if id.startswith("brown")
-    )
-    kept = KeptFindings((), doubtful, read_findings(reviewed.space).judged)
+def test_some_are_drawn_at_random_among_those_that_nobody_suspects(reviewed):
+    judged = read_findings(reviewed.space).judged
+    said = {"likely": "black", "probability": 0.7, "given_probability": 0.3, "margin": 1.0}
+    doubtful = tuple({"id": id, "given": "brown", **said} for id in judged.ids[:-1])
+    kept = KeptFindings((), doubtful, judged)
     items = review_items(reviewed.table, kept)
-    drawn = [item.pictures[0] for item in items if item.kind == DRAWN]
-    assert len(drawn) == 1 and items[4].kind == DRAWN  # after each four
-    assert not set(drawn) & {item.pictures[0] for item in items if item.kind != DRAWN}
-    assert drawn == [item.pictures[0] for item in review_items(reviewed.table, kept) if item.kind == DRAWN]
+    assert [item.pictures for item in items if item.kind == DRAWN] == [(reviewed.row(judged.ids[-1]),)]
+    assert items[4].kind == DRAWN  # after each four
+    few = KeptFindings((), doubtful[:8], judged)
+    drawn = [item for item in review_items(reviewed.table, few) if item.kind == DRAWN]
+    assert len(drawn) == 2
+    assert drawn == [item for item in review_items(reviewed.table, few) if item.kind == DRAWN]  # the next time, too
 
 
 def test_pictures_without_a_label_are_items_that_get_one(reviewed):

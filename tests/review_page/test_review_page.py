@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.review_page.conftest import TOKEN, of, reviewed_folder
-from ursa.review_page.review_server import ReviewServer
+from ursa.review_page.review_server import ReviewServer, local_socket
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -40,7 +40,7 @@ def shown(browser, tmp_path, picture_folder):
 
     def start(port=0):
         state.review = of(folder, space, table)
-        state.server = ReviewServer(lambda _: state.review.app, TOKEN, port)
+        state.server = ReviewServer(state.review.app, TOKEN, local_socket(port))
 
     def open_page(**options):
         contexts.append(browser.new_context(viewport={"width": 1024, "height": 768}, **options))

@@ -68,10 +68,29 @@ def test_every_window_hears_of_every_decision_whoever_made_it(reviewed):
     assert reviewed.get(f"api/changes?since={both[0]['version']}").json()["pictures"] == {}
 
 
-def test_a_journal_that_was_removed_is_heard_of_too(reviewed):
+def test_a_window_that_heard_of_nothing_for_a_while_hears_of_all(reviewed):
+    rows = [reviewed.row(f"black/black_{number:03}.png") for number in (1, 3, 5)]
+    versions = [reviewed.decide({"row": row, "kind": "keep"}).json()["version"] for row in rows]
+    told = reviewed.get(f"api/changes?since={versions[0]}").json()
+    assert set(told["pictures"]) == {str(row) for row in rows[1:]} and not told["anew"]
+
+
+def test_a_line_that_is_not_whole_yet_is_left_to_the_next_time(reviewed):
+    row, path = reviewed.row("black/black_001.png"), journal_path(reviewed.space)
+    line = Decision(reviewed.table.sha256(row), "keep", "black/black_001.png").line()
+    path.write_bytes(line[:40])
+    assert reviewed.get("api/changes?since=-1").json()["pictures"] == {}
+    path.write_bytes(line)
+    assert list(reviewed.get("api/changes?since=-1").json()["pictures"]) == [str(row)]
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_journal_that_was_removed_is_heard_of_too(reviewed, left):
     row = reviewed.row("black/black_001.png")
     version = reviewed.decide({"row": row, "kind": "keep"}).json()["version"]
     journal_path(reviewed.space).unlink()
+    if left is not None:
+        journal_path(reviewed.space).write_bytes(left)
     told = reviewed.get(f"api/changes?since={version}").json()
     assert told["anew"] and told["pictures"] == {} and told["progress"]["decided"] == 0
 
@@ -83,6 +102,14 @@ def test_what_another_user_decided_is_counted_and_not_followed(reviewed, monkeyp
     journal_path(reviewed.space).write_bytes(line[:seal] + b"0" * 32 + line[seal + 32 :])
     told = reviewed.get("api/changes?since=-1").json()
     assert told["others"] == 1 and told["pictures"] == {}
+
+
+def test_where_a_picture_has_no_single_class_it_gets_none(reviewed):
+    reviewed.table.task = "multi-label"
+    assert reviewed.get("api/start").json()["labeled"] is False
+    row = reviewed.row("black/black_001.png")
+    assert reviewed.decide({"row": row, "kind": "label", "label": "brown"}).status_code == 409
+    assert reviewed.decide({"row": row, "kind": "delete"}).status_code == 200
 
 
 def test_a_new_class_is_begun_and_then_known(reviewed):
@@ -120,8 +147,7 @@ def test_a_full_disk_is_said_and_nothing_counts_as_saved(reviewed, disk, kind):
 
 def test_filters_name_kinds_classes_splits_and_states(reviewed):
     def shown(words):
-        numbers = reviewed.get(f"api/view?{words}").json()["items"]
-        return [reviewed.session.items[number].kind for number in numbers]
+        return [reviewed.session.items[number].kind for number in reviewed.view(words)]
 
     everything = shown("")
     assert set(shown("kind=wrong-label")) == {"wrong-label"} and shown("kind=unheard-of") == []

@@ -5,7 +5,6 @@ import dataclasses
 import logging
 import socket
 import threading
-from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
@@ -21,18 +20,23 @@ STARTS = 10.0  # s
 logging.getLogger("ursa.serve").addHandler(logging.NullHandler())  # a terminal that shows progress is no log
 
 
+def local_socket(port: int = 0) -> socket.socket:
+    """On this machine alone; port 0 takes any free one. Raises DataError where it cannot be had."""
+    return listen(HOST, port, "--port 0 takes any free one")
+
+
 class ReviewServer:
     """Serves from the moment it is made until `stop`."""
 
-    def __init__(self, make: Callable[[str], ASGIApp], token: str, port: int = 0) -> None:
-        """make: address -> application. port 0 takes any free one. Raises DataError where it cannot be had."""
-        self.listener: socket.socket = listen(HOST, port)
+    def __init__(self, application: ASGIApp, token: str, listener: socket.socket) -> None:
+        """listener: as `local_socket` gives it. Raises DataError where the server does not start."""
+        self.listener = listener
         self.port: int = self.listener.getsockname()[1]
         self.url = f"{address(self.listener)}{token}/"
         limits = ServerLimits()
         limits = dataclasses.replace(limits, max_connections=connections(200))
         ready = threading.Event()
-        self._server = http_server(make(self.url), self.listener, limits, ready=lambda _: ready.set(), grace=GRACE)
+        self._server = http_server(application, self.listener, limits, ready=lambda _: ready.set(), grace=GRACE)
         self._thread = threading.Thread(target=self._run, name="ursa-review", daemon=True)
         self._thread.start()
         if not ready.wait(STARTS):

@@ -42,7 +42,8 @@ export async function need(numbers) {
 export async function find() {
   const words = new URLSearchParams();
   for (const [name, value] of Object.entries(store.filter)) if (value) words.append(name, value);
-  store.view = (await ask(`api/view?${words}`)).items;
+  const { runs } = await ask(`api/view?${words}`);
+  store.view = runs.flatMap(([first, count]) => Array.from({ length: count }, (_, step) => first + step));
 }
 
 export function take(told) {

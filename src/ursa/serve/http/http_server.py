@@ -52,9 +52,11 @@ def http_server(
     return _Server(config, limits, ready, address(listener))
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises DataError that says which port is taken and what to do."""
-    elsewhere = "--host 127.0.0.1 --port 8000"
+def listen(host: str, port: int, elsewhere: str = "--host 127.0.0.1 --port 8000") -> socket.socket:
+    """A bound socket. Raises DataError that says which port is taken and what to do.
+
+    elsewhere: options that name another place.
+    """
     if not 0 <= port <= 65535:  # getaddrinfo would take 65536 for 0
         raise DataError(f"cannot listen on {host} port {port}", found="ports are 0 to 65535", fix=elsewhere)
     try:
@@ -69,7 +71,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as problem:
         listener.close()
-        raise _refused(host, port, problem) from problem
+        raise _refused(host, port, elsewhere, problem) from problem
     return listener
 
 
@@ -115,10 +117,10 @@ class _Server(uvicorn.Server):
             self.ready(self.url)
 
 
-def _refused(host: str, port: int, problem: OSError) -> DataError:
+def _refused(host: str, port: int, elsewhere: str, problem: OSError) -> DataError:
     if problem.errno == errno.EADDRINUSE:
         fix = f"stop the other program, or choose another port: --port {port + 1 if port < 65535 else 8000}"
         return DataError(f"port {port} is taken", found=f"another program listens on {host}:{port}", fix=fix)
     if problem.errno == errno.EACCES:
         return DataError(f"port {port} may not be opened", found=problem.strerror, fix="--port 8000")
-    return DataError(f"cannot listen on {host} port {port}", found=problem.strerror, fix="--host 127.0.0.1")
+    return DataError(f"cannot listen on {host} port {port}", found=problem.strerror, fix=elsewhere)

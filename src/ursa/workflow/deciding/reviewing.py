@@ -4,6 +4,7 @@ check has still to be made."""
 import contextlib
 import gc
 import shlex
+import socket
 import sys
 import threading
 import webbrowser
@@ -26,7 +27,7 @@ from ursa.review_page.access import new_token
 from ursa.review_page.picture_table import PictureTable
 from ursa.review_page.review_app import ReviewActions, review_app
 from ursa.review_page.review_pictures import ReviewPictures
-from ursa.review_page.review_server import ReviewServer
+from ursa.review_page.review_server import ReviewServer, local_socket
 from ursa.review_page.review_session import ReviewSession
 from ursa.review_page.thumbnail_pack import ThumbnailPack
 from ursa.workflow.deciding.apply import apply, revert
@@ -115,27 +116,38 @@ def review(
     and for a port that is taken.
     """
     at = None if workspace is None else Path(workspace)
-    options = {"backbone": backbone, "weights": weights, "pattern": pattern, "table": table}
-    space, table_, kept = _checked(data, at, progress, **options)
-    with _uncollected():
-        session = ReviewSession(space, table_, kept)
-    pictures = ReviewPictures(table_, ThumbnailPack(space.root / "review_thumbnails.bin"))
-    read: dict[str, Any] = {"workspace": at, "pattern": pattern, "table": table}
-    token, framed = new_token(), _in_notebook()
-    place = table_.root.resolve()
-    about = {"folder": place.name or str(place), "path": str(place), "user": session.user, **_commands(data, at)}
-
-    def make(_: str) -> Any:
-        hosts = COLAB_HOSTS if "google.colab" in sys.modules else ()
-        actions = _actions(data, read)
-        return review_app(session, pictures, actions, token, about=about, framed=framed, allowed_hosts=hosts)
-
-    threading.Thread(target=sandbox.prepare, daemon=True).start()  # the first picture need not wait for it
-    threading.Thread(target=_compare, args=(data, read, session), daemon=True).start()
-    server = ReviewServer(make, token, port)
+    listener = local_socket(port)  # a port that is taken is told before a check that takes minutes
+    try:
+        options = {"backbone": backbone, "weights": weights, "pattern": pattern, "table": table}
+        space, pictures, kept = _checked(data, at, progress, **options)
+        with _uncollected():
+            session = ReviewSession(space, pictures, kept)
+        server = _served(data, session, {"workspace": at, "pattern": pattern, "table": table}, listener)
+    except BaseException:
+        listener.close()
+        raise
     if browser:
         threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
     return Review(data, session, server, at)
+
+
+def _served(data: "Data", session: ReviewSession, read: Mapping[str, Any], listener: socket.socket) -> ReviewServer:
+    """read: how the pictures are read, and their workspace."""
+    thumbnails = ThumbnailPack(session.space.root / "review_thumbnails.bin")
+    token, place = new_token(), session.table.root.resolve()
+    named = {"folder": place.name or str(place), "path": str(place), "user": session.user}
+    application = review_app(
+        session,
+        ReviewPictures(session.table, thumbnails),
+        _actions(data, read),
+        token,
+        about={**named, **_commands(data, read["workspace"])},
+        framed=_in_notebook(),
+        allowed_hosts=COLAB_HOSTS if "google.colab" in sys.modules else (),
+    )
+    threading.Thread(target=sandbox.prepare, daemon=True).start()  # the first picture need not wait for it
+    threading.Thread(target=_compare, args=(data, read, session), daemon=True).start()
+    return ReviewServer(application, token, listener)
 
 
 @contextlib.contextmanager
