@@ -2,12 +2,12 @@
 
 from ursa.clean.kept_findings import KeptFindings, findings_path, read_findings
 from ursa.core.finding import Finding
-from ursa.review_page.review_items import DRAWN, review_items
+from ursa.review_page.review_items import review_items
 from ursa.workspace import Workspace
 
 
 def kinds(items):
-    return list(dict.fromkeys(item.kind for item in items if item.kind != DRAWN))
+    return list(dict.fromkeys(item.kind for item in items))
 
 
 def test_suspects_come_first_then_what_spoils_results_then_doubts_then_the_rest(reviewed):
@@ -38,20 +38,6 @@ def test_of_a_leak_the_held_out_copy_is_to_be_kept(reviewed):
     leak = Finding("near-leak", tuple(reviewed.table.columns["id"][:2]), 0.8, "Two splits.", "Keep one.")
     (item,) = [one for one in review_items(reviewed.table, KeptFindings((leak,))) if one.kind == "near-leak"]
     assert item.keep == 1
-
-
-def test_some_are_drawn_at_random_among_those_that_nobody_suspects(reviewed):
-    judged = read_findings(reviewed.space).judged
-    said = {"likely": "black", "probability": 0.7, "given_probability": 0.3, "margin": 1.0}
-    doubtful = tuple({"id": id, "given": "brown", **said} for id in judged.ids[:-1])
-    kept = KeptFindings((), doubtful, judged)
-    items = review_items(reviewed.table, kept)
-    assert [item.pictures for item in items if item.kind == DRAWN] == [(reviewed.row(judged.ids[-1]),)]
-    assert items[4].kind == DRAWN  # after each four
-    few = KeptFindings((), doubtful[:8], judged)
-    drawn = [item for item in review_items(reviewed.table, few) if item.kind == DRAWN]
-    assert len(drawn) == 2
-    assert drawn == [item for item in review_items(reviewed.table, few) if item.kind == DRAWN]  # the next time, too
 
 
 def test_pictures_without_a_label_are_items_that_get_one(reviewed):

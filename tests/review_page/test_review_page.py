@@ -139,6 +139,25 @@ def test_several_are_selected_by_mouse_and_keys_and_labelled_at_once(shown):
     decided(page, 2)
 
 
+def test_random_pictures_come_one_after_the_other_until_one_may_stop(shown, monkeypatch):
+    session = shown.review.session
+    told = session._told
+    monkeypatch.setattr(session, "_told", lambda: {**told(), "proving": True, "stop": len(session.decided.rows()) > 1})
+    page = shown.open()
+    page.get_by_role("button", name="Look at random ones").click()
+    expect(page.locator("#single h2")).to_have_text("Picture drawn at random")
+    first = page.locator("#single img").first.get_attribute("src")
+    page.keyboard.press("k")
+    expect(page.locator("#single img").first).not_to_have_attribute("src", first)
+    expect(page.locator("#single h2")).to_have_text("Picture drawn at random")
+    expect(page.locator("#random")).to_be_hidden()
+    page.keyboard.press("k")
+    expect(page.locator("body")).to_have_attribute("data-mode", "grid")  # one may stop, and it says so
+    expect(page.locator("#notice")).to_contain_text(told()["left"])
+    assert all(entry.drawn_from > 0 for entry in shown.review.journal())
+    assert len(shown.review.journal()) == 2
+
+
 def test_by_touch_a_tap_opens_and_a_long_press_selects(shown):
     page = shown.open(has_touch=True, is_mobile=True)
     page.locator("#select").tap()

@@ -35,6 +35,7 @@ class DecidedPictures:
     def _forget(self) -> None:
         self.version, self.others, self.saved = 0, 0, 0
         self.begun: set[str] = set()  # classes that a decision began
+        self.followed: list[Decision] = []  # of this user, the oldest first
         self._entries: defaultdict[str, list[Decision]] = defaultdict(list)
         self._standing: dict[int, Decision] = {}
         self._log: list[tuple[int, int]] = []  # version, row
@@ -55,6 +56,7 @@ class DecidedPictures:
             if not decided.mine:
                 self.others += 1
                 continue
+            self.followed.append(decided)
             self._entries[decided.sha256].append(decided)
             if decided.kind == "new-label" and decided.label:
                 self.begun.add(decided.label)

@@ -4,7 +4,7 @@
     GET  /T/app/NAME               its scripts and style
     GET  /T/pictures/SHA256/small  or large: made by us from the pixels
     GET  /T/api/start, view, items, changes
-    POST /T/api/decide, apply, revert
+    POST /T/api/decide, draw, apply, revert
 
 Errors are `{"error", "found", "fix"}` with the right status.
 """
@@ -74,6 +74,7 @@ def review_app(
         Route("/{token}/api/items", service.shown),
         Route("/{token}/api/changes", service.changes),
         Route("/{token}/api/decide", service.decide, methods=["POST"]),
+        Route("/{token}/api/draw", service.draw, methods=["POST"]),
         Route("/{token}/api/apply", service.apply, methods=["POST"]),
         Route("/{token}/api/revert", service.revert, methods=["POST"]),
     ]
@@ -163,6 +164,10 @@ class _Service:
         wishes = [_wish(one) for one in told]
         return _json(await run_in_threadpool(self.session.decide, wishes))
 
+    async def draw(self, request: Request) -> Response:
+        await _document(request)
+        return _json({"number": await run_in_threadpool(self.session.draw)})
+
     async def apply(self, request: Request) -> Response:
         document = await _document(request)
         dry_run, move = document.get("dry_run", True), document.get("move", False)
@@ -217,7 +222,7 @@ def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _wish(told: Any) -> Wish:
-    known = {"row": int, "kind": str, "label": str, "key": str, "drawn": bool}
+    known = {"row": int, "kind": str, "label": str, "key": str}
     if not isinstance(told, dict) or not {"row", "kind"} <= told.keys() <= known.keys():
         raise _misuse("a decision names a row and a kind", repr(told)[:100])
     given = {name: value for name, value in told.items() if value is not None}

@@ -4,7 +4,6 @@ Every kind of finding about pictures or files comes here, those of checks of one
 an item, unless they are versions of one picture, of which one is to be kept.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +12,6 @@ from ursa.core.finding import Finding, Kind, by_kind, kind_of
 from ursa.review_page.picture_table import PictureTable
 
 OF_A_PART = ("weak-slice", "labels-not-judged")  # they name hundreds of pictures and say nothing of a single one
-DRAWN_EVERY = 5  # one item in so many is drawn at random among those that nobody suspects
 
 DOUBTFUL, DRAWN, UNLABELED = "doubtful-label", "random-pick", "unlabeled"
 _WORDS = {
@@ -47,16 +45,21 @@ def review_items(table: PictureTable, kept: KeptFindings) -> list[ReviewItem]:
     suspected = [item for finding in found.pop("wrong-label", ()) for item in _of(finding, table)]
     known = {row for item in suspected for row in item.pictures}
     doubtful = [item for item in _doubtful(kept, table) if item.pictures[0] not in known]
-    drawn = _drawn(kept, table, {row for item in (*suspected, *doubtful) for row in item.pictures})
-    items = list(_mixed(suspected, drawn))
+    items = list(suspected)
     for name, some in found.items():
         if kind_of(name).tone == "bad":
             items += [item for finding in some for item in _of(finding, table)]
-    items += _mixed(doubtful, drawn)
+    items += doubtful
     for name, some in found.items():
         if kind_of(name).tone != "bad":
             items += [item for finding in some for item in _of(finding, table)]
     return items + _unlabeled(table)
+
+
+def drawn_item(row: int, likely: str | None) -> ReviewItem:
+    """A picture that was drawn at random from those that nobody has looked at."""
+    evidence = "Drawn at random: such pictures tell how many wrong labels nobody suspects."
+    return ReviewItem(DRAWN, (row,), evidence, likely=likely)
 
 
 def _of(finding: Finding, table: PictureTable) -> Iterator[ReviewItem]:
@@ -99,26 +102,6 @@ def _doubtful(kept: KeptFindings, table: PictureTable) -> Iterator[ReviewItem]:
                 f"({100 * one['probability']:.0f} %; {one['given']} {100 * one['given_probability']:.0f} %)."
             )
             yield ReviewItem(DOUBTFUL, (row,), evidence, likely=one["likely"], nearest=one.get("nearest", {}))
-
-
-def _drawn(kept: KeptFindings, table: PictureTable, taken: set[int]) -> Iterator[ReviewItem]:
-    """Judged pictures that nobody suspects, in an order that chance made and that stays: by a hash of their bytes."""
-    rows = [row for row in table.known(kept.judged.ids) if row not in taken and table.sha256(row)]
-    likely = dict(zip(kept.judged.ids, kept.judged.likely, strict=True))
-
-    def chance(row: int) -> bytes:
-        return hashlib.sha256(f"review {table.sha256(row)}".encode()).digest()
-
-    for row in sorted(rows, key=chance):
-        evidence = "Drawn at random: such pictures tell how many wrong labels nobody suspects."
-        yield ReviewItem(DRAWN, (row,), evidence, likely=likely[table.id(row)])
-
-
-def _mixed(items: Sequence[ReviewItem], drawn: Iterator[ReviewItem]) -> Iterator[ReviewItem]:
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % (DRAWN_EVERY - 1) == 0 and (one := next(drawn, None)) is not None:
-            yield one
 
 
 def _unlabeled(table: PictureTable) -> list[ReviewItem]:

@@ -5,22 +5,22 @@ All of it by row numbers and hashes: no path comes from a browser.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ursa.clean.decisions.decision import LABELS, Decision
+from ursa.clean.decisions.decision import Decision
 from ursa.clean.decisions.decision_table import WantedDecision
 from ursa.clean.decisions.journal import append
 from ursa.clean.decisions.known_pictures import KnownPictures, user_name
 from ursa.clean.kept_findings import KeptFindings
+from ursa.clean.stopping.when_to_stop import StopAdvice
 from ursa.errors import DataError
 from ursa.review_page.decided_pictures import DecidedPictures
-from ursa.review_page.estimate_left import EstimateLeft, estimate_left
+from ursa.review_page.labels_left import LabelsLeft
 from ursa.review_page.picture_table import PictureTable
-from ursa.review_page.review_items import DRAWN, ReviewItem, review_items, words_of
+from ursa.review_page.review_items import DRAWN, ReviewItem, drawn_item, review_items, words_of
 from ursa.workspace import Workspace
 
-DRAWN_AT_RANDOM = "drawn at random"  # the reason of a decision about such a picture, for who counts them
 STATES = ("undecided", "decided", "not-sure")
 
 
@@ -32,7 +32,6 @@ class Wish:
     kind: str  # of decision.KINDS
     label: str | None = None
     key: str | None = None  # of an undo: the decision that it takes back, as the page knows it
-    drawn: bool = False  # the picture was drawn at random
 
 
 class ReviewSession:
@@ -46,19 +45,19 @@ class ReviewSession:
         self.user = user_name()
         self._lock = threading.RLock()
         self._items_of: dict[int, list[int]] = {}
-        for number, item in enumerate(self.items):
-            for row in item.pictures:
-                self._items_of.setdefault(row, []).append(number)
-        self._state = [self._state_of(item) for item in self.items]
+        self._state: list[str] = []
         self._counts: dict[str, list[int]] = {}  # by kind: decided, all
-        for item, state in zip(self.items, self._state, strict=True):
-            counts = self._counts.setdefault(item.kind, [0, 0])
-            counts[0] += state != "undecided"
-            counts[1] += 1
-        at_row = ((table.row_of.get(id), at) for at, id in enumerate(kept.judged.ids))
-        self._judged = {row: at for row, at in at_row if row is not None}
-        self._drawn = {item.pictures[0] for item in self.items if item.kind == DRAWN}
-        self._left: tuple[int, EstimateLeft] | None = None
+        for number in range(len(self.items)):
+            self._count(number)
+        self._left = LabelsLeft(table, kept)
+        self._advice: tuple[int, StopAdvice] | None = None
+        self._drawn: dict[int, int] = {}  # row that was drawn at random -> its item
+        self._pending: int | None = None  # the row that was drawn last
+        if len(self._left):
+            self._counts.setdefault(DRAWN, [0, 0])
+            for one in self.decided.followed:
+                if one.drawn_from and (row := table.row_of.get(one.id)) is not None:
+                    self._drawn_item(row)
         self.saved = 0  # decisions that came from pages of this session
         self.notice = ""  # what pages are to say of the pictures, once it is known
 
@@ -107,19 +106,54 @@ class ReviewSession:
         """How many items are decided, in all and by kind, and what is left to find."""
         with self._lock:
             kinds = {kind: list(counts) for kind, counts in self._counts.items()}
-        done = sum(decided for decided, _ in kinds.values())
-        left = self.left()
-        return {"decided": done, "items": len(self.items), "kinds": kinds, "left": left.words, **left.to_json()}
+            told = self._told()
+        return {"decided": sum(done for done, _ in kinds.values()), "items": len(self.items), "kinds": kinds, **told}
 
-    def left(self) -> EstimateLeft:
-        """How many wrong labels nobody has looked at yet."""
+    def advice(self) -> StopAdvice:
+        """How many wrong labels are left, and whether to stop."""
         with self._lock:
-            if self._left is None or self._left[0] != self.decided.version:
-                rows = [row for row in self.decided.rows() if row in self._judged]
-                answers = {self._judged[row]: said for row in rows if (said := self._is_wrong(row)) is not None}
-                drawn = {self._judged[row] for row in self._drawn if row in self._judged} & answers.keys()
-                self._left = self.decided.version, estimate_left(self.kept.judged.margins, answers, drawn)
-            return self._left[1]
+            if self._advice is None or self._advice[0] != self.decided.version:
+                self._advice = self.decided.version, self._left.advice(self.decided.followed)
+            return self._advice[1]
+
+    def draw(self) -> int | None:
+        """The number of the item of a picture drawn at random from those whose label nobody has looked at, the same one
+        until something is said of it: who skips unclear ones proves nothing. None where all were looked at."""
+        with self._lock:
+            self._refresh()
+            if self._pending is None or self.decided.of(self._pending) is not None:
+                drawn = self._left.drawn(self.decided.followed)
+                self._pending = None if drawn is None else drawn[0]
+            return None if self._pending is None else self._drawn_item(self._pending)
+
+    def _drawn_item(self, row: int) -> int:
+        if row not in self._drawn:
+            self._drawn[row] = len(self.items)
+            self.items.append(drawn_item(row, self._left.likely(row)))
+            self._count(self._drawn[row])
+        return self._drawn[row]
+
+    def _count(self, number: int) -> None:
+        """Takes an item that is new into account."""
+        item = self.items[number]
+        for row in item.pictures:
+            self._items_of.setdefault(row, []).append(number)
+        self._state.append(self._state_of(item))
+        counts = self._counts.setdefault(item.kind, [0, 0])
+        counts[0] += self._state[number] != "undecided"
+        counts[1] += 1
+
+    def _told(self) -> dict[str, Any]:
+        if not len(self._left):
+            return {"left": "", "value": None, "high": None, "stop": False, "proving": False}
+        known = self.advice()
+        return {
+            "left": known.sentence,
+            "value": known.left,
+            "high": known.most,
+            "stop": known.stop,
+            "proving": known.proving,
+        }
 
     def decide(self, wishes: Sequence[Wish]) -> dict[str, Any]:
         """Saves all of them, or none. -> as `changes`, of what these changed. Raises DataError where it cannot."""
@@ -143,10 +177,10 @@ class ReviewSession:
                     found=self.table.id(wish.row),
                     fix="look at it again",
                 )
-        asked = [
-            WantedDecision(str(wish.row), wish.kind, wish.label, DRAWN_AT_RANDOM if wish.drawn else None)
-            for wish in wishes
-        ]
+        asked = [WantedDecision(str(wish.row), wish.kind, wish.label) for wish in wishes]
+        if len(wishes) == 1 and wishes[0].row == self._pending and self.decided.of(self._pending) is None:
+            # nobody has looked at it: it is as likely as any of those that nobody has looked at by now
+            asked = [replace(asked[0], drawn_from=self.advice().unseen)]
         return self._known({wish.row for wish in wishes}).decisions(asked, self.user)
 
     def _known(self, rows: set[int]) -> KnownPictures:
@@ -171,15 +205,6 @@ class ReviewSession:
         if not said or len(said) < len(item.pictures) - (words_of(item.kind).copies):
             return "undecided"
         return "not-sure" if "not-sure" in said else "decided"
-
-    def _is_wrong(self, row: int) -> bool | None:
-        """What a person said of a label; None where nothing that tells. Deleting a copy says nothing of its label."""
-        decided = self.decided.of(row)
-        if decided is None or decided.kind == "not-sure" or decided.copies:
-            return None
-        if decided.kind in LABELS:
-            return decided.label != self.table.label(row)
-        return decided.kind == "delete"
 
 
 def item_json(session: ReviewSession, number: int) -> dict[str, Any]:

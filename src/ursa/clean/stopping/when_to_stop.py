@@ -132,6 +132,17 @@ def next_to_review(
     few = TO_PROVE * int(allowed * (len(rows) + len(answers)) + 1e-9)
     if high > few or len(answers) % EVERY == 0:
         return NextPicture(int(rows[margins[rows].argmax()]))
+    return drawn_at_random(len(margins), answers, seed=seed)
+
+
+def drawn_at_random(count: int, answers: Sequence[ReviewAnswer], *, seed: int = 0) -> NextPicture | None:
+    """-> one of `count` pictures that nobody has looked at, each as likely as the others; None: there is none.
+
+    The same answers give the same picture.
+    """
+    rows = np.flatnonzero(~_seen(count, answers))
+    if not len(rows):
+        return None
     draw = seeds.generator(seed, "random picture to review", len(answers))
     return NextPicture(int(rows[draw.integers(len(rows))]), len(rows))
 

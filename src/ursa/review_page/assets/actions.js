@@ -53,26 +53,32 @@ export async function decide(kind, label) {
   const all = [...wishes.values()];
   const words = `“${label ?? SAID[kind] ?? "as suggested"}” for ${counted(all.length, "picture")}`;
   const number = items[0].number;
+  const drawn = store.mode === "single" && store.filter.kind === "random-pick"; // the next one is drawn once this is saved
   save(all, () => {
     past.push({ number, rows: all.map((wish) => [wish.row, store.decided.get(wish.row)?.key]) });
     remember();
+    if (drawn) afterDraw();
   }, words);
-  next(new Set(items.map((item) => item.number)));
+  if (!drawn) next(new Set(items.map((item) => item.number)));
+}
+
+function afterDraw() {
+  if (store.progress.stop) { tell({ close: true }); notice(store.progress.left, "good"); }
+  else tell({ draw: true });
 }
 
 function wanted(item, kind, label) {
-  const drawn = item.kind === "random-pick" || undefined;
   if (kind === "accept") {
     const keeper = keeperOf(item);
     if (item.group) return keeper == null ? [] : item.pictures.filter((each) => each.row !== keeper).map((each) => ({ row: each.row, kind: "delete" }));
-    return item.likely && item.kind !== "random-pick" ? [labelled(item.pictures[0], item.likely, drawn)] : [];
+    return item.likely && item.kind !== "random-pick" ? [labelled(item.pictures[0], item.likely)] : [];
   }
-  return item.pictures.map((each) => (kind === "label" ? labelled(each, label, drawn) : { row: each.row, kind, drawn }));
+  return item.pictures.map((each) => (kind === "label" ? labelled(each, label) : { row: each.row, kind }));
 }
 
-function labelled(picture, label, drawn) {
-  if (picture.label === label) return { row: picture.row, kind: "keep", drawn };
-  return { row: picture.row, kind: store.classes.includes(label) ? "label" : "new-label", label, drawn };
+function labelled(picture, label) {
+  if (picture.label === label) return { row: picture.row, kind: "keep" };
+  return { row: picture.row, kind: store.classes.includes(label) ? "label" : "new-label", label };
 }
 
 // The next item without a decision, after those just decided; the next one at all where all others are decided.

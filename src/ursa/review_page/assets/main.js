@@ -101,12 +101,29 @@ function show() {
 function open() { if (store.view.length) { store.mode = "single"; store.selected.clear(); show(); tell({ place: true }); } }
 function close() { store.mode = "grid"; show(); grid.measure(); tell({ place: true }); byId("grid").focus({ preventScroll: true }); }
 
+// ---- pictures drawn at random, one after the other, by the server ----
+
+const drawing = () => store.filter.kind === "random-pick";
+
+async function draw() {
+  try {
+    const { number: drawn } = await ask("api/draw", {});
+    if (drawn === null) { notice("Every label was looked at.", "good"); return; }
+    Object.assign(store.filter, { kind: "random-pick", class: "", split: "", state: "" });
+    store.mode = "single";
+    await search(drawn);
+    drawFilters();
+  } catch (problem) { failed(problem); }
+}
+
 function progress() {
-  const { decided, items, left: words } = store.progress;
+  const { decided, items, left: words, proving, stop } = store.progress;
   byId("decided").textContent = items ? `${decided.toLocaleString("en")} of ${items.toLocaleString("en")} decided` : "";
   byId("progress").max = items || 1;
   byId("progress").value = decided;
   byId("left").textContent = words;
+  byId("left").title = words;
+  byId("random").hidden = !proving || stop || drawing();
   const waiting = store.pending.size;
   byId("saving").textContent = waiting ? `saving ${waiting.toLocaleString("en")} …` : decided ? "all saved" : "";
   byId("saving").className = waiting ? "unsaved" : "";
@@ -116,6 +133,7 @@ listen((what) => {
   if (what.open) return open();
   if (what.close) return close();
   if (what.step) return step(what.step);
+  if (what.draw) { draw(); return undefined; }
   if (what.place) { if (store.mode === "grid") grid.reveal(); toAddress(); }
   if (what.decided) drawFilters();
   progress();
@@ -200,6 +218,7 @@ function gridKey(key, event) {
   return true;
 }
 
+byId("random").addEventListener("click", draw);
 byId("apply").addEventListener("click", openApply);
 byId("help").addEventListener("click", openKeys);
 byId("select").addEventListener("click", () => grid.setSelecting(!grid.isSelecting()));
