@@ -39,7 +39,7 @@ class ReviewSession:
     """Safe to use from several threads."""
 
     def __init__(self, space: Workspace, table: PictureTable, kept: KeptFindings) -> None:
-        self.space, self.table, self.kept = space, table, kept
+        self.space, self.table, self.judged = space, table, kept.judged
         self.items = review_items(table, kept)
         self.decided = DecidedPictures(space, table)
         self.began = self.decided.version
@@ -118,7 +118,7 @@ class ReviewSession:
                 rows = [row for row in self.decided.rows() if row in self._judged]
                 answers = {self._judged[row]: said for row in rows if (said := self._is_wrong(row)) is not None}
                 drawn = {self._judged[row] for row in self._drawn if row in self._judged} & answers.keys()
-                self._left = self.decided.version, estimate_left(self.kept.judged.margins, answers, drawn)
+                self._left = self.decided.version, estimate_left(self.judged.margins, answers, drawn)
             return self._left[1]
 
     def decide(self, wishes: Sequence[Wish]) -> dict[str, Any]:
