@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ursa.clean.kept_findings import read_findings
+from ursa.clean.kept_findings import KeptFindings, read_findings
 from ursa.clean.stopping.when_to_stop import ALLOWED, when_to_stop
 from ursa.review_page.labels_left import LabelsLeft
 
@@ -101,7 +101,7 @@ def test_items_of_a_draw_count_like_others(reviewed):
 
 
 def test_without_judged_labels_nothing_is_said_and_nothing_drawn(reviewed):
-    reviewed.session._left = LabelsLeft(reviewed.table, type(reviewed.session.kept)())
+    reviewed.session._left = LabelsLeft(reviewed.table, KeptFindings())
     assert draw(reviewed) is None
     assert reviewed.session.progress()["left"] == ""
 

@@ -8,6 +8,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.review_page.conftest import PORT, TOKEN
+from ursa.review_page.access import Ticket
 from ursa.review_page.review_app import MOST_BYTES, MOST_WISHES
 from ursa.review_page.thumbnail_pack import ThumbnailPack
 
@@ -30,6 +31,13 @@ def test_nothing_is_answered_without_the_token(reviewed):
         answer = reviewed.client.get(path.encode("utf-8", "surrogateescape").decode("latin-1"))
         assert answer.status_code == 404 and "folder" not in answer.text, path
     assert reviewed.get("").status_code == 200
+
+
+def test_a_ticket_leads_to_the_page_once(reviewed):
+    ticket = Ticket()
+    client = reviewed.again(ticket=ticket).client
+    assert client.get(f"/{ticket.path}/", follow_redirects=False).headers["location"] == f"/{TOKEN}/"
+    assert client.get(f"/{ticket.path}/", follow_redirects=False).status_code == 404
 
 
 def test_another_host_is_another_site(reviewed):

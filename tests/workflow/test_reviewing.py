@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -112,6 +113,19 @@ def test_mistakes_say_what_to_do(checked, tmp_path, no_check):
     try:
         with pytest.raises(DataError, match="taken"):
             reviewing.review(checked, port=int(page.url.split(":")[2].split("/")[0]))
+    finally:
+        page.stop()
+
+
+def test_a_browser_is_opened_by_an_address_that_is_spent_then(checked, no_check, monkeypatch):
+    opened = queue.Queue()
+    monkeypatch.setattr(reviewing.webbrowser, "open", opened.put)
+    page = reviewing.review(checked, browser=True)
+    try:
+        address = opened.get(timeout=10)
+        assert page.url not in address
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            assert answer.url == page.url
     finally:
         page.stop()
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ursa.errors import DataError
@@ -42,12 +42,29 @@ def page_headers(*, framed: bool) -> dict[str, str]:
     return headers if framed else {**headers, "x-frame-options": "DENY"}
 
 
+class Ticket:
+    """A path that leads to the page once. Browsers are started with their address on a command line, which other users
+    of the machine can read: what they see there is spent."""
+
+    def __init__(self) -> None:
+        self.path = new_token()
+        self._spent = False
+
+    def admits(self, first: str) -> bool:
+        """Whether this is the ticket, for the first time."""
+        if self._spent or not secrets.compare_digest(first.encode("utf-8", "surrogateescape"), self.path.encode()):
+            return False
+        self._spent = True
+        return True
+
+
 class TokenAccess:
     """Around the application: its paths begin with the token, and requests that change something come from its page."""
 
-    def __init__(self, app: ASGIApp, token: str, allowed: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, token: str, allowed: Sequence[str] = (), ticket: "Ticket | None" = None) -> None:
         """allowed: hosts of proxies that a notebook brings the page through."""
         self.app, self.token, self.allowed = app, token.encode(), (*LOCAL, *allowed)
+        self.ticket = ticket or Ticket()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,6 +75,8 @@ class TokenAccess:
 
     def _refusal(self, scope: Scope) -> Response | None:
         first = scope["path"].removeprefix("/").partition("/")[0]
+        if self.ticket.admits(first):
+            return RedirectResponse(f"/{self.token.decode()}/", 303)
         if not secrets.compare_digest(first.encode("utf-8", "surrogateescape"), self.token):
             error = DataError(
                 "this address is not the one of this review", fix="open the one that `ursa review` printed last"

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from ursa.clean.decisions.decision import KINDS, LABELS, LONGEST_LABEL
 from ursa.core.text import escaped
 from ursa.errors import DataError, TrainingError, UrsaError
-from ursa.review_page.access import TokenAccess, page_headers
+from ursa.review_page.access import Ticket, TokenAccess, page_headers
 from ursa.review_page.review_items import words_of
 from ursa.review_page.review_pictures import ReviewPictures
 from ursa.review_page.review_session import ReviewSession, Wish, item_json
@@ -62,8 +62,9 @@ def review_app(
     about: Mapping[str, Any] | None = None,
     framed: bool = False,
     allowed_hosts: tuple[str, ...] = (),
+    ticket: Ticket | None = None,
 ) -> Starlette:
-    """about: what the page says of itself: folder, command, notices. framed: in a notebook."""
+    """about: what the page says of itself: folder, commands. framed: in a notebook. ticket: leads there once."""
     service = _Service(session, pictures, actions, about or {})
     routes = [
         Route("/{token}/", service.page),
@@ -83,7 +84,7 @@ def review_app(
         middleware=[
             Middleware(Shield, headers=page_headers(framed=framed)),
             Middleware(AllowedHosts, allowed=allowed_hosts, fix="open the address that `ursa review` printed"),
-            Middleware(TokenAccess, token=token, allowed=allowed_hosts),
+            Middleware(TokenAccess, token=token, allowed=allowed_hosts, ticket=ticket),
         ],
         exception_handlers={
             HTTPException: _unroutable,

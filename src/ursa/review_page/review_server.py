@@ -42,6 +42,10 @@ class ReviewServer:
         if not ready.wait(STARTS):
             raise DataError("the page cannot be served", found="the server did not start", fix="try another --port")
 
+    def once(self, path: str) -> str:
+        """The address of a ticket."""
+        return f"{address(self.listener)}{path}/"
+
     def stop(self) -> None:
         """What is being saved is saved before."""
         self._server.should_exit = True

@@ -38,7 +38,7 @@ class ReviewSession:
     """Safe to use from several threads."""
 
     def __init__(self, space: Workspace, table: PictureTable, kept: KeptFindings) -> None:
-        self.space, self.table, self.kept = space, table, kept
+        self.space, self.table = space, table
         self.items = review_items(table, kept)
         self.decided = DecidedPictures(space, table)
         self.began = self.decided.version

@@ -38,6 +38,8 @@ def review(
 
     Pictures that were not checked yet are checked first. Decisions are saved at once; `ursa apply` carries them out.
     """
+    import gc
+
     from ursa.core import progress_display
     from ursa.workflow.deciding.reviewing import review as run
 
@@ -45,6 +47,7 @@ def review(
     with progress_display.shown() as bar:
         keywords: dict[str, Any] = given.keywords(resumed=True)
         page = run(data, port=port, browser=not no_browser, progress=bar, **keywords)
+    gc.freeze()  # what was read stays: to look through 50,000 items for garbage would halt the page for half a second
     say(f"Open {page.url} in a browser on this machine. Ctrl-C ends.")
     try:
         page.wait()

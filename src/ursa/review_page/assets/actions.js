@@ -1,6 +1,6 @@
 // Keys and buttons -> decisions about what is selected, the next item, undo.
 
-import { store, tell, h, byId, current, stateOf, keeperOf, counted } from "./store.js";
+import { store, listen, tell, h, byId, current, stateOf, keeperOf, counted } from "./store.js";
 import { need, notice, save } from "./api.js";
 import { openPalette } from "./palette.js";
 
@@ -17,8 +17,10 @@ let past = [];
 try { past = JSON.parse(sessionStorage.getItem(place) || "[]"); } catch { /* no storage: undo ends with the page */ }
 const remember = () => { try { sessionStorage.setItem(place, JSON.stringify(past.slice(-REMEMBERED))); } catch { /* as above */ } };
 
+let waiting = false; // an undo that waits for what is being saved
 export function undo() {
-  if (store.pending.size) return;
+  waiting = store.pending.size > 0;
+  if (waiting) return;
   const last = past.pop();
   remember();
   if (!last) { notice("Nothing to undo on this page. A decision that stands is replaced by another one."); return; }
@@ -29,6 +31,8 @@ export function undo() {
   if (wishes.length) save(wishes, null, `undo of ${counted(wishes.length, "decision")}`);
   tell({ place: true });
 }
+
+listen((what) => { if (what.decided && waiting && !store.pending.size) queueMicrotask(undo); });
 
 // ---- deciding ----
 

@@ -75,16 +75,8 @@ async function send() {
   busy = true;
   while (queue.length) {
     const batch = queue[0];
-    try {
-      const told = await ask("api/decide", { decisions: batch.wishes });
-      queue.shift();
-      settle(batch);
-      take(told);
-      online();
-      if (batch.done) batch.done(told);
-      say(`Saved: ${batch.words}`);
-      tell({ decided: true });
-    } catch (problem) {
+    let told;
+    try { told = await ask("api/decide", { decisions: batch.wishes }); } catch (problem) {
       if (!(problem instanceof Refused) || problem.status === 503) { // nobody is there: it may come back
         offline();
         await new Promise((wake) => setTimeout(wake, OFTEN));
@@ -94,7 +86,15 @@ async function send() {
       settle(batch);
       notice(`Not saved: ${batch.words}. ${sentence(problem)}`, "bad");
       tell({ decided: true });
+      continue;
     }
+    queue.shift();
+    settle(batch);
+    take(told);
+    online();
+    if (batch.done) batch.done(told);
+    say(`Saved: ${batch.words}`);
+    tell({ decided: true });
   }
   busy = false;
 }

@@ -156,7 +156,6 @@ grid.addEventListener("dblclick", (event) => {
   const place = placeOf(event);
   if (place !== null && !selecting) { store.selected.clear(); store.at = place; tell({ open: true }); }
 });
-grid.addEventListener("dragstart", (event) => event.preventDefault());
 grid.addEventListener("contextmenu", (event) => { if (touch) event.preventDefault(); });
 grid.addEventListener("pointerdown", (event) => {
   suppress = false;

@@ -56,7 +56,14 @@ function fill(name, pairs) {
   select.value = pairs.some(([value]) => value === store.filter[name]) ? store.filter[name] : "";
 }
 
-filters.addEventListener("change", (event) => { store.filter[event.target.name] = event.target.value; search(); });
+let pointed = false; // a filter was chosen by the mouse: keys are for the pictures again
+filters.addEventListener("pointerdown", () => { pointed = true; });
+filters.addEventListener("keydown", () => { pointed = false; });
+filters.addEventListener("change", async (event) => {
+  store.filter[event.target.name] = event.target.value;
+  if (pointed) event.target.blur();
+  await search();
+});
 filters.addEventListener("submit", (event) => event.preventDefault());
 
 async function search(wanted, finding = find()) {
@@ -198,10 +205,10 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-function singleKey(key) {
+function singleKey(key, event) {
   if (key === "ArrowRight" || key === "j") step(1);
   else if (key === "ArrowLeft" || key === "p") step(-1);
-  else if (key === "Escape" || key === "Enter" || key === "g") close();
+  else if (key === "Escape" || key === "g" || (key === "Enter" && event.target.tagName !== "BUTTON")) close();
   else if (key === "ArrowDown") return nextKeeper(1);
   else if (key === "ArrowUp") return nextKeeper(-1);
   else return false;

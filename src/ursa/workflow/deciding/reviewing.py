@@ -23,7 +23,7 @@ from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 from ursa.prepared import last_setup
 from ursa.prepared.setup import Setup, catalog_of
-from ursa.review_page.access import new_token
+from ursa.review_page.access import Ticket, new_token
 from ursa.review_page.picture_table import PictureTable
 from ursa.review_page.review_app import ReviewActions, review_app
 from ursa.review_page.review_pictures import ReviewPictures
@@ -122,16 +122,19 @@ def review(
         space, pictures, kept = _checked(data, at, progress, **options)
         with _uncollected():
             session = ReviewSession(space, pictures, kept)
-        server = _served(data, session, {"workspace": at, "pattern": pattern, "table": table}, listener)
+        ticket = Ticket()
+        server = _served(data, session, {"workspace": at, "pattern": pattern, "table": table}, listener, ticket)
     except BaseException:
         listener.close()
         raise
     if browser:
-        threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(server.once(ticket.path),), daemon=True).start()
     return Review(data, session, server, at)
 
 
-def _served(data: "Data", session: ReviewSession, read: Mapping[str, Any], listener: socket.socket) -> ReviewServer:
+def _served(
+    data: "Data", session: ReviewSession, read: Mapping[str, Any], listener: socket.socket, ticket: Ticket
+) -> ReviewServer:
     """read: how the pictures are read, and their workspace."""
     thumbnails = ThumbnailPack(session.space.root / "review_thumbnails.bin")
     token, place = new_token(), session.table.root.resolve()
@@ -144,6 +147,7 @@ def _served(data: "Data", session: ReviewSession, read: Mapping[str, Any], liste
         about={**named, **_commands(data, read["workspace"])},
         framed=_in_notebook(),
         allowed_hosts=COLAB_HOSTS if "google.colab" in sys.modules else (),
+        ticket=ticket,
     )
     threading.Thread(target=sandbox.prepare, daemon=True).start()  # the first picture need not wait for it
     threading.Thread(target=_compare, args=(data, read, session), daemon=True).start()
