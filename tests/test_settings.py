@@ -96,6 +96,11 @@ def checked(folder, place, recipe):
     return plain(check(folder, backbone="pixels", precision="fp32", workspace=place, recipe=recipe).to_json())
 
 
+def not_exported(*_):
+    bundle = SimpleNamespace(document={"parity": {"difference": 0.0}}, parts={"weights.safetensors": b""})
+    return SimpleNamespace(bundle=bundle)
+
+
 def trained(folder, place, recipe):
     """All that a run came to: its document, its history, the sizes of its forward passes, its probes."""
     from ursa.training.classifier import Classifier
@@ -107,9 +112,7 @@ def trained(folder, place, recipe):
             sizes.append(len(pictures))
         return forward(self, pictures)
 
-    parts = {"weights.safetensors": b""}
-    bundle = SimpleNamespace(document={"parity": {"difference": 0.0}}, parts=parts)
-    Classifier.forward, workflow.exported = counting, lambda *_: SimpleNamespace(bundle=bundle)
+    Classifier.forward, workflow.exported = counting, not_exported
     try:
         how = {"backbone": "pixels", "precision": "fp32", "workspace": place}
         result = train(folder, **how, recipe=recipe, out=place.with_suffix(".ursa"))
@@ -288,7 +291,8 @@ def test_an_accelerator_takes_a_whole_batch():
         unread_settings.refuse(recipe, timed=False, device="cuda")
 
 
-def test_shares_of_parts_that_are_given_are_refused_and_of_the_others_read(tmp_path, picture_folder):
+def test_shares_of_parts_that_are_given_are_refused_and_of_the_others_read(tmp_path, picture_folder, monkeypatch):
+    monkeypatch.setattr(workflow, "exported", not_exported)
     folder = picture_folder(tmp_path / "p", {"train/red": 8, "train/green": 8, "valid/red": 4, "valid/green": 4})
     problem = refused(folder, tmp_path, recipe={"valid": 0.3}, epochs=1)
     assert "where the data have a valid part of their own" in problem.what

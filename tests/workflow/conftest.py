@@ -1,5 +1,8 @@
 """A small folder that was trained once, for all tests that only look at the result."""
 
+import importlib
+from types import SimpleNamespace
+
 import pytest
 
 from ursa.recipe import Recipe
@@ -12,6 +15,14 @@ PIXELS = {"backbone": "pixels", "precision": "fp32"}
 def pixels():
     """Keywords of check and train."""
     return PIXELS
+
+
+@pytest.fixture
+def without_bundle(monkeypatch):
+    """`train` writes no bundle, which takes most of the time of a small run: for tests that look at all else."""
+    bundle = SimpleNamespace(document={"parity": {"difference": 0.0}}, parts={"weights.safetensors": b""})
+    workflow = importlib.import_module("ursa.workflow.train")
+    monkeypatch.setattr(workflow, "exported", lambda *_: SimpleNamespace(bundle=bundle))
 
 
 @pytest.fixture(scope="session")

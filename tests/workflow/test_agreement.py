@@ -63,6 +63,7 @@ def test_figures_that_differ_by_more_say_which_way(monkeypatch, right, word):
     assert "the figure over more pictures is the better one" in found.advice
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_the_figure_of_check_is_named_where_it_is_known(trained, pixels, tmp_path):
     """After `ursa check` on the same pictures its own accuracy, to the digit; in terminal, JSON and report."""
     folder, before = trained

@@ -121,6 +121,7 @@ def test_the_workspace_lies_beside_the_pictures_whatever_named_them(folder, pixe
     assert check(from_folder(place), **pixels).report == result.report
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_labels_may_stand_in_the_names(pile, pixels, tmp_path):
     (pile / "broken.jpg").unlink()
     (pile / "again.jpg").unlink()
@@ -224,6 +225,7 @@ def test_they_cannot_be_trained_on_which_is_said_before_anything_is_computed(pil
     assert not (tmp_path / "model.ursa").exists()
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_a_pile_beside_labeled_pictures_does_not_disturb_them(folder, pixels, tmp_path):
     place = shutil.copytree(folder / "train", tmp_path / "pictures")
     expected = check(place, **dict(pixels, workspace=tmp_path / "before")).accuracy
@@ -270,6 +272,7 @@ def test_large_pictures_are_decoded_once_and_nothing_else_changes(large, pixels,
     assert first == second
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_small_pictures_are_decoded_again_on_a_cpu(folder, pixels, tmp_path):
     options = dict(pixels, workspace=tmp_path / "space")
     train(folder, **options, recipe=Recipe.of(epochs=2, batch_size=8), out=tmp_path / "model.ursa")
@@ -319,6 +322,7 @@ class _Ready:
 HARM = Finding("augmentation-harms", ("train/red/red_000.jpg",), 0.9, "Mirrored, red is green.", "--set hflip=0", {})
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(folder, pixels, tmp_path, monkeypatch):
     import io
 
@@ -341,6 +345,7 @@ def test_what_an_augmentation_does_to_labels_reaches_the_document_and_people(fol
     assert HARM.evidence in result.report.read_text()
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_a_run_without_fine_tuning_asks_nothing_of_augmentations(folder, pixels, tmp_path, monkeypatch):
     from ursa.training.augment import label_safety
 

@@ -85,6 +85,7 @@ def test_the_same_seed_gives_the_same_bundle_weights(trained, pixels, tmp_path):
     assert first == second
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_a_given_test_part_is_what_accuracy_is_measured_on(tmp_path, picture_folder, pixels):
     parts = {"train/red": 12, "train/green": 12, "test/red": 5, "test/green": 4}
     folder = picture_folder(tmp_path / "pictures", parts)
@@ -94,6 +95,7 @@ def test_a_given_test_part_is_what_accuracy_is_measured_on(tmp_path, picture_fol
     assert sum(result.pictures.values()) == 33
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_broken_files_are_left_out_and_the_rest_trains(tmp_path, picture_folder, pixels):
     folder = picture_folder(tmp_path / "pictures", {"red": 10, "green": 10})
     (folder / "red" / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
@@ -169,6 +171,7 @@ def test_a_test_part_that_was_asked_for_stays_sealed_and_looks_are_counted(tmp_p
     assert "used 2 times" in second.report.read_text()
 
 
+@pytest.mark.usefixtures("without_bundle")
 def test_near_copies_of_one_picture_are_never_learned_from_and_judged_by(tmp_path, picture_folder, pixels):
     from PIL import Image
 
