@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from ursa.cli.console import Console
 
 
+LABEL_ALL = ("--from", "labels.csv", "--new-class")  # a table with the columns picture and label
+
 app = typer.Typer(
     name="ursa",
     help="From a folder of pictures to a classifier you can trust.",
@@ -200,7 +202,9 @@ def check(
     else:
         from ursa.cli import results_text as shows
 
-        shows.checked(result, given.following("train"), _console())
+        labeled = bool(result.labels) or result.catalog.task != "single-label"
+        following = given.following("train") if labeled else given.following("decide", *LABEL_ALL)
+        shows.checked(result, following, _console())
 
 
 app.command(epilog="Example: ursa decide bears/ bears/black/7.jpg --label brown")(guarded(decide))

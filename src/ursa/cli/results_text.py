@@ -58,7 +58,8 @@ def checked(result: "Checked", following: str, console: Console) -> None:
         console.print(f"\n{plain(words)}")
     if result.engine["problem"]:
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")
-    goes_on = () if math.isnan(result.accuracy.value) else (("Next", following),)
+    unlabeled = not result.labels and result.catalog.task == "single-label"
+    goes_on = () if math.isnan(result.accuracy.value) and not unlabeled else (("Next", following),)
     _paths(console, ("Report", result.report), *goes_on)
 
 
