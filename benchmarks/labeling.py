@@ -16,21 +16,23 @@ from wrong_labels import kept
 
 from ursa.clean.labeling.alike import group_alike, likeness, row_size
 from ursa.clean.labeling.expected_accuracy import AHEAD, SHARE, expected_accuracy
-from ursa.clean.labeling.next_to_label import next_to_label, sure_rows
+from ursa.clean.labeling.next_to_label import likely_rows, next_to_label, sure_rows
 from ursa.core import seeds
 from ursa.embed import probe
 from ursa.embed.probe import Head
+from ursa.workflow.labeling.labeling import HELD_OUT
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 SETS = {"clothing": (False, 800), "mnist_12k": (True, 1000), "dogs_cats": (False, 1000)}  # pixels, pictures to label
-SEEDS = 4
+SEEDS = 3
 STEP = 10  # clicks between two judgments
 GOOD = 0.95  # of the accuracy with all labels
 COLD = 12  # rows before the first fit
-BATCH = 5  # pictures between two fits
+BATCH, ROWS = 5, 2  # pictures, and rows, between two fits
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Person:
 
     def row(self, rows: I64) -> None:
         said = self.targets[rows]
+        if not len(said):
+            return
         same = said == np.bincount(said).argmax()
         self.labels[rows[same]] = said[same]
         self.clicks += 1 + int((~same).sum())
@@ -62,7 +66,7 @@ class Person:
         self.clicks += 1
 
     @property
-    def labeled(self) -> npt.NDArray[np.bool_]:
+    def labeled(self) -> Mask:
         return self.labels >= 0
 
     def judges(self) -> I64:
@@ -92,6 +96,11 @@ def guided(person: Person) -> Iterator[None]:
         probabilities = person.fit()[0].head.probabilities(person.vectors[free])
         for row in free[next_to_label(probabilities, person.like[free], BATCH, seed=person.seed)]:
             person.one(int(row))
+            yield
+        counts = np.bincount(person.labels[person.labeled], minlength=person.classes)
+        for some in likely_rows(probabilities, counts)[:ROWS]:
+            rows = free[some.rows]
+            person.row(rows[~person.labeled[rows]])
             yield
         while len(person.judges()) < SHARE * person.labeled.sum() and not person.labeled.all():
             person.one(int(person.order[len(person.judges())]))
@@ -177,10 +186,12 @@ def followed(
         clicks.append(float(person.clicks))
         found.append(right(fitted.head, *true))
         if len(clicks) % 4 == 0:
-            half = rows[seeds.generator(person.seed, "half").permutation(len(rows)) < len(rows) / 2]
             fair = fitted.probabilities.argmax(1) == person.labels[rows]
-            fewer = held_out_by_half(person, rows, half)
-            outlook = expected_accuracy(fair, np.isin(rows, person.judges()), fewer)
+            judges = np.isin(rows, person.judges())
+            half = seeds.generator(person.seed, "half").permutation(len(rows)) % 2 == 0
+            of_half = sum(int((~held_out(person, rows, mine)).sum()) for mine in (half, ~half))
+            judged = held_out(person, rows, judges) if 0 < judges.sum() <= HELD_OUT * len(rows) else fair[judges]
+            outlook = expected_accuracy(judged, len(rows), (int((~fair).sum()), of_half))
             now = outlook.now
             expected.append(
                 np.array([clicks[-1], now.value, now.low, now.high, fair.mean(), outlook.ahead.value, found[-1]])
@@ -195,14 +206,11 @@ def followed(
     ]
 
 
-def held_out_by_half(person: Person, rows: I64, half: I64) -> npt.NDArray[np.bool_]:
-    """Whether each labeled picture is right, by a probe of half of the others: two halves, each judging the other."""
-    inside, answer = np.isin(rows, half), np.zeros(len(rows), np.bool_)
-    for mine in (inside, ~inside):
-        learned = rows[mine]
-        head = probe.fit(person.vectors[learned], person.labels[learned], person.classes).head
-        answer[~mine] = head.probabilities(person.vectors[rows[~mine]]).argmax(1) == person.labels[rows[~mine]]
-    return answer
+def held_out(person: Person, rows: I64, judged: Mask) -> Mask:
+    """Whether those judged, of the labeled rows, are right by a probe of the others."""
+    learned = rows[~judged]
+    head = probe.fit(person.vectors[learned], person.labels[learned], person.classes).head
+    return np.asarray(head.probabilities(person.vectors[rows[judged]]).argmax(1) == person.labels[rows[judged]])
 
 
 def clicks_to(curves: list[tuple[F64, F64]], enough: float) -> float:

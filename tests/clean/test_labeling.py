@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ursa.clean.labeling.alike import FIRST_SIZE, MOST, group_alike, likeness, row_size
 from ursa.clean.labeling.expected_accuracy import AHEAD, JUDGES, expected_accuracy, random_part
-from ursa.clean.labeling.next_to_label import UNSURE, next_to_label, sure_rows
+from ursa.clean.labeling.next_to_label import LIKELY, UNSURE, likely_rows, next_to_label, sure_rows
 
 
 def blobs(each=(60, 30, 10), seed=0, width=12, apart=4.0):
@@ -99,27 +99,34 @@ def test_the_random_part_is_what_lies_before_the_first_hash_without_a_label():
     assert part.tolist() == [True, True, False, True] and following is None
 
 
-def test_chosen_pictures_do_not_judge():
-    """Hard ones were chosen: of all labeled half are right, of the random part four of five."""
-    right, judges = np.zeros(200, bool), np.zeros(200, bool)
-    judges[:50] = True
-    right[:40] = right[100:160] = True
-    found = expected_accuracy(right, judges)
+def test_likely_rows_leave_out_the_surest_and_begin_with_the_class_of_fewest_labels():
+    likely = np.linspace(1, 0.4, 60)
+    one = np.stack([likely, (1 - likely) * 0.6, (1 - likely) * 0.4], axis=1)
+    probabilities = np.concatenate([one, one[:, [1, 0, 2]]]).astype(np.float32)
+    first, second = likely_rows(probabilities, np.array([29, 13, 0]), size=10)
+    assert (first.label, second.label) == (1, 0)
+    assert second.rows.tolist() == list(range(15, 25))  # the surest quarter is left out
+    assert likely_rows(probabilities, np.array([16, 13, 0])) == []  # too few labels to believe it
+    assert likely_rows((probabilities + 1) / 4, np.array([29, 13, 0])) == [] and LIKELY > 0.5
+
+
+def test_chosen_pictures_do_not_judge_and_few_say_nothing():
+    right = np.arange(50) < 40
+    found = expected_accuracy(right, 200)
     assert found.now.value == 0.8 and found.now.low < 0.7 < 0.88 < found.now.high and found.judges == 50
     assert np.isnan(found.ahead.value)
-    few = expected_accuracy(right, judges & (np.arange(200) < JUDGES - 1))
+    few = expected_accuracy(right[: JUDGES - 1], 200)
     assert np.isnan(few.now.value) and few.to_json()["accuracy"]["value"] is None
 
 
 def test_errors_fall_as_half_of_the_labels_say():
-    right, half = np.ones(400, bool), np.ones(400, bool)
-    right[::10] = False
-    half[::10] = half[5::20] = False  # half as many again
-    found = expected_accuracy(right, np.ones(400, bool), half)
-    slope = np.log2(60.5 / 40.5)
-    assert found.ahead.value == pytest.approx(1 - 0.1 * (400 / (400 + AHEAD)) ** slope)
+    right = np.arange(400) % 10 > 0
+    found = expected_accuracy(
+        right, 400, (60, 90)
+    )  # the errors of chosen ones; half of the labels make half as many again
+    assert found.ahead.value == pytest.approx(1 - 0.1 * (400 / (400 + AHEAD)) ** np.log2(90.5 / 60.5))
     assert found.now.low == found.ahead.low < found.now.value < found.ahead.value < found.ahead.high
-    assert expected_accuracy(right, np.ones(400, bool), right).ahead.value == found.now.value  # they do not fall
+    assert expected_accuracy(right, 400, (60, 50)).ahead.value == found.now.value  # they do not fall
 
 
 def test_the_random_part_is_honest_where_labels_were_chosen():

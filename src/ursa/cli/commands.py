@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from ursa.cli.console import Console
 
 
+LABEL_ALL = ("--from", "labels.csv", "--new-class")  # a table with the columns picture and label
+
 app = typer.Typer(
     name="ursa",
     help="From a folder of pictures to a classifier you can trust.",
@@ -201,7 +203,9 @@ def check(
     else:
         from ursa.cli import results_text as shows
 
-        shows.checked(result, given.following("train"), _console(), given.following("review"))
+        labeled = bool(result.labels) or result.catalog.task != "single-label"
+        following = given.following("train") if labeled else given.following("decide", *LABEL_ALL)
+        shows.checked(result, following, _console(), given.following("review"))
 
 
 app.command(epilog="Example: ursa review bears/")(guarded(review))

@@ -1,4 +1,4 @@
-"""Which labeled pictures were right out of fold, and which were drawn at random -> accuracy now, and with more labels.
+"""Labels so far -> which of them are a random part, and by these the accuracy to expect, now and with more labels.
 
 Pictures that were chosen because a classifier is unsure are harder than the others, and rows that one click confirmed
 are easier: right or wrong, they tell nothing of the rest. So the judge is a random part: the order of hashes is one
@@ -50,27 +50,27 @@ def random_part(hashes: Sequence[str], labeled: Mask, passed: Mask) -> tuple[Mas
     return judges, None
 
 
-def expected_accuracy(right: Mask, judges: Mask, right_of_half: Mask | None = None) -> ExpectedAccuracy:
-    """right [M] of the labeled, by classifiers that had not seen the picture; judges [M], the random part of them.
+def expected_accuracy(
+    right: Mask, labels: int, errors: tuple[int, int] | None = None, *, method: str = "random part of the labels"
+) -> ExpectedAccuracy:
+    """right [J]: whether each of the random part is right, by a classifier that had not seen it; labels: how many.
 
-    right_of_half [M]: the same by classifiers that learned from half as many labels. What they lose says how errors
-    fall as labels double; among all the labeled, since both are judged by the same.
+    errors: of the labeled out of fold, by classifiers that learned from the others, and from half as many. They are of
+    chosen pictures, so that both are too high, but what they say of each other is how errors fall as labels double.
     """
-    count, method = int(judges.sum()), "out of fold, random part of the labels"
+    count = len(right)
     if count < JUDGES:
         unknown = Estimate(math.nan, 0.0, 1.0, f"{method}: {count} of {JUDGES} so far", share=True)
         return ExpectedAccuracy(unknown, unknown, count)
-    now = statistics.proportion(int(right[judges].sum()), count, method)
-    return ExpectedAccuracy(now, _ahead(now, right, right_of_half), count)
+    now = statistics.proportion(int(right.sum()), count, method)
+    return ExpectedAccuracy(now, _ahead(now, labels, errors), count)
 
 
-def _ahead(now: Estimate, right: Mask, right_of_half: Mask | None) -> Estimate:
+def _ahead(now: Estimate, labels: int, errors: tuple[int, int] | None) -> Estimate:
     """Errors as a power of the number of labels."""
-    total, method = len(right), f"{now.method}, and what half of the labels lose"
-    if right_of_half is None:
+    method = f"{now.method}, and what half of the labels lose"
+    if errors is None:
         return Estimate(math.nan, 0.0, 1.0, method, share=True)
-    errors, of_half = (len(right) - right.sum() + 0.5, len(right) - right_of_half.sum() + 0.5)
-    slope = min(max(math.log2(of_half / errors), 0.0), STEEPEST)
-    kept, most = ((total / (total + AHEAD)) ** power for power in (slope, STEEPEST))
-    value, low, high = 1 - (1 - now.value) * kept, now.low, 1 - (1 - now.high) * most
-    return Estimate(value, low, high, method, share=True)
+    slope = min(max(math.log2((errors[1] + 0.5) / (errors[0] + 0.5)), 0.0), STEEPEST)
+    kept, most = ((labels / (labels + AHEAD)) ** power for power in (slope, STEEPEST))
+    return Estimate(1 - (1 - now.value) * kept, now.low, 1 - (1 - now.high) * most, method, share=True)
