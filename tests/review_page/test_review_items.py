@@ -3,6 +3,7 @@
 from ursa.clean.kept_findings import KeptFindings, findings_path, read_findings
 from ursa.core.finding import Finding
 from ursa.review_page.review_items import review_items
+from ursa.review_page.review_session import item_json
 from ursa.workspace import Workspace
 
 
@@ -53,3 +54,12 @@ def test_what_a_check_kept_comes_back_and_only_to_who_kept_it(reviewed, monkeypa
     findings_path(reviewed.space).write_text('{"format": 1, "findings": []}')
     assert read_findings(reviewed.space) is None  # without the seal of this user
     assert read_findings(Workspace(tmp_path / "nowhere")) is None
+
+
+def test_neighbors_of_an_outlier_are_a_list_and_shown_as_they_are(reviewed):
+    ids = reviewed.table.columns["id"]
+    finding = Finding("outlier", (ids[0],), 0.9, "Unlike the others.", "Look at it.", {"nearest": [ids[1], "gone.jpg"]})
+    reviewed.session.items[:1] = review_items(reviewed.table, KeptFindings((finding,)))[:1]
+    shown = item_json(reviewed.session, 0)
+    assert [each["id"] for each in shown["nearest"]["all"]] == [ids[1]]
+    assert shown["nearest"]["given"] == shown["nearest"]["likely"] == []

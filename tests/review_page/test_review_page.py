@@ -3,11 +3,13 @@
 import http.server
 import shutil
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from tests.review_page.conftest import TOKEN, of, reviewed_folder
+from ursa.review_page.review_app import LabelRows
 from ursa.review_page.review_server import ReviewServer, local_socket
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -155,6 +157,30 @@ def test_random_pictures_come_one_after_the_other_until_one_may_stop(shown, monk
     expect(page.locator("#notice")).to_contain_text(told()["left"])
     assert all(entry.drawn_from > 0 for entry in shown.review.journal())
     assert len(shown.review.journal()) == 2
+
+
+def test_a_row_of_pictures_without_labels_gets_one_but_for_those_taken_out(shown):
+    table, app = shown.review.table, shown.review.app
+    labels, ids = table.columns["label"], ("black/black_001.png", "brown/brown_001.png", "brown/brown_003.png")
+    rows = [[(ids, "alike", None)], [(ids[1:2], "teach", None)], []]
+    for route in app.routes:
+        if (service := getattr(route.endpoint, "__self__", None)) is not None:
+            service.actions = replace(service.actions, rows=lambda _: LabelRows(rows.pop(0), "3 to go."))
+    labels[:] = [None] * len(labels)
+    shown.review.session.unlabeled = lambda: 3
+    page = shown.open()
+    page.get_by_role("button", name="Label rows").click()
+    expect(page.locator(".alike .copy")).to_have_count(3)
+    page.locator(".alike .copy").nth(1).click()
+    expect(page.locator(".alike .copy").nth(1)).to_have_text("taken out")
+    page.keyboard.press("l")
+    page.keyboard.type("bear")
+    page.keyboard.press("Enter")
+    expect(page.locator("#single .evidence")).to_contain_text("least sure")  # the next row came by itself
+    page.keyboard.press("n")
+    expect(page.locator("#notice")).to_contain_text("Every picture was looked at. 3 to go.")
+    said = [(entry.id, entry.kind, entry.label) for entry in shown.review.journal()]
+    assert said == [(ids[0], "new-label", "bear"), (ids[2], "new-label", "bear"), (ids[1], "not-sure", None)]
 
 
 def test_by_touch_a_tap_opens_and_a_long_press_selects(shown):

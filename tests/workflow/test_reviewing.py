@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 import ursa
+from ursa.data.samples import bears
 from ursa.errors import DataError
+from ursa.review_page.review_session import Wish
 from ursa.workflow import check as check_room
 from ursa.workflow.deciding import reviewing
 
@@ -183,3 +185,27 @@ def test_the_command_ends_with_what_was_saved(checked):
     assert process.returncode == 0 and "Traceback" not in said
     assert document["decisions"] == 1 and set(document["estimate_left"]) == {"value", "high"}
     assert {"applied", "reverted"} <= set(document)
+
+
+def test_a_flat_folder_is_labeled_in_rows_by_the_page(tmp_path):
+    """From pictures without labels to decisions: what the button of the page does, with a real classifier behind it."""
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for picture in sorted((bears(tmp_path / "drawn", each=8) / "bears").rglob("*.jpg")):
+        shutil.copy(picture, folder)
+    page = reviewing.review(folder, backbone="pixels", progress=False)
+    try:
+        session = page._session
+        assert session.unlabeled() == 24
+        next_rows = reviewing._rows(folder, {"workspace": None, "pattern": None, "table": None})
+        told = next_rows(session.outcomes())
+        (number, *others) = session.add_rows(told.rows)
+        assert others and "24 to go" in told.sentence
+        item = session.items[number]
+        session.decide([Wish(row, "new-label", "bear") for row in item.pictures])
+        again = next_rows(session.outcomes())
+        shown = {id for ids, _, _ in again.rows for id in ids}
+        assert shown and shown.isdisjoint(session.table.id(row) for row in item.pictures)
+        assert session.unlabeled() == 24 - len(item.pictures)
+    finally:
+        page.stop()

@@ -4,7 +4,7 @@
     GET  /T/app/NAME               its scripts and style
     GET  /T/pictures/SHA256/small  or large: made by us from the pixels
     GET  /T/api/start, view, items, changes
-    POST /T/api/decide, draw, apply, revert
+    POST /T/api/decide, draw, rows, apply, revert
 
 Errors are `{"error", "found", "fix"}` with the right status.
 """
@@ -28,7 +28,7 @@ from ursa.clean.decisions.decision import KINDS, LABELS, LONGEST_LABEL
 from ursa.core.text import escaped
 from ursa.errors import DataError, TrainingError, UrsaError
 from ursa.review_page.access import Ticket, TokenAccess, page_headers
-from ursa.review_page.review_items import words_of
+from ursa.review_page.review_items import TO_LABEL, words_of
 from ursa.review_page.review_pictures import ReviewPictures
 from ursa.review_page.review_session import ReviewSession, Wish, item_json
 from ursa.serve.http import refusals
@@ -51,6 +51,15 @@ class ReviewActions:
 
     apply: Callable[[bool, bool], Mapping[str, Any]]  # dry run, move
     revert: Callable[[], Mapping[str, Any]]
+    rows: Callable[[Sequence[tuple[int, int]]], "LabelRows"] | None = None  # outcomes so far -> what to label next
+
+
+@dataclass(frozen=True)
+class LabelRows:
+    """What to label next, and how far it is."""
+
+    rows: Sequence[tuple[Sequence[str], str, str | None]]  # ids, purpose, likely class
+    sentence: str
 
 
 def review_app(
@@ -76,6 +85,7 @@ def review_app(
         Route("/{token}/api/changes", service.changes),
         Route("/{token}/api/decide", service.decide, methods=["POST"]),
         Route("/{token}/api/draw", service.draw, methods=["POST"]),
+        Route("/{token}/api/rows", service.rows, methods=["POST"]),
         Route("/{token}/api/apply", service.apply, methods=["POST"]),
         Route("/{token}/api/revert", service.revert, methods=["POST"]),
     ]
@@ -129,13 +139,15 @@ class _Service:
     async def start(self, _: Request) -> Response:
         def document() -> dict[str, Any]:
             state = self.session.changes(-1)
+            later = [TO_LABEL] if self.actions.rows is not None and self.session.unlabeled() else []
             kinds = [
                 {"name": name, "title": words_of(name).title, "about": words_of(name).about}
-                for name in state["progress"]["kinds"]
+                for name in dict.fromkeys([*state["progress"]["kinds"], *later])
             ]
             splits = sorted(set(self.session.table.columns["split"]) - {None})
             labeled = self.session.table.task == "single-label"
-            return {**self.about, **state, "kinds": kinds, "splits": splits, "labeled": labeled}
+            bare = self.session.unlabeled() if self.actions.rows is not None and labeled else 0
+            return {**self.about, **state, "kinds": kinds, "splits": splits, "labeled": labeled, "unlabeled": bare}
 
         return _json(await run_in_threadpool(document))
 
@@ -168,6 +180,18 @@ class _Service:
     async def draw(self, request: Request) -> Response:
         await _document(request)
         return _json({"number": await run_in_threadpool(self.session.draw)})
+
+    async def rows(self, request: Request) -> Response:
+        await _document(request)
+        next_rows = self.actions.rows
+        if next_rows is None:
+            raise RefusedError(404, DataError("there is nothing to label here", fix="ursa check FOLDER"))
+
+        def found() -> dict[str, Any]:
+            told = next_rows(self.session.outcomes())
+            return {"numbers": self.session.add_rows(told.rows), "words": told.sentence}
+
+        return _json(await run_in_threadpool(found))
 
     async def apply(self, request: Request) -> Response:
         document = await _document(request)

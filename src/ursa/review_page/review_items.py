@@ -13,10 +13,11 @@ from ursa.review_page.picture_table import PictureTable
 
 OF_A_PART = ("weak-slice", "labels-not-judged")  # they name hundreds of pictures and say nothing of a single one
 
-DOUBTFUL, DRAWN, UNLABELED = "doubtful-label", "random-pick", "unlabeled"
+DOUBTFUL, DRAWN, UNLABELED, TO_LABEL = "doubtful-label", "random-pick", "unlabeled", "row-to-label"
 _WORDS = {
     DOUBTFUL: Kind("label that the probe doubts", "labels that the probe doubts", "note", "pictures"),
     DRAWN: Kind("picture drawn at random", "pictures drawn at random", "note", "pictures"),
+    TO_LABEL: Kind("row of pictures to label", "rows of pictures to label", "note", "pictures"),
     UNLABELED: Kind("picture without a label", "pictures without a label", "note", "pictures"),
 }
 
@@ -31,7 +32,8 @@ class ReviewItem:
     advice: str = ""
     likely: str | None = None  # the class that the probe prefers
     keep: int | None = None  # of copies, the one to keep
-    nearest: Mapping[str, Sequence[str]] = field(default_factory=dict)  # ids of "given" and of "likely"
+    nearest: Mapping[str, Sequence[str]] = field(default_factory=dict)  # ids of "given" and of "likely", or of "all"
+    purpose: str = ""  # of a row of pictures to label: see ROWS
 
 
 def words_of(kind: str) -> Kind:
@@ -56,6 +58,20 @@ def review_items(table: PictureTable, kept: KeptFindings) -> list[ReviewItem]:
     return items + _unlabeled(table)
 
 
+ROWS = {  # why pictures are shown in a row, with the class that they probably have
+    "alike": ("These look alike. Take out those that are of another class.", "Choose the class of the others."),
+    "confirm": ("Probably all {likely}. Take out those that are not.", "A labels the others so."),
+    "teach": ("What a classifier is least sure of: this label teaches it most.", "Choose its class."),
+    "judge": ("Drawn at random: by such pictures the accuracy is told.", "Choose its class."),
+}
+
+
+def row_item(pictures: tuple[int, ...], purpose: str, likely: str | None) -> ReviewItem:
+    """Pictures without a label, to be labeled at once but for those that are taken out."""
+    evidence, advice = ROWS[purpose]
+    return ReviewItem(TO_LABEL, pictures, evidence.format(likely=likely), advice, likely, purpose=purpose)
+
+
 def drawn_item(row: int, likely: str | None) -> ReviewItem:
     """A picture that was drawn at random from those that nobody has looked at."""
     evidence = "Drawn at random: such pictures tell how many wrong labels nobody suspects."
@@ -72,7 +88,8 @@ def _of(finding: Finding, table: PictureTable) -> Iterator[ReviewItem]:
             yield ReviewItem(finding.kind, rows, finding.evidence, finding.advice, keep=keep)
         return
     likely = finding.numbers.get("likely")
-    nearest = finding.numbers.get("nearest", {})
+    nearest = finding.numbers.get("nearest", {})  # by class, or of an outlier in one list
+    nearest = nearest if isinstance(nearest, Mapping) else {"all": nearest}
     for row in rows:
         yield ReviewItem(
             finding.kind,

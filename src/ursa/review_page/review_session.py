@@ -18,7 +18,16 @@ from ursa.errors import DataError
 from ursa.review_page.decided_pictures import DecidedPictures
 from ursa.review_page.labels_left import LabelsLeft
 from ursa.review_page.picture_table import PictureTable
-from ursa.review_page.review_items import DRAWN, ReviewItem, drawn_item, review_items, words_of
+from ursa.review_page.review_items import (
+    DRAWN,
+    TO_LABEL,
+    UNLABELED,
+    ReviewItem,
+    drawn_item,
+    review_items,
+    row_item,
+    words_of,
+)
 from ursa.workspace import Workspace
 
 STATES = ("undecided", "decided", "not-sure")
@@ -126,6 +135,31 @@ class ReviewSession:
                 self._pending = None if drawn is None else drawn[0]
             return None if self._pending is None else self._drawn_item(self._pending)
 
+    def unlabeled(self) -> int:
+        """Pictures without a label, of which nothing is said yet."""
+        return self._counts.get(UNLABELED, [0, 0])[1] - self._counts.get(UNLABELED, [0, 0])[0]
+
+    def outcomes(self) -> list[tuple[int, int]]:
+        """Of the rows of alike pictures that were decided: how many got the label, of how many."""
+        with self._lock:
+            found = []
+            for item, state in zip(self.items, self._state, strict=True):
+                if item.purpose == "alike" and state != "undecided":
+                    said = (self.decided.of(row) for row in item.pictures)
+                    found.append((sum(one is not None for one in said), len(item.pictures)))
+            return found
+
+    def add_rows(self, rows: Sequence[tuple[Sequence[str], str, str | None]]) -> list[int]:
+        """Rows to label: ids, purpose, likely class -> the numbers of their items."""
+        with self._lock:
+            numbers = []
+            for ids, purpose, likely in rows:
+                if known := self.table.known(list(ids)):
+                    numbers.append(len(self.items))
+                    self.items.append(row_item(known, purpose, likely))
+                    self._count(numbers[-1])
+            return numbers
+
     def _drawn_item(self, row: int) -> int:
         if row not in self._drawn:
             self._drawn[row] = len(self.items)
@@ -200,9 +234,11 @@ class ReviewSession:
                 self._counts[item.kind][0] += (self._state[number] != "undecided") - (before != "undecided")
 
     def _state_of(self, item: ReviewItem) -> str:
-        """A group is decided when at most one of its pictures is left without a word: that one stays as it is."""
+        """A group is decided when at most one of its pictures is left without a word: that one stays as it is. A row to
+        label is when one has a label: those that were taken out come again."""
         said = [decided.kind for row in item.pictures if (decided := self.decided.of(row)) is not None]
-        if not said or len(said) < len(item.pictures) - (words_of(item.kind).copies):
+        enough = 1 if item.kind == TO_LABEL else len(item.pictures) - words_of(item.kind).copies
+        if not said or len(said) < enough:
             return "undecided"
         return "not-sure" if "not-sure" in said else "decided"
 
@@ -215,6 +251,7 @@ def item_json(session: ReviewSession, number: int) -> dict[str, Any]:
         "kind": item.kind,
         "title": words_of(item.kind).title_of_one,
         "group": words_of(item.kind).copies,
+        "row": item.kind == TO_LABEL,
         "pictures": [picture_json(session.table, row) for row in item.pictures],
         "evidence": item.evidence,
         "advice": item.advice,
@@ -222,7 +259,7 @@ def item_json(session: ReviewSession, number: int) -> dict[str, Any]:
         "keep": item.keep,
         "nearest": {
             name: [picture_json(session.table, row) for row in session.table.known(list(item.nearest.get(name, ())))]
-            for name in ("given", "likely")
+            for name in ("given", "likely", "all")
         },
     }
 

@@ -62,9 +62,13 @@ export async function decide(kind, label) {
     past.push({ number, rows: all.map((wish) => [wish.row, store.decided.get(wish.row)?.key]) });
     remember();
     if (drawn) afterDraw();
+    else if (labeling() && !store.pending.size && rowsDone()) tell({ rows: true });
   }, words);
   if (!drawn) next(new Set(items.map((item) => item.number)));
 }
+
+const labeling = () => store.mode === "single" && store.filter.kind === "row-to-label";
+const rowsDone = () => store.view.every((each) => { const item = store.items.get(each); return item && stateOf(item) !== "undecided"; });
 
 function afterDraw() {
   if (store.progress.stop) { tell({ close: true }); notice(store.progress.left, "good"); }
@@ -75,9 +79,12 @@ function wanted(item, kind, label) {
   if (kind === "accept") {
     const keeper = keeperOf(item);
     if (item.group) return keeper == null ? [] : item.pictures.filter((each) => each.row !== keeper).map((each) => ({ row: each.row, kind: "delete" }));
-    return item.likely && item.kind !== "random-pick" ? [labelled(item.pictures[0], item.likely)] : [];
+    if (!item.likely || item.kind === "random-pick") return [];
+    const some = item.row ? item.pictures.filter((each) => !store.out.has(each.row)) : [item.pictures[0]];
+    return some.map((each) => labelled(each, item.likely));
   }
-  return item.pictures.map((each) => (kind === "label" ? labelled(each, label) : { row: each.row, kind }));
+  const some = item.row ? item.pictures.filter((each) => !store.out.has(each.row)) : item.pictures;
+  return some.map((each) => (kind === "label" ? labelled(each, label) : { row: each.row, kind }));
 }
 
 function labelled(picture, label) {
@@ -96,6 +103,7 @@ function next(done) {
     if (open(store.view[at])) to = at;
   }
   if (to >= 0) { store.at = to; store.anchor = to; }
+  else if (labeling()) return; // once this is saved, more rows come
   else if (store.mode === "single") { tell({ close: true }); notice("Everything shown here is decided. “Apply …” carries it out; other filters may show more.", "good"); }
   tell({ place: true, next: true });
 }
@@ -111,7 +119,7 @@ export function drawBar() {
   const item = store.mode === "single" ? current() : store.selected.size === 1 ? store.items.get([...store.selected][0]) : store.items.get(store.view[store.at]);
   const suggested = !item ? "" : item.group ? (keeperOf(item) == null ? "" : "Keep one, delete the others") : item.likely && item.kind !== "random-pick" ? `→ ${item.likely}` : "";
   const several = store.mode === "grid" && store.selected.size > 1 ? `${store.selected.size.toLocaleString("en")} selected` : "";
-  const key = JSON.stringify([suggested, several, store.classes.slice(0, KEYED), store.classes.length, store.mode, store.labeled]);
+  const key = JSON.stringify([item?.row, suggested, several, store.classes.slice(0, KEYED), store.classes.length, store.mode, store.labeled]);
   if (key === drawn) return;
   drawn = key;
   const some = store.labeled ? store.classes.slice(0, KEYED) : [];
@@ -119,7 +127,7 @@ export function drawBar() {
     several ? h("span", { className: "several", textContent: several }) : "",
     h("span", { className: "acts" },
       suggested ? button(several ? "As suggested" : suggested, "A", () => decide("accept"), "main") : "",
-      button("Keep", "K", () => decide("keep")), button("Delete", "D", () => decide("delete")), button("Not sure", "N", () => decide("not-sure")), button("Undo", "U", undo)),
+      item?.row ? "" : button("Keep", "K", () => decide("keep")), button("Delete", "D", () => decide("delete")), button("Not sure", "N", () => decide("not-sure")), button("Undo", "U", undo)),
     store.labeled ? h("span", { className: "classes" },
       ...some.map((name, index) => button(name, `${index + 1}`, () => decide("label", name), "class")),
       button(store.classes.length > KEYED ? `All ${store.classes.length} …` : "New …", "L", pick)) : "");

@@ -20,6 +20,7 @@ async function start() {
     byId("folder").textContent = told.folder;
     byId("folder").title = told.path;
     drawFilters();
+    byId("label-rows").hidden = !told.unlabeled;
     await search(store.wanted, finding);
     heard(told);
     follow(heard);
@@ -110,6 +111,21 @@ function close() { store.mode = "grid"; show(); grid.measure(); tell({ place: tr
 
 // ---- pictures drawn at random, one after the other, by the server ----
 
+// ---- rows of alike pictures without a label, chosen by the server ----
+
+async function rows() {
+  try {
+    const { numbers, words } = await ask("api/rows", {});
+    store.labeling = words;
+    store.out.clear();
+    if (!numbers.length) { tell({ close: true }); notice(`Every picture was looked at. ${words}`, "good"); return; }
+    Object.assign(store.filter, { kind: "row-to-label", class: "", split: "", state: "" });
+    store.mode = "single";
+    await search(numbers[0]);
+    drawFilters();
+  } catch (problem) { failed(problem); }
+}
+
 const drawing = () => store.filter.kind === "random-pick";
 
 async function draw() {
@@ -141,6 +157,7 @@ listen((what) => {
   if (what.close) return close();
   if (what.step) return step(what.step);
   if (what.draw) { draw(); return undefined; }
+  if (what.rows) { rows(); return undefined; }
   if (what.place) { if (store.mode === "grid") grid.reveal(); toAddress(); }
   if (what.decided) drawFilters();
   progress();
@@ -226,6 +243,7 @@ function gridKey(key, event) {
 }
 
 byId("random").addEventListener("click", draw);
+byId("label-rows").addEventListener("click", rows);
 byId("apply").addEventListener("click", openApply);
 byId("help").addEventListener("click", openKeys);
 byId("select").addEventListener("click", () => grid.setSelecting(!grid.isSelecting()));

@@ -11,10 +11,10 @@ let shown = null;
 export function draw() {
   if (store.mode !== "single") { shown = null; return; }
   const item = current();
-  if (!item) { single.replaceChildren(h("p", { className: "soft", textContent: store.view.length ? "Loading …" : "" })); ahead(); return; }
+  if (!item) { shown = null; single.replaceChildren(h("p", { className: "soft", textContent: store.view.length ? "Loading …" : "" })); ahead(); return; }
   if (shown !== item.number) {
     shown = item.number;
-    single.replaceChildren(item.group ? group(item) : stage(item), panel(item));
+    single.replaceChildren(item.group ? group(item) : item.row && item.pictures.length > 1 ? row(item) : stage(item), panel(item));
     single.scrollTop = 0;
     ahead();
   }
@@ -40,15 +40,23 @@ function group(item) {
   return h("div", { className: `copies of${Math.min(4, cards.length)}` }, ...cards);
 }
 
+// Pictures that get one label, but for those that are taken out by a click.
+function row(item) {
+  const cards = item.pictures.map((each) => h("button", { className: "copy toggle", type: "button", "data-row": each.row, title: "Take out, or put back", onclick: () => toggle(each.row) },
+    thumb(each), h("span", { className: "stamp" })));
+  return h("div", { className: "alike" }, ...cards);
+}
+function toggle(row) { if (!store.out.delete(row)) store.out.add(row); tell({ decided: true }); }
+
 export function choose(item, row) { store.kept.set(item.number, row); tell({ decided: true }); }
 
 function panel(item) {
   const first = item.pictures[0];
   const near = Object.entries(item.nearest).filter(([, some]) => some.length).map(([name, some]) => h("div", { className: "near" },
-    h("h3", {}, "Nearest of ", h("b", { textContent: name === "given" ? first.label ?? "" : item.likely ?? "" })),
+    name === "all" ? h("h3", { textContent: "Nearest pictures" }) : h("h3", {}, "Nearest of ", h("b", { textContent: name === "given" ? first.label ?? "" : item.likely ?? "" })),
     h("div", { className: "strip" }, ...some.map((each) => thumb(each)))));
-  const labels = item.group ? null : h("dl", { className: "pair" },
-    h("div", {}, h("dt", { textContent: "Label" }), h("dd", { textContent: first.label ?? "none" })),
+  const labels = item.group || (item.row && !item.likely) ? null : h("dl", { className: "pair" },
+    item.row ? null : h("div", {}, h("dt", { textContent: "Label" }), h("dd", { textContent: first.label ?? "none" })),
     item.likely ? h("div", {}, h("dt", { textContent: item.kind === "random-pick" ? "Next likely" : "The probe says" }), h("dd", { className: "likely", textContent: item.likely })) : null);
   return h("aside", {},
     h("p", { className: "step" }, h("button", { type: "button", onclick: () => tell({ step: -1 }), "aria-label": "Previous" }, "‹"), h("span", { className: "place" }), h("button", { type: "button", onclick: () => tell({ step: 1 }), "aria-label": "Next" }, "›"), h("button", { type: "button", className: "back", onclick: () => tell({ close: true }) }, "Grid")),
@@ -57,8 +65,9 @@ function panel(item) {
     h("p", { className: "evidence", textContent: item.evidence }),
     item.advice ? h("p", { className: "soft", textContent: item.advice }) : null,
     ...near,
-    item.group ? h("p", { className: "soft", textContent: "Click the one to keep, or choose it by ↑ and ↓: A keeps it and deletes the others." }) : h("p", { className: "id", textContent: first.id }),
-    item.group ? null : h("p", { className: "soft facts", textContent: facts(first) }));
+    item.group ? h("p", { className: "soft", textContent: "Click the one to keep, or choose it by ↑ and ↓: A keeps it and deletes the others." }) : h("p", { className: "id", textContent: item.pictures.length > 1 ? `${item.pictures.length} pictures` : first.id }),
+    item.row && store.labeling ? h("p", { className: "soft", textContent: store.labeling }) : null,
+    item.group || item.row ? null : h("p", { className: "soft facts", textContent: facts(first) }));
 }
 
 function facts(picture) {
@@ -82,6 +91,14 @@ function mark(item) {
   const keeper = keeperOf(item);
   single.querySelectorAll(".copy").forEach((card) => {
     const row = Number(card.dataset.row), decided = decisionOf(row);
+    if (item.row) {
+      const out = store.out.has(row);
+      card.classList.toggle("out", out);
+      card.dataset.kind = decided?.kind ?? "";
+      card.setAttribute("aria-pressed", out);
+      card.querySelector(".stamp").textContent = decided ? words(decided) : out ? "taken out" : "";
+      return;
+    }
     card.classList.toggle("keeper", row === keeper);
     card.dataset.kind = decided?.kind ?? "";
     card.setAttribute("aria-pressed", row === keeper);

@@ -10,6 +10,8 @@ export const store = {
   at: 0, // place in the view
   anchor: 0, // of a selection by shift
   selected: new Set(), // numbers of items
+  out: new Set(), // rows of pictures that were taken out of a row to label
+  labeling: "", // how far the labeling is
   kept: new Map(), // number of a group -> row to keep, where it was chosen
   mode: "grid",
   filter: { kind: "", class: "", split: "", state: "" },
@@ -30,7 +32,7 @@ export const keeperOf = (item) => store.kept.get(item.number) ?? item.keep;
 // "undecided", "one-kept" of copies, or the kind that all of its decisions have in common, else "decided"
 export function stateOf(item) {
   const said = item.pictures.map((each) => decisionOf(each.row)).filter(Boolean);
-  if (!said.length || said.length < item.pictures.length - (item.group ? 1 : 0)) return "undecided";
+  if (!said.length || (!item.row && said.length < item.pictures.length - (item.group ? 1 : 0))) return "undecided";
   const kinds = new Set(said.map((each) => (each.kind === "new-label" ? "label" : each.kind)));
   if (kinds.size > 1) return "decided";
   return item.group && said.length < item.pictures.length && kinds.has("delete") ? "one-kept" : [...kinds][0];

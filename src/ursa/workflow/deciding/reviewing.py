@@ -8,7 +8,8 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from ursa.prepared import last_setup
 from ursa.prepared.setup import Setup, catalog_of
 from ursa.review_page.access import Ticket, new_token
 from ursa.review_page.picture_table import PictureTable
-from ursa.review_page.review_app import ReviewActions, review_app
+from ursa.review_page.review_app import LabelRows, ReviewActions, review_app
 from ursa.review_page.review_pictures import ReviewPictures
 from ursa.review_page.review_server import ReviewServer, local_socket
 from ursa.review_page.review_session import ReviewSession
@@ -37,6 +38,7 @@ from ursa.workspace import Workspace
 
 if TYPE_CHECKING:
     from ursa.prepared.setup import Data
+    from ursa.workflow.labeling.labeling import Labeling
 
 COLAB_HOSTS = ("*.googleusercontent.com", "*.colab.dev", "colab.research.google.com")
 FRAME = 760  # px, height in a notebook
@@ -240,7 +242,27 @@ def _actions(data: "Data", read: Mapping[str, Any]) -> ReviewActions:
     def take_back() -> Mapping[str, Any]:
         return revert(data, workspace=known.get("workspace"), progress=False).to_json()
 
-    return ReviewActions(carry_out, take_back)
+    return ReviewActions(carry_out, take_back, _rows(data, read))
+
+
+def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int, int]]], LabelRows]:
+    """What to label next. The session is opened when the first row is asked for: its embeddings are in the store."""
+    lock = threading.Lock()
+    opened: list[Labeling] = []
+
+    def next_rows(outcomes: Sequence[tuple[int, int]]) -> LabelRows:
+        from ursa.workflow.labeling.labeling import Labeling
+
+        with lock:
+            if not opened:
+                known = {} if isinstance(data, Catalog) else last_setup.recall(data, read.get("workspace"))
+                set_up = {name: known[name] for name in ("backbone", "weights") if name in known}
+                opened.append(Labeling.open(data, progress=False, **set_up, **_as_read(data, read)))
+            session = replace(opened[0], outcomes=tuple(outcomes))
+            rows = [(row.ids, row.purpose, row.likely) for row in session.next_rows()]
+            return LabelRows(rows, session.progress().sentence)
+
+    return next_rows
 
 
 def _commands(data: "Data", at: Path | None) -> dict[str, str]:
