@@ -1,5 +1,7 @@
 """A workspace with findings of every kind that the page tells apart: pictures, a scan, findings; no probe."""
 
+import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,10 +54,21 @@ def audit_of(catalog, doubtful=()):
     return LabelAudit(said, (), near, JudgedLabels(tuple(id for id, _ in rows), margins, likely))
 
 
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory, picture_folder):
+    """What `reviewed` copies for each test."""
+    place = tmp_path_factory.mktemp("drawn") / "bears"
+    return reviewed_folder(place, picture_folder)
+
+
 @pytest.fixture
-def reviewed(tmp_path, picture_folder):
+def reviewed(tmp_path, drawn):
     """Everything that a test asks for."""
-    return of(*reviewed_folder(tmp_path / "bears", picture_folder))
+    folder, _, table = drawn
+    folder = shutil.copytree(folder, tmp_path / "bears")
+    columns = {name: list(values) for name, values in table.columns.items()}
+    rows_of = {key: list(rows) for key, rows in table.rows_of.items()}
+    return of(folder, Workspace.of(folder), replace(table, root=folder, columns=columns, rows_of=rows_of))
 
 
 def reviewed_folder(place, picture_folder):
