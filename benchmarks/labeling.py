@@ -28,8 +28,8 @@ F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SETS = {"clothing": (False, 800), "mnist_12k": (True, 1000), "dogs_cats": (False, 1000)}  # pixels, pictures to label
-SEEDS = 3
-STEP = 10  # clicks between two judgments
+SEEDS = 2
+STEP = 20  # clicks between two judgments
 GOOD = 0.95  # of the accuracy with all labels
 COLD = 12  # rows before the first fit
 BATCH, ROWS = 5, 2  # pictures, and rows, between two fits
@@ -116,7 +116,7 @@ def all_of_them(person: Person) -> Iterator[None]:
         sure = sure_rows(probabilities)
         for some in sure:
             person.row(free[some.rows])
-        for row in free[next_to_label(probabilities, person.like[free], BATCH, seed=person.seed)]:
+        for row in free[next_to_label(probabilities, person.like[free], 4 * BATCH, seed=person.seed)]:
             if person.labels[row] < 0:
                 person.one(int(row))
         yield
@@ -185,7 +185,7 @@ def followed(
         fitted, rows = person.fit()
         clicks.append(float(person.clicks))
         found.append(right(fitted.head, *true))
-        if len(clicks) % 4 == 0:
+        if len(clicks) % 3 == 0:
             fair = fitted.probabilities.argmax(1) == person.labels[rows]
             judges = np.isin(rows, person.judges())
             half = seeds.generator(person.seed, "half").permutation(len(rows)) % 2 == 0
@@ -197,7 +197,7 @@ def followed(
                 np.array([clicks[-1], now.value, now.low, now.high, fair.mean(), outlook.ahead.value, found[-1]])
             )
         good = good + 1 if found[-1] >= enough + 0.01 else 0
-        if good >= 4:  # beyond chance
+        if good >= 3:  # beyond chance
             break
     curve = np.array(clicks), np.array(found)
     return curve, [

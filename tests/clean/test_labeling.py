@@ -26,6 +26,9 @@ def test_likeness_is_of_length_1_whatever_a_feature_is_measured_in():
     cosines = like @ like.T
     same = targets[:, None] == targets
     assert cosines[same].mean() > 0.5 + cosines[~same].mean()
+    spiked = np.array([[1, 1, -100], [1, 1, 100], [-1, -1, 100], [-1, -1, -100]], np.float32)
+    one, other = likeness(spiked)[0, [0, 2]]
+    assert other / one == pytest.approx(-10, rel=1e-4)  # of a hundred times, with its sign
 
 
 def test_rows_are_alike_and_of_each_class_and_hold_no_picture_twice():

@@ -45,24 +45,23 @@ class RandomDraws:
     wrong: npt.NDArray[np.bool_]  # [T]
     found: int  # wrong labels in all answers
     pool: int  # pictures nobody has looked at
-    gone: int  # pictures that were there when the last draw was made, and were neither looked at nor are there now
 
     @classmethod
     def of(cls, answers: Sequence[ReviewAnswer], pool: int) -> "RandomDraws":
         """answers in the order in which they came, one a picture; pool: pictures that nobody has looked at.
 
-        A draw from before pictures were added says nothing of these, so it does not count.
+        A draw from before pictures were added says nothing of these, so it does not count. Pictures that are gone since
+        may have been the right ones: all wrong labels may be among those that are there.
         """
         found = np.cumsum([answer.wrong for answer in answers], dtype=np.int64)
         all_now, counted = pool + len(answers), []
         for place, answer in enumerate(answers):
             if answer.drawn_from and answer.drawn_from + place >= all_now:
                 before = int(found[place]) - answer.wrong
-                counted.append((before, answer.drawn_from, answer.wrong, answer.drawn_from + place - all_now))
-        known = np.array(counted, np.float64).reshape(-1, 4)
-        gone = int(known[:, 3].min()) if counted else 0
+                counted.append((before, answer.drawn_from, answer.wrong))
+        known = np.array(counted, np.float64).reshape(-1, 3)
         wrong = int(found[-1]) if len(found) else 0
-        return cls(known[:, 0], known[:, 1], known[:, 2] > 0, wrong, pool, gone)
+        return cls(known[:, 0], known[:, 1], known[:, 2] > 0, wrong, pool)
 
     @property
     def count(self) -> int:
@@ -78,14 +77,14 @@ def most_left(draws: RandomDraws) -> int:
     if not draws.count:
         return draws.pool
     predicted = _predicted(int(draws.wrong.sum()), draws.count)
-    low, high = _likeliest(draws), draws.pool + draws.gone
+    low, high = _likeliest(draws), draws.pool
     while low < high:  # beyond the likeliest number the evidence against it only grows
         middle = (low + high + 1) // 2
         if predicted - _log_likelihood(draws, middle) < RULED_OUT:
             low = middle
         else:
             high = middle - 1
-    return min(low, draws.pool)
+    return low
 
 
 def draws_needed(draws: RandomDraws, target: int) -> int:
@@ -123,7 +122,7 @@ def _log_likelihood(draws: RandomDraws, left: int) -> float:
 
 def _likeliest(draws: RandomDraws) -> int:
     """The number with the largest likelihood, which is concave in it."""
-    low, high = 0, draws.pool + draws.gone
+    low, high = 0, draws.pool
     while low < high:
         middle = (low + high) // 2
         if _log_likelihood(draws, middle + 1) > _log_likelihood(draws, middle):

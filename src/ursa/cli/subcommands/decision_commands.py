@@ -228,7 +228,8 @@ def show_applied(result: "AppliedDecisions", given: PictureOptions, move: bool, 
     )
     _some([f"{plain(id)}: left out" for id in result.removed], console)
     if result.new_classes:
-        console.print(f"\nNew: {plain(', '.join(result.new_classes))}, a class that the pictures had none of before.")
+        new = "a class" if len(result.new_classes) == 1 else "classes"
+        console.print(f"\nNew: {plain(', '.join(result.new_classes))}, {new} that the pictures had none of before.")
     if move or result.moved:
         console.print(f"\n{counted(len(result.moved), 'file')} {would}moved.")
         _some([f"{plain(one.origin)} -> {plain(one.to)}" for one in result.moved], console)
