@@ -42,8 +42,11 @@ export function targets() {
   return numbers.map((number) => store.items.get(number) ?? number);
 }
 
+let awaited = ""; // "saving", then "drawing": keys wait for the next picture that is drawn, and do not meet this one again
+listen((what) => { if (what.place || (what.decided && awaited === "saving" && !store.pending.size)) awaited = ""; });
+
 export async function decide(kind, label) {
-  if (!store.view.length) return;
+  if (!store.view.length || awaited) return;
   const some = targets();
   if (some.length > MANY) notice(`Deciding about ${some.length.toLocaleString("en")} items …`);
   await need(some.filter((each) => typeof each === "number"));
@@ -58,6 +61,7 @@ export async function decide(kind, label) {
   const words = `“${label ?? SAID[kind] ?? "as suggested"}” for ${counted(all.length, "picture")}`;
   const number = items[0].number;
   const drawn = store.mode === "single" && store.filter.kind === "random-pick"; // the next one is drawn once this is saved
+  if (drawn) awaited = "saving";
   save(all, () => {
     past.push({ number, rows: all.map((wish) => [wish.row, store.decided.get(wish.row)?.key]) });
     remember();
@@ -71,6 +75,7 @@ const labeling = () => store.mode === "single" && store.filter.kind === "row-to-
 const rowsDone = () => store.view.every((each) => { const item = store.items.get(each); return item && stateOf(item) !== "undecided"; });
 
 function afterDraw() {
+  awaited = "drawing";
   if (store.progress.stop) { tell({ close: true }); notice(store.progress.left, "good"); }
   else tell({ draw: true });
 }

@@ -131,12 +131,12 @@ const drawing = () => store.filter.kind === "random-pick";
 async function draw() {
   try {
     const { number: drawn } = await ask("api/draw", {});
-    if (drawn === null) { notice("Every label was looked at.", "good"); return; }
+    if (drawn === null) { tell({ close: true }); notice("Every label was looked at.", "good"); return; }
     Object.assign(store.filter, { kind: "random-pick", class: "", split: "", state: "" });
     store.mode = "single";
     await search(drawn);
     drawFilters();
-  } catch (problem) { failed(problem); }
+  } catch (problem) { failed(problem); tell({ place: true }); }
 }
 
 function progress() {
