@@ -8,7 +8,8 @@ const grid = byId("grid"), rows = byId("rows");
 const GAP = 10, CAPTION = 42, BEYOND = 2; // px, px, rows above and below
 const tiles = new Map(); // place -> element
 let size = { columns: 1, tile: 160, row: 212 };
-let settled = 0, selecting = false;
+const STILL = 150; // ms since the last scrolling
+let settled = 0, scrolled = -STILL, selecting = false;
 
 const WORDS = { keep: "kept", delete: "deleted", label: "relabelled", "not-sure": "not sure", decided: "decided", "one-kept": "one kept" };
 const MARKS = { keep: "✓", delete: "×", label: "→", "not-sure": "?", decided: "✓", "one-kept": "✓" };
@@ -48,7 +49,8 @@ export function draw() {
   }
   need(numbers);
   clearTimeout(settled);
-  settled = setTimeout(() => tiles.forEach(load), 40);
+  if (performance.now() - scrolled > STILL) tiles.forEach(load);
+  else settled = setTimeout(() => tiles.forEach(load), 40); // ms: not while one scrolls past them
 }
 
 function put(tile, place) {
@@ -196,6 +198,6 @@ for (const end of ["pointerup", "pointercancel"]) grid.addEventListener(end, () 
   if (band?.element) { band.element.remove(); suppress = end === "pointerup"; }
   band = null;
 });
-grid.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
+grid.addEventListener("scroll", () => { scrolled = performance.now(); requestAnimationFrame(draw); }, { passive: true });
 new ResizeObserver(() => { if (store.mode === "grid") { measure(); reveal(); } }).observe(grid);
 listen((what) => { if (what.items) draw(); refresh(); });
