@@ -45,8 +45,8 @@ I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 ALIKE_ROWS = 20  # before a classifier chooses (benchmarks/labeling.py)
-# The random part is held out at once while it is small. Cross-validated it looks 12 points worse than on new pictures
-# where the others were chosen to have none like them (clothing, 200 labels), held out at once 2.
+# The random part is held out at once while it is small: so the others teach as nearly as in the end. Cross-validated it
+# looks 8 points worse than on new pictures, held out at once 6 (clothing, 200 labels; 25 judges, so chance is as large).
 HELD_OUT = 0.2
 
 
