@@ -46,7 +46,7 @@ Mask = npt.NDArray[np.bool_]
 
 ALIKE_ROWS = 20  # before a classifier chooses (benchmarks/labeling.py)
 # The random part is held out at once while it is small: so the others teach as nearly as in the end. Cross-validated it
-# looks 8 points worse than on new pictures, held out at once 6 (clothing, 200 labels; 25 judges, so chance is as large).
+# looks 8 points worse than on new pictures, held out at once 6 (clothing, 200 labels, 25 judges: chance is as large).
 HELD_OUT = 0.2
 
 
