@@ -19,6 +19,7 @@ FIRST_SIZE, MOST = 4, 24  # pictures in the first rows; at most
 PURE, MIXED = 0.85, 0.6  # shares of a row that were of its class: above, rows grow, below they shrink
 SEEN = 4096  # pictures that clusters are found from
 NEAR = 20  # nearest ones that say how typical a picture is (Hacohen et al. 2022)
+PARTS, MOST_PARTS = 20, 80  # clusters in the beginning; at most so many more, one for each labeled picture
 ROUNDS = 30  # of k-means
 
 
@@ -43,7 +44,7 @@ def group_alike(like: F32, labeled: npt.NDArray[np.bool_], *, count: int, size: 
     count = min(count, len(free))
     if not count:
         return []
-    part = _clusters(like, min(count + int(labeled.sum()), 4 * count, len(like)), seed)
+    part = _clusters(like, min(max(count, PARTS) + min(int(labeled.sum()), MOST_PARTS), len(like)), seed)
     known = np.bincount(part[labeled], minlength=part.max() + 1)
     sizes = np.bincount(part[free], minlength=part.max() + 1)
     taken, rows = labeled.copy(), []
