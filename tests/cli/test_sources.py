@@ -49,8 +49,8 @@ def test_a_pile_is_checked_and_its_accuracy_is_null(home, ursa):
     assert "Not probed: the pictures have no labels." in people.stdout
     assert "nan" not in people.stdout
     assert "ursa train" not in people.stdout  # it would be refused
-    assert "Next:    ursa decide pile --from labels.csv --new-class" in people.stdout
-    assert "ursa decide pile --from labels.csv" in ursa("train", "pile", *PIXELS, cwd=home).stderr
+    assert "Next:    ursa review pile" in people.stdout
+    assert "ursa review pile, then ursa apply" in ursa("train", "pile", *PIXELS, cwd=home).stderr
 
 
 def test_labels_in_names_are_found_and_the_next_command_finds_them_too(home, ursa):

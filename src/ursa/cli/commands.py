@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from ursa.cli.console import Console
 
 
-LABEL_ALL = ("--from", "labels.csv", "--new-class")  # a table with the columns picture and label
-
 app = typer.Typer(
     name="ursa",
     help="From a folder of pictures to a classifier you can trust.",
@@ -204,7 +202,7 @@ def check(
         from ursa.cli import results_text as shows
 
         labeled = bool(result.labels) or result.catalog.task != "single-label"
-        following = given.following("train") if labeled else given.following("decide", *LABEL_ALL)
+        following = given.following("train" if labeled else "review")
         shows.checked(result, following, _console(), given.following("review"))
 
 

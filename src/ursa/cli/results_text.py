@@ -57,7 +57,7 @@ def checked(result: "Checked", following: str, console: Console, review: str = "
         console.print(f"\n[dim]Embedded by torch. {plain(result.engine['problem'])}[/]")
     unlabeled = not result.labels and result.catalog.task == "single-label"
     to_see = result.label_audit.doubtful or any(kind_of(one.kind).about != "data" for one in result.findings)
-    look = (("Review", review),) if review and to_see else ()
+    look = (("Review", review),) if review and to_see and review != following else ()
     goes_on = () if math.isnan(result.accuracy.value) and not unlabeled else (("Next", following),)
     _paths(console, ("Report", result.report), *look, *goes_on)
 

@@ -74,7 +74,7 @@ def needs_labels(catalog: Catalog) -> Catalog:
         f"no classes in {catalog.root}",
         found=f"{len(catalog.readable())} pictures, none of them in a folder of its own class",
         fix=f"one folder a class: {catalog.root}/cat/1.jpg, {catalog.root}/dog/2.jpg; or label them where they lie: "
-        f"{shlex.join(['ursa', 'decide', str(catalog.root), '--from', 'labels.csv', '--new-class'])}, then ursa apply",
+        f"{shlex.join(['ursa', 'review', str(catalog.root)])}, then ursa apply",
     )
 
 
