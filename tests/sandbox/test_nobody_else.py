@@ -17,6 +17,7 @@ WHOLE_PICTURES = {
     "data/download/downloader.py",  # asks only whether it can be read
     "data/sources/write_folder.py",  # compares what is there, pixel by pixel
     "plots/reading.py",  # shows a file in full
+    "review_page/review_pictures.py",  # likewise
 }
 LARGER_THAN_VIEWS = {
     "sandbox/model_views.py",

@@ -107,9 +107,10 @@ def test_keys_enlarge_a_picture_go_on_and_come_back(visit):
     viewer = page.locator("#viewer")
     assert viewer.is_visible() and "predicted dog" in page.locator("#viewer-caption").inner_text()
     first = page.locator("#viewer img").get_attribute("alt")
+    second = "dog/dog_001.png"
     page.keyboard.press("ArrowRight")
-    second = page.locator("#viewer img").get_attribute("alt")
-    assert first == "cat/cat_002.jpg" and second == "dog/dog_001.png"
+    playwright.expect(page.locator("#viewer img")).to_have_attribute("alt", second)
+    assert first == "cat/cat_002.jpg"
     assert page.locator("#viewer a").get_attribute("href").endswith("dog/dog_001.png")
     page.keyboard.press("Escape")
     assert not viewer.is_visible()
