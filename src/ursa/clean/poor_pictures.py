@@ -45,6 +45,7 @@ def poor_pictures(catalog: Catalog, _embeddings: Embeddings | None = None) -> li
     facts = levels_facts(rows["thumbnail"])
     blurs = rows["blur"].fill_null(0.0).to_numpy()
     judged = _Judged(rows["id"].to_list())
+    blurred = max(BLURRED, usual_end(blurs, 1))
     spread, brightest, clipped, detail = (facts[name] for name in ("spread", "brightest", "clipped", "detail"))
     return [
         *judged.found("blank", spread < BLANK, spread, "It is of one color.", 0.6),
@@ -72,9 +73,9 @@ def poor_pictures(catalog: Catalog, _embeddings: Embeddings | None = None) -> li
         ),
         *judged.found(
             "blurred",
-            blurs >= max(BLURRED, usual_end(blurs, 1)),
+            blurs >= blurred,
             -blurs,
-            f"Nothing in it is sharp: over 4 pixels levels change {BLURRED:g} times as much as over one, or more"
+            f"Nothing in it is sharp: over 4 pixels levels change {blurred:.1f} times as much as over one, or more"
             f"{_usually(blurs, '.1f')}.",
             0.4,
         ),

@@ -22,6 +22,8 @@ from ursa.workflow.check import Checked, check
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.train import train
 
+EPOCHS = 15  # instead of 20: on these digits as good (99.4, 99.7, 100 against 99.1, 100, 100 %), in 24 seconds for 34
+
 
 @dataclass(frozen=True)
 class Demonstrated:
@@ -46,8 +48,9 @@ def demo(to: Path, *, say: Callable[[str], object] = str, progress: Progress | b
     folder = _digits(to, say)
     say(f"ursa check {escaped(folder)} --backbone {FIXED}")
     checked = check(folder, backbone=FIXED, progress=progress)
-    say(f"ursa train {escaped(folder)} --backbone {LEARNED} --out {escaped(to / 'digits.ursa')}")
-    trained = train(folder, backbone=LEARNED, out=to / "digits.ursa", progress=progress)
+    out = to / "digits.ursa"
+    say(f"ursa train {escaped(folder)} --backbone {LEARNED} --set epochs={EPOCHS} --out {escaped(out)}")
+    trained = train(folder, backbone=LEARNED, recipe={"epochs": EPOCHS}, out=out, progress=progress)
     predictor = Predictor(trained.bundle)
     files = sorted((folder / "test").glob("*/*.png"))
     chosen = [files[i] for i in sorted(seeds.generator(0, "demo").choice(len(files), 4, replace=False))]
