@@ -49,10 +49,10 @@ def test_what_it_says_is_what_it_does(tmp_path, monkeypatch):
     result = demos.demo(Path("demo"), say=said.append, progress=False)
     assert said == [
         "ursa check demo/digits --backbone pixels",
-        "ursa train demo/digits --backbone small_cnn --out demo/digits.ursa",
+        "ursa train demo/digits --backbone small_cnn --set epochs=15 --out demo/digits.ursa",
     ]
     history = json.loads(result.trained.history.read_text("utf-8"))
-    assert Recipe.from_json(history["recipe"]) == Recipe.for_backbone("small_cnn")
+    assert Recipe.from_json(history["recipe"]) == Recipe.for_backbone("small_cnn").with_settings({"epochs": 15})
     assert result.trained.pictures["test"] == 10 and len(result.checked.catalog) == 40
     assert result.trained.bundle == Path("demo/digits.ursa") and len(result.predictions) == 4
     assert result.to_json()["train"]["kept"] == result.trained.kept
