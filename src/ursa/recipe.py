@@ -86,13 +86,13 @@ class OptimSettings(SettingsGroup):
     max_grad_norm: float = _setting(1.0, "largest norm of the gradient; 0: any", 0, 1e9)
     patience: int = _setting(0, "epochs without a better one until training stops; 0: never (Prechelt 1998)", 0, 10_000)
     prune_below: float = _setting(
-        0.15, "chance to beat the probe below which fine-tuning is ended early (Optuna's pruning); 0: never", 0, 1
+        0.1, "chance to beat the probe below which fine-tuning is ended early (Optuna's pruning); 0: never", 0, 1
     )
     ema_decay: float = _setting(
         0.98, "share of the averaged weights kept at each step (Polyak and Juditsky 1992); 0: no average", 0, 0.99999
     )
     wise_ft_alpha: float = _setting(
-        0.5,
+        1.0,
         "share of the way from the probe's weights to the fine-tuned ones that is kept (Wortsman et al. 2022)",
         0.01,
         1,
