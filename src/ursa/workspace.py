@@ -210,8 +210,8 @@ def read(path: Path, most: int = MOST) -> bytes | None:
         raise DataError(f"cannot read {path}", found=problem.strerror, fix="check who may read it") from problem
 
 
-def appended(path: Path) -> IO[bytes]:
-    """A file to append lines to, begun where there is none; a torn last line, as a kill leaves it, is ended.
+def appended(path: Path, *, lines: bool = True) -> IO[bytes]:
+    """A file to append to, begun where there is none; of lines, a torn last one, as a kill leaves it, is ended.
 
     Raises DataError where it is a link or has a second name, so that what is appended would appear elsewhere.
     """
@@ -230,7 +230,7 @@ def appended(path: Path) -> IO[bytes]:
                 found=f"{about.st_nlink} hard links",
                 fix=f"put a copy in its place: cp {path.name} copy && mv copy {path.name}",
             )
-        if about.st_size:
+        if lines and about.st_size:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")

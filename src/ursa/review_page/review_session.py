@@ -4,7 +4,7 @@ All of it by row numbers and hashes: no path comes from a browser.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,8 +30,6 @@ from ursa.review_page.review_items import (
 )
 from ursa.workspace import Workspace
 
-STATES = ("undecided", "decided", "not-sure")
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -50,7 +48,6 @@ class ReviewSession:
         self.space, self.table = space, table
         self.items = review_items(table, kept)
         self.decided = DecidedPictures(space, table)
-        self.began = self.decided.version
         self.user = user_name()
         self._lock = threading.RLock()
         self._items_of: dict[int, list[int]] = {}
@@ -90,9 +87,6 @@ class ReviewSession:
                 )
                 and (not splits or any(self.table.split(row) in splits for row in item.pictures))
             ]
-
-    def _any(self, item: ReviewItem, of: Callable[[int], str | None], wanted: Sequence[str]) -> bool:
-        return any(of(row) in wanted for row in item.pictures)
 
     def changes(self, version: int) -> dict[str, Any]:
         """What was decided since then, by whomever, and how far all is."""
@@ -137,7 +131,8 @@ class ReviewSession:
 
     def unlabeled(self) -> int:
         """Pictures without a label, of which nothing is said yet."""
-        return self._counts.get(UNLABELED, [0, 0])[1] - self._counts.get(UNLABELED, [0, 0])[0]
+        decided, every = self._counts.get(UNLABELED, (0, 0))
+        return every - decided
 
     def outcomes(self) -> list[tuple[int, int]]:
         """Of the rows of alike pictures that were decided: how many got the label, of how many."""

@@ -7,13 +7,11 @@ Each record carries the seal of this user: a page must not show what somebody pa
 import contextlib
 import errno
 import os
-import stat
 import struct
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-from ursa import seals
+from ursa import seals, workspace
 from ursa.clean.decisions.file_lock import file_lock
 from ursa.core import files
 from ursa.errors import DataError
@@ -71,7 +69,9 @@ class ThumbnailPack:
                 self.problem = problem.what if isinstance(problem, DataError) else str(problem.strerror)
 
     def _append(self, sha256: str, record: bytes) -> None:
-        with file_lock(self.path.with_name(f"{self.path.name}.lock")) as alone, _appending(self.path) as number:
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        with file_lock(lock) as alone, workspace.appended(self.path, lines=False) as file:
+            number = file.fileno()
             self._catch_up()
             before = os.fstat(number).st_size
             if alone and before > self._end:  # a kill left half a record
@@ -101,22 +101,6 @@ class ThumbnailPack:
                     break
                 self._places[key.hex()] = (self._end, length)
                 self._end += _HEAD.size + length
-
-
-@contextlib.contextmanager
-def _appending(path: Path) -> Iterator[int]:
-    number = os.open(path, _FLAGS, 0o666)
-    try:
-        about = os.fstat(number)
-        if not stat.S_ISREG(about.st_mode) or about.st_nlink > 1:  # what is written would appear elsewhere
-            raise DataError(f"{path} is not a file of its own", fix="remove it")
-        yield number
-    finally:
-        os.close(number)
-
-
-_NAMES = ("O_WRONLY", "O_APPEND", "O_CREAT", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
-_FLAGS = sum(getattr(os, name, 0) for name in _NAMES)  # those that this system has
 
 
 def _head(sha256: str, image: bytes) -> bytes:

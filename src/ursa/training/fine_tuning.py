@@ -74,8 +74,8 @@ def fine_tune(
 
     After each epoch the validation pictures are predicted, once, by the weights that would be kept: on the way from the
     probe's to the fine-tuned ones (`wise_ft_alpha`). Nothing chooses among the epochs: those after the last one stand
-    against the probe's, and are kept where they are better by more than chance (`model_selection`); ties
-    and doubt go to the probe. A run that will not get there is ended early (`pruning`). With patience, which has to
+    against the probe's, and are kept where they are better by more than chance (`model_selection`); ties and doubt go
+    to the probe. A run that will not get there is ended early (`pruning`). With patience, which has to
     choose, it is the best epoch by accuracy, and the test is corrected for that (Bonferroni). Of `optim` it is the
     batches that read batch_size and oversample. deadline: when it has to be over. history, checkpoints, resume: see
     `fit`; settings: what identifies the run, where not given `optim` and the seed. before: [N, K], what the model as it
@@ -91,7 +91,7 @@ def fine_tune(
     state = State(
         model,
         adamw(model, optim.head_lr, optim.body_lr, optim.layer_decay, optim.weight_decay),
-        average=WiseFT(model, optim.wise_ft_alpha, optim.ema_decay),
+        average=_average(model, optim),
     )
     evaluate = _Validation(state, model, valid, targets, start, choosing=optim.patience > 0)
     steps = optim.epochs * len(batches)
@@ -177,6 +177,13 @@ class _Validation:
 def predict(model: Classifier, views: Iterable[Pixels]) -> F32:
     """views [N] of [S, S, 3] -> probabilities [N, K], in float32, without gradients, in evaluation mode."""
     return statistics.softmax(predict_views(model, views).numpy())
+
+
+def _average(model: Classifier, optim: OptimSettings) -> WiseFT | None:
+    """What is judged and kept instead of the last weights, if anything is."""
+    if not optim.ema_decay and optim.wise_ft_alpha == 1:
+        return None
+    return WiseFT(model, optim.wise_ft_alpha, optim.ema_decay)
 
 
 def _loss(batches: PictureBatches, optim: OptimSettings) -> Loss:

@@ -53,10 +53,7 @@ def confirmed(verdict: Finding, before: TrainingHistory, after: TrainingHistory,
     numbers = {**verdict.numbers, "confirmed": shown, "loss_before": _or_none(old), "loss_after": _or_none(new)}
     numbers |= {"error_before": _or_none(old_error), "error_after": _or_none(new_error)}
     if better and verdict.kind == rules.FINE:
-        evidence, advice = (
-            f"{said[0].upper()}{said[1:]}: more is to be gained.",
-            f"Train longer: {WORDS[verdict.kind]}.",
-        )
+        evidence, advice = f"{_sentence(said)}: more is to be gained.", f"Train longer: {WORDS[verdict.kind]}."
         return replace(verdict, kind=rules.TOO_FEW, score=1.0, evidence=evidence, advice=advice, numbers=numbers)
     if better:
         return replace(verdict, score=1.0, evidence=f"{verdict.evidence} Confirmed: {said}.", numbers=numbers)

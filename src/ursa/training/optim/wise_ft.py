@@ -1,14 +1,14 @@
 """WiSE-FT (Wortsman et al. 2022): weights on the line from where training began to where it went.
 
 A network that was fine-tuned from a probe and the probe itself are right on different pictures, and their weights lie
-so near each other that weights between them answer as the mean of both would, at the price of one network.
+near each other. What weights between them are worth here: docs/decisions.md.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ursa.training.optim.ema import EMA
 
@@ -25,20 +25,14 @@ class WiseFT(EMA):
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the model has the weights between."""
-        with super().in_place():  # `values` holds the last weights meanwhile
-            averages = [weight.detach().clone() for weight in self.weights] if self.start else []
-            self._toward_start()
-            try:
-                yield
-            finally:
-                self._set(averages)
+        last = [weight.detach().clone() for weight in self.weights]
+        self._set(torch._foreach_lerp(self.start, self.values, self.alpha) if self.start else self.values)
+        try:
+            yield
+        finally:
+            self._set(last)
 
     @torch.no_grad()
-    def _toward_start(self) -> None:
-        for weight, start in zip(self.weights, self.start, strict=bool(self.start)):
-            weight.copy_(torch.lerp(start, weight, self.alpha))
-
-    @torch.no_grad()
-    def _set(self, values: list[torch.Tensor]) -> None:
-        for weight, value in zip(self.weights, values, strict=bool(values)):
+    def _set(self, values: Iterable[Tensor]) -> None:
+        for weight, value in zip(self.weights, values, strict=True):
             weight.copy_(value)
