@@ -7,17 +7,20 @@ shared                                     the folder of shared data and weights
 forked.run(["ursa", "check", ...], cwd)    a process of its own, with imports already done
 disk("1m"), disk("1m", read_only=True)     a file system of its own, unmounted at the end
 as_another_user()                          a block in which this process may not do everything
+browser                                    Debian's Chromium, driven by Playwright; the test is skipped without either
 """
 
 import contextlib
 import hashlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +35,15 @@ settings.load_profile("ursa")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+QUIET = [  # Chromium asks nobody anything by itself
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -148,6 +160,17 @@ def as_another_user() -> Callable[[], contextlib.AbstractContextManager[None]]:
             os.seteuid(0)
 
     return switched
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright, program = pytest.importorskip("playwright.sync_api"), shutil.which("chromium")
+    if program is None:
+        pytest.skip("needs the program chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=QUIET)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

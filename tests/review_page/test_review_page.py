@@ -1,7 +1,6 @@
 """The page in a real browser, against a real server: keys, mouse, touch, two windows, a restart, a hostile neighbor."""
 
 import http.server
-import shutil
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,22 +14,9 @@ from ursa.review_page.review_server import ReviewServer, local_socket
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 EVIL = "<img src=x onerror=document.title='owned'>"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture

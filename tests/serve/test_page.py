@@ -2,7 +2,6 @@
 
 import base64
 import re
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,31 +11,10 @@ from ursa.serve.predictor import Predictor
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ODD = ("<img src=x onerror=document.title='owned'>", "'><script>document.title='owned'</script>", 'a & b "c"')
 FAILED_LOAD = "Failed to load resource"  # what Chromium itself notes of any answer that is 4xx or 5xx
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture

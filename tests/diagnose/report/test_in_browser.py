@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,9 @@ import pytest
 from ursa.diagnose.report import ReportInfo
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = pytest.mark.browser
 
 # Texts whose contrast is below that of WCAG 2.2, level AA.
 CONTRASTS = """() => {
@@ -35,14 +29,6 @@ CONTRASTS = """() => {
     return ratio < 4.5 ? [`${node.tagName} ${node.className} ${node.innerText.slice(0, 30)}: ${ratio}`] : [];
   });
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
