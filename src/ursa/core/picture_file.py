@@ -1,9 +1,15 @@
-"""Path -> the bytes of a picture's file, unless what lies there is no file, no picture or too large to be one."""
+"""Path -> the bytes of a picture's file, unless what lies there is no file, no picture or too large to be one; and back
+from pixels.
+"""
 
+import io
 import os
 from pathlib import Path
 
+import numpy as np
+
 from ursa.core import files
+from ursa.core.decoding.image import Pixels
 from ursa.core.decoding.kinds import DECODERS, FOREIGN, HEAD, sniff
 from ursa.errors import DataError
 
@@ -34,6 +40,15 @@ def read(path: Path) -> bytes:
     if reason:
         raise DataError(reason)
     return data
+
+
+def encoded(pixels: Pixels, kind: str, **options: int) -> bytes:
+    """pixels [h, w, 3] -> a file of a kind that Pillow writes, with its options: "WEBP", quality=70."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def _not_worth_it(head: bytes, size: int) -> str | None:

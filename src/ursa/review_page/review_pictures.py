@@ -5,12 +5,8 @@ check has seen is not shown: a decision would be about another picture.
 """
 
 import hashlib
-import io
 import threading
 from collections import OrderedDict
-
-import numpy as np
-from PIL import Image
 
 from ursa import sandbox
 from ursa.core import picture_file
@@ -37,7 +33,7 @@ class ReviewPictures:
         """WebP. Raises DataError where the file is gone, was changed, or cannot be read."""
         known = self.pack.get(sha256)
         if known is None:
-            known = _webp(self._pixels(sha256, SMALL))
+            known = picture_file.encoded(self._pixels(sha256, SMALL), "WEBP", quality=SMALL_QUALITY, method=2)
             self.pack.put(sha256, known)
         return known
 
@@ -47,7 +43,7 @@ class ReviewPictures:
             if sha256 in self._large:
                 self._large.move_to_end(sha256)
                 return self._large[sha256]
-        made = _jpeg(self._pixels(sha256, LARGE))
+        made = picture_file.encoded(self._pixels(sha256, LARGE), "JPEG", quality=LARGE_QUALITY)
         with self._lock:
             if sha256 not in self._large:
                 self._large[sha256] = made
@@ -63,17 +59,3 @@ class ReviewPictures:
         pixels = sandbox.read(data, at_least=side, side="longer").pixels
         height, width = pixels.shape[:2]
         return pixels if max(width, height) <= side else resize(pixels, *fitted(width, height, side))
-
-
-def _webp(pixels: Pixels) -> bytes:
-    return _file(pixels, "WEBP", quality=SMALL_QUALITY, method=2)
-
-
-def _jpeg(pixels: Pixels) -> bytes:
-    return _file(pixels, "JPEG", quality=LARGE_QUALITY)
-
-
-def _file(pixels: Pixels, kind: str, **options: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, **options)
-    return buffer.getvalue()

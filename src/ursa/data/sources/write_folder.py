@@ -1,6 +1,5 @@
 """Pictures in memory -> a picture folder, on all cores, memory flat. What is there already is compared, not written."""
 
-import io
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ursa import sandbox, workspace
-from ursa.core import files
+from ursa.core import files, picture_file
 from ursa.core.decoding.image import Pixels, sniff
 from ursa.core.threads import chunks
 from ursa.data.catalog import Catalog
@@ -127,14 +126,10 @@ def _foreign(to: Path, names: Sequence[str]) -> DataError:
 
 def _encoded(picture: Pixels | bytes) -> tuple[bytes, str]:
     """-> the bytes of a file and its ending."""
-    from PIL import Image
-
     if isinstance(picture, bytes):
         kind = sniff(picture)
         return picture, ENDINGS.get(kind, kind.lower()) if kind.isalnum() else "bin"
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=COMPRESSION)
-    return buffer.getvalue(), "png"
+    return picture_file.encoded(picture, "PNG", compress_level=COMPRESSION), "png"
 
 
 def _write(path: Path, data: bytes, exists: bool) -> None:

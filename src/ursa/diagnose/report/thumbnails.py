@@ -5,16 +5,15 @@ What was made is kept in the workspace under the hash of each picture's bytes, s
 
 import base64
 import hashlib
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ursa import sandbox
+from ursa.core.picture_file import encoded
 from ursa.core.prepare import Preparation, resize
 from ursa.data.catalog import Catalog
 from ursa.embed.stored_arrays import read_arrays, write_arrays
@@ -139,9 +138,7 @@ def _sheet(cells: Sequence[Pixels], columns: int, tiny: int) -> bytes:
 
 
 def _webp(pixels: Pixels, quality: int, method: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "WEBP", quality=quality, method=method)
-    return buffer.getvalue()
+    return encoded(pixels, "WEBP", quality=quality, method=method)
 
 
 def _data_uri(image: bytes) -> str:
