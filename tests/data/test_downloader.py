@@ -56,9 +56,12 @@ class Site:
                     self.times.append(time.monotonic())
                     self.now += 1
                     self.most = max(self.most, self.now)
+                act = self.at.get(handler.path, b"")
+                time.sleep(self.delay)
+                if not callable(act):  # counted until its answer is sent: who has that may ask again at once
+                    with lock:
+                        self.now -= 1
                 try:
-                    time.sleep(self.delay)
-                    act = self.at.get(handler.path, b"")
                     with contextlib.suppress(ConnectionError):
                         if callable(act):
                             act(handler)
@@ -67,8 +70,9 @@ class Site:
                         else:
                             send(handler, b"no such page", 404)
                 finally:
-                    with lock:
-                        self.now -= 1
+                    if callable(act):
+                        with lock:
+                            self.now -= 1
 
             def log_message(self, *_) -> None:
                 pass
