@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.predicting.predict import predict as predict
+    from ursa.workflow.shipping.bundle_card import card as card
     from ursa.workflow.train import train as train
 
 __version__ = "0.2.0"
@@ -69,6 +71,7 @@ _HOME = {
     "UrsaError": "ursa.errors",
     "apply": "ursa.workflow.deciding.apply",
     "backbones": "ursa.workflow.backbones",
+    "card": "ursa.workflow.shipping.bundle_card",
     "check": "ursa.workflow.check",
     "compare": "ursa.workflow.comparing.compare",
     "diagnose_history": "ursa.workflow.diagnose_history",
@@ -81,6 +84,7 @@ _HOME = {
     "grad_cam": "ursa.diagnose.explain.cam",
     "load": "ursa.learner.loading",
     "models": "ursa",
+    "predict": "ursa.workflow.predicting.predict",
     "runs": "ursa.workflow.comparing.run_table",
     "revert": "ursa.workflow.deciding.apply",
     "review": "ursa.workflow.deciding.reviewing",

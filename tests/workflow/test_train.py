@@ -12,7 +12,7 @@ from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow.evaluate import evaluate
-from ursa.workflow.predicting.predictions import predictions
+from ursa.workflow.predicting.answered_files import predictions
 from ursa.workflow.train import train
 
 

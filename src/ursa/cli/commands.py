@@ -39,6 +39,7 @@ from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
 from ursa.cli.subcommands.backbones_command import backbones
+from ursa.cli.subcommands.card_command import card
 from ursa.cli.subcommands.decision_commands import apply, decide, revert
 from ursa.cli.subcommands.diagnose_command import diagnose
 from ursa.cli.subcommands.error_analysis_command import error_analysis
@@ -275,6 +276,7 @@ app.command(epilog="Example: ursa compare 1 2 bears/")(guarded(compare))
 app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")(guarded(evaluate))
 
 
+app.command(epilog="Example: ursa card bears.ursa --intended-use 'Bears in the Rockies, not elsewhere.'")(guarded(card))
 app.command(epilog="Example: ursa predict bears.ursa new/ --out bears.csv")(guarded(predict))
 app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
 app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))

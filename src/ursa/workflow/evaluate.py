@@ -20,8 +20,8 @@ from ursa.serve.prediction import Prediction
 from ursa.serve.predictor import Predictor
 from ursa.workflow import evaluation_files
 from ursa.workflow.chosen_thresholds import WantedThresholds, with_operating_points
+from ursa.workflow.predicting.answered_files import predictions
 from ursa.workflow.predicting.opened import opened
-from ursa.workflow.predicting.predictions import predictions
 from ursa.workflow.results.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 

@@ -13,8 +13,8 @@ from ursa.errors import DataError
 from ursa.serve.prediction import Prediction
 from ursa.serve.predictor import Predictor
 from ursa.workflow.evaluate import count_use
+from ursa.workflow.predicting.answered_files import predictions
 from ursa.workflow.predicting.opened import opened
-from ursa.workflow.predicting.predictions import predictions
 from ursa.workflow.results.compared import Compared
 from ursa.workspace import Workspace
 

@@ -12,11 +12,11 @@ from ursa.errors import DataError
 from ursa.serve.prediction import AnyPrediction, MultiLabelPrediction, Prediction
 from ursa.serve.predictor import Predictor
 from ursa.workflow.predicting import sorted_pictures
+from ursa.workflow.predicting.answered_files import predictions
 from ursa.workflow.predicting.listing import Listed, listed
 from ursa.workflow.predicting.opened import opened
 from ursa.workflow.predicting.prediction_files import Columns, as_rows, writer_for
 from ursa.workflow.predicting.prediction_journal import ENDING, opened_journal
-from ursa.workflow.predicting.predictions import predictions
 from ursa.workflow.results.predicted import Predicted
 
 WAY = "ursa predict BUNDLE PICTURE..."
@@ -61,14 +61,17 @@ def predict(
         table = Path(out) if out is not None else None if folder is None else folder / TABLE
         if table is None:
             if top is not None:
-                raise DataError(
-                    "the most probable classes are chosen for a table", found=f"top={top}", fix="name an out"
-                )
-            found = list(_kept(_answers(predictor, listed(named, allow_urls=allow_urls), bar)))
-            return _summary(as_rows(found), began).with_answers([(one.name, answer) for one, answer in found])
+                raise DataError("the most probable classes are for a table", found=f"top={top}", fix="name an out")
+            return _in_memory(predictor, listed(named, allow_urls=allow_urls), bar, began)
         files = listed(named, [table, table.with_name(table.name + ENDING)], allow_urls=allow_urls)
         result = _written(predictor, files, table, folder, top, link, bar)
     return result.took(time.perf_counter() - began)
+
+
+def _in_memory(predictor: Predictor, files: Sequence[Listed], bar: Progress, began: float) -> Predicted:
+    found = list(_kept(_answers(predictor, files, bar)))
+    answers = [(one.url or str(one.path), answer) for one, answer in found]
+    return _summary(as_rows(found), began).with_answers(answers)
 
 
 def _written(
