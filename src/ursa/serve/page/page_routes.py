@@ -1,0 +1,77 @@
+"""Predictor -> the routes of the page. All its addresses are relative, so that it works under any path that ends in /.
+
+    GET  ./                  the page
+    GET  ./assets/PATH       its style, scripts, words
+    GET  ./v1/model          what it has to know of the model, JSON
+    GET  ./examples/N.jpg    pictures to try, where the bundle has some
+    GET  ./card              the model card, Markdown
+
+It posts pictures to `./v1/predict`, which is not answered here.
+"""
+
+import json
+from collections.abc import Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ursa.serve.limits import ServerLimits
+from ursa.serve.page.model_document import model_document
+from ursa.serve.page.page_assets import Kept, media_type, page_files, titled
+from ursa.serve.predictor import Predictor
+
+MOST_EXAMPLES = 12  # shown on the empty page: two rows on a phone
+MOST_CARD = 200_000  # bytes of a card that are shown: hundreds of pages, and a browser takes 0.1 s for them
+
+
+def page_routes(predictor: Predictor, title: str | None = None, limits: ServerLimits | None = None) -> list[Route]:
+    """title: of the operator; in the visitor's language "What is in the picture?" where there is none."""
+    known = {path: Kept.of(data, media_type(path)) for path, data in page_files().items() if path != "index.html"}
+    index = Kept.of(titled(page_files()["index.html"], title), "text/html")
+    examples = [Kept.of(jpeg, "image/jpeg") for jpeg in _examples(predictor)]
+    told = model_document(predictor, title, limits or ServerLimits(), len(examples))
+    model = Kept.of(json.dumps(told, separators=(",", ":")).encode(), "application/json")
+    card = Kept.of(_card(predictor), "text/markdown")
+
+    async def show(request: Request) -> Response:
+        return index.answer(request)
+
+    async def asset(request: Request) -> Response:
+        found = known.get(f"assets/{request.path_params['path']}")
+        if found is None:
+            raise HTTPException(404)
+        return found.answer(request)
+
+    async def tell(request: Request) -> Response:
+        return model.answer(request)
+
+    async def example(request: Request) -> Response:
+        number: int = request.path_params["number"]
+        if number >= len(examples):
+            raise HTTPException(404)
+        return examples[number].answer(request)
+
+    async def read(request: Request) -> Response:
+        return card.answer(request)
+
+    return [
+        Route("/", show),
+        Route("/assets/{path:path}", asset),
+        Route("/v1/model", tell),
+        Route("/examples/{number:int}.jpg", example),
+        Route("/card", read),
+    ]
+
+
+def _examples(predictor: Predictor) -> Sequence[bytes]:
+    """Bytes of JPEG files; bundles of older versions have none."""
+    found = getattr(predictor.bundle, "examples", ())
+    return [one.jpeg for one in found[:MOST_EXAMPLES]]
+
+
+def _card(predictor: Predictor) -> bytes:
+    """Text in UTF-8, whatever the bundle holds there."""
+    data = predictor.bundle.parts.get("card.md", b"")[:MOST_CARD]
+    return data.decode("utf-8", "replace").encode()
