@@ -4,7 +4,6 @@ import errno
 import http.client
 import json
 import logging
-import re
 import signal
 import socket
 import subprocess

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from ursa.errors import DataError
 from ursa.serve.app import app
 from ursa.serve.limits import ServerLimits
 from ursa.serve.page.model_document import model_document
@@ -121,6 +122,23 @@ def test_the_operator_gives_the_title(predictor):
     with client(predictor) as ask:
         assert ask.get("/").text.count(TITLE) == 2  # of the window and at the top
         assert ask.get("/v1/model").json()["title"] is None
+
+
+def test_a_title_of_nothing_is_refused(predictor):
+    for title in ("", "  "):
+        with pytest.raises(DataError, match="title is empty"):
+            page_routes(predictor, title)
+
+
+def test_the_command_gives_the_title(packed, monkeypatch):
+    from ursa.cli.subcommands.serve_command import serve
+    from ursa.serve import run
+
+    given = []
+    monkeypatch.setattr(run, "run", lambda *_, **options: given.append(options["title"]))
+    serve(packed)
+    serve(packed, title="Which bear is it?")
+    assert given == [None, "Which bear is it?"]
 
 
 def test_the_page_works_below_another_path(predictor):

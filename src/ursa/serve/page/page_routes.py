@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ursa.errors import DataError
 from ursa.serve.limits import ServerLimits
 from ursa.serve.page.model_document import model_document
 from ursa.serve.page.page_assets import Kept, media_type, page_files, titled
@@ -27,7 +28,12 @@ MOST_CARD = 200_000  # bytes of a card that are shown: hundreds of pages, and a 
 
 
 def page_routes(predictor: Predictor, title: str | None = None, limits: ServerLimits | None = None) -> list[Route]:
-    """title: of the operator; in the visitor's language "What is in the picture?" where there is none."""
+    """title: of the operator; where there is none, "What is in the picture?" in the visitor's language.
+
+    Raises DataError for a title of nothing.
+    """
+    if title is not None and not title.strip():
+        raise DataError("the page's title is empty", found=repr(title)[:40], fix="leave it out for a question")
     known = {path: Kept.of(data, media_type(path)) for path, data in page_files().items() if path != "index.html"}
     index = Kept.of(titled(page_files()["index.html"], title), "text/html")
     examples = [Kept.of(jpeg, "image/jpeg") for jpeg in _examples(predictor)]
