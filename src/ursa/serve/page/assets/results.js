@@ -14,6 +14,7 @@ const UNSURE = "\0unsure"; // no class has this name
 
 let model = null, filter = null, frame = 0;
 const cards = new Map(); // entry -> its <li>
+const readings = new WeakMap(); // entry -> what was answered, in the words that are shown now
 const stale = new Set(); // entries whose card is to be drawn anew
 
 /* known: the model document. From here on `changed` may be called. */
@@ -34,7 +35,8 @@ function draw() {
   byId("list").classList.toggle("lone", lone);
   if (lone !== draw.lone) entries.forEach((entry) => stale.add(entry));
   draw.lone = lone;
-  for (const entry of [...cards.keys()]) if (!shown.includes(entry)) { cards.get(entry).remove(); cards.delete(entry); }
+  const standing = new Set(shown);
+  for (const entry of [...cards.keys()]) if (!standing.has(entry)) { cards.get(entry).remove(); cards.delete(entry); }
   for (const entry of shown) if (stale.has(entry) || !cards.has(entry)) redraw(entry, lone);
   stale.clear();
   const groups = counted(shown);
@@ -49,6 +51,7 @@ function redraw(entry, lone) {
   const item = cards.get(entry) ?? make("li");
   cards.set(entry, item);
   item.className = entry.state;
+  if (entry.state === "done") readings.set(entry, reading(entry.answer, model.classes));
   if (entry.state === "done") item.replaceChildren(lone ? describe(entry, model) : tile(entry));
   else if (item.dataset.waiting) wait(item, entry);
   else { item.replaceChildren(waiting(entry)); wait(item, entry); }
@@ -56,19 +59,18 @@ function redraw(entry, lone) {
 }
 
 function tile(entry) {
-  const told = reading(entry.answer, model.classes);
-  const button = make("button", { type: "button", className: `tile${told.unsure ? " unsure" : ""}` },
-    make("span", { className: "stage" }, picture(entry, model.preparation.fit)), ...said(told),
+  const button = make("button", { type: "button", className: `tile${told(entry).unsure ? " unsure" : ""}` },
+    make("span", { className: "stage" }, picture(entry, model.preparation.fit)), ...said(told(entry)),
     make("span", { className: "name", title: entry.name }, named(entry.name)));
   button.addEventListener("click", () => open(entry, ordered(done()).filter(passes), model));
   return button;
 }
 
 /* What a small card says below its picture. */
-function said(told) {
-  if (told.numbers.length) return told.numbers.map(([name, value]) => make("span", { className: "line" }, make("span", { className: "what" }, named(name)), make("b", {}, number(value))));
-  const line = make("span", { className: "line" }, told.unsure ? icon("question") : "", make("b", {}, named(told.heading)), told.short ? make("span", { className: "percent" }, told.short) : "");
-  return told.unsure ? [line, make("span", { className: "note" }, told.note)] : [line];
+function said({ heading, short, note, unsure, numbers }) {
+  if (numbers.length) return numbers.map(([name, value]) => make("span", { className: "line" }, make("span", { className: "what" }, named(name)), make("b", {}, number(value))));
+  const line = make("span", { className: "line" }, unsure ? icon("question") : "", make("b", {}, named(heading)), short ? make("span", { className: "percent" }, short) : "");
+  return unsure ? [line, make("span", { className: "note" }, note)] : [line];
 }
 
 function waiting(entry) {
@@ -86,7 +88,7 @@ function wait(item, { state, share }) {
 // ---- order and filters ----
 
 const done = () => entries.filter((entry) => entry.state === "done");
-const told = (entry) => reading(entry.answer, model.classes);
+const told = (entry) => readings.get(entry);
 const passes = (entry) => filter === null || (filter === UNSURE ? told(entry).unsure : told(entry).groups.includes(filter));
 
 /* {group: pictures}, those that are not sure first, then by size. */

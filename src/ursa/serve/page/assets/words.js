@@ -4,6 +4,7 @@ export const LANGUAGES = { en: "English", es: "EspaÃ±ol", de: "Deutsch", zh: "ä¸
 const KEPT = "language"; // in localStorage: what the visitor chose
 
 let language = "en", words = {}, counting = new Intl.PluralRules("en");
+const formats = new Map(); // of this language: making one takes longer than using it a hundred times
 const listeners = [];
 
 export const current = () => language;
@@ -29,16 +30,21 @@ export function say(key, values = {}) {
   });
 }
 
-export const number = (value) => new Intl.NumberFormat(language, { maximumSignificantDigits: 4 }).format(value);
+export const number = (value) => format("number", () => new Intl.NumberFormat(language, { maximumSignificantDigits: 4 })).format(value);
 
-export const list = (names, type = "conjunction") => new Intl.ListFormat(language, { type }).format(names);
+export const list = (names, type = "conjunction") => format(type, () => new Intl.ListFormat(language, { type })).format(names);
 
 /* Whole percents: the intervals of accuracies are wider than their decimals. Certainty is never rounded up to. */
 export function percent(share) {
-  const format = (value) => new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(value);
-  if (share > 0.99 && share < 1) return `> ${format(0.99)}`;
-  if (share < 0.01 && share > 0) return `< ${format(0.01)}`;
-  return format(share);
+  const whole = format("percent", () => new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }));
+  if (share > 0.99 && share < 1) return `> ${whole.format(0.99)}`;
+  if (share < 0.01 && share > 0) return `< ${whole.format(0.01)}`;
+  return whole.format(share);
+}
+
+function format(name, make) {
+  if (!formats.has(name)) formats.set(name, make());
+  return formats.get(name);
 }
 
 /* Elements with data-say="key" get its words; data-label="key" is for those who hear the page. */
@@ -58,6 +64,7 @@ async function speak(name) {
   const answer = await fetch(new URL(`languages/${name}.json`, import.meta.url));
   words = await answer.json();
   language = name;
+  formats.clear();
   counting = new Intl.PluralRules(name);
   document.documentElement.lang = name;
   put();
