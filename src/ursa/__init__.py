@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
     from ursa.recipe import Recipe as Recipe
-    from ursa.serve.predictor import Prediction as Prediction
+    from ursa.serve.prediction import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
@@ -62,7 +62,7 @@ _HOME = {
     "Finding": "ursa.core.finding",
     "Learner": "ursa.learner.learner",
     "Estimate": "ursa.core.statistics",
-    "Prediction": "ursa.serve.predictor",
+    "Prediction": "ursa.serve.prediction",
     "Predictor": "ursa.serve.predictor",
     "Recipe": "ursa.recipe",
     "TrainingError": "ursa.errors",

@@ -6,7 +6,6 @@ import io
 import os
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -254,14 +253,8 @@ def test_every_way_in(visit, paint):
     assert names(page) == ["pasted picture", "1.jpg", "2.jpg", "leaf.png"]
 
 
-def test_examples_of_the_bundle_can_be_tried(visit, predictor, paint):
-    known = {
-        name: getattr(predictor.bundle, name)
-        for name in ("labels", "preparation", "document", "parts", "decisions", "temperature")
-    }
-    tried = object.__new__(Predictor)
-    tried.__dict__.update(predictor.__dict__)
-    tried.bundle = SimpleNamespace(**known, examples=[SimpleNamespace(jpeg=paint(color)) for color in ("blue", "red")])
+def test_examples_of_the_bundle_can_be_tried(visit, bundle_files, pack, paint, tmp_path):
+    tried = Predictor(pack(bundle_files(examples=[paint(color) for color in ("blue", "red")]), tmp_path / "x.ursa"))
     page = visit(tried)
     expect(page.locator("#try img")).to_have_count(2)
     assert page.locator("#try img").first.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
@@ -357,6 +350,22 @@ def test_several_labels_and_numbers(visit, paint):
         page.get_by_role("button", name="Als CSV speichern").click()
     rows = download.value.path().read_text("utf-8-sig").splitlines()
     assert rows == ["picture,age,weight,problem", "b.jpg,3.14159,12345.678,", "a.jpg,3.14159,12345.678,"]
+
+
+@pytest.mark.parametrize(
+    ("task", "knows", "says"),
+    [
+        ("multi-label", "It looks for blue, green, and red.", "berry.jpg: blue, green, and red. of the 3 labels"),
+        ("regression", "It estimates blue, green, and red.", "berry.jpg: blue 0 · green 0 · red 11.95."),
+    ],
+)
+def test_bundles_of_other_tasks(visit, bundle_files, pack, paint, tmp_path, task, knows, says):
+    page = visit(Predictor(pack(bundle_files(task=task), tmp_path / "other.ursa")))
+    assert page.locator("#classes").inner_text() == knows
+    choose(page, file("berry.jpg", paint("red", (64, 64))))
+    expect(page.get_by_role("status")).to_contain_text(says)
+    page.get_by_role("link", name="About this model").click()
+    expect(page.locator("#facts")).not_to_contain_text("no others")
 
 
 def test_the_page_speaks_the_visitors_language_and_remembers_a_choice(visit, paint):

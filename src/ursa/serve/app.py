@@ -39,7 +39,8 @@ from ursa.serve.http.upload import Memory, uploads
 from ursa.serve.limits import ServerLimits
 from ursa.serve.page.page_assets import SECURITY_HEADERS
 from ursa.serve.page.page_routes import page_routes
-from ursa.serve.predictor import Prediction, Predictor
+from ursa.serve.prediction import AnyPrediction
+from ursa.serve.predictor import Predictor
 from ursa.serve.session import BATCH
 
 SPENT = frozenset((errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE))  # what the system may run out of
@@ -126,7 +127,7 @@ class _Service:
         documents = [_document(upload, answer) for upload, answer in zip(sent, answers, strict=True)]
         return JSONResponse(documents[0] if len(documents) == 1 else documents)
 
-    async def _answers(self, request: Request, place: Place, sent: Sequence[Upload]) -> list[Prediction | DataError]:
+    async def _answers(self, request: Request, place: Place, sent: Sequence[Upload]) -> list[AnyPrediction | DataError]:
         """For each picture what the model says, or what is wrong with it. Each waits for its turn."""
         self._refuse_offender(place.client)  # many were let in before the first of them did harm
         if len(sent) == 1:
@@ -145,10 +146,10 @@ class _Service:
                 problems[i] = view
             else:
                 views[i] = view
-        predictions: list[Prediction] = []
+        predictions: list[AnyPrediction] = []
         for some in batched(views.values(), BATCH):
             predictions += await self._work(request, place, self.predictor.predictions, some)
-        found: dict[int, Prediction | DataError] = dict(zip(views, predictions, strict=True))
+        found: dict[int, AnyPrediction | DataError] = dict(zip(views, predictions, strict=True))
         return [found[i] if i in found else problems[i] for i in range(len(sent))]
 
     async def _work(self, request: Request, place: Place, work: Callable[[Any], Result], argument: object) -> Result:
@@ -187,13 +188,13 @@ class _Service:
             problem.fix = problem.fix or "send the original picture, or save it again as JPEG or PNG"
             return problem, time.perf_counter() - began
 
-    def _predict(self, upload: Upload) -> tuple[Prediction | DataError, float]:
+    def _predict(self, upload: Upload) -> tuple[AnyPrediction | DataError, float]:
         """In a worker thread, for a single picture: both steps at once. The seconds are those of the first."""
         view, seconds = self._view(upload)
         return (view if isinstance(view, DataError) else self.predictor.predictions([view])[0]), seconds
 
 
-def _document(upload: Upload, answer: Prediction | DataError) -> dict[str, Any]:
+def _document(upload: Upload, answer: AnyPrediction | DataError) -> dict[str, Any]:
     if isinstance(answer, DataError):
         return {"picture": upload.name, "problem": answer.what}
     return {"picture": upload.name, **answer.to_json()}

@@ -32,13 +32,16 @@ class Session:
     Runs have `batch` pictures or one: those numbers were tried when the bundle was opened (`serve/trial.py`).
     """
 
-    def __init__(self, model: bytes, size: int, classes: int) -> None:
-        """size: of the views, pixels. Raises BundleError when the model cannot be loaded or is one of other shapes."""
+    def __init__(self, model: bytes, size: int, classes: int, threads: int | None = None) -> None:
+        """size: of the views, pixels. threads: that work on one run; None: one a core.
+
+        Raises BundleError when the model cannot be loaded or is one of other shapes.
+        """
         self.batch = BATCH if len(model) * size**2 <= HEAVY else 1
         self._shape = (size, size, 3)
         self._classes = classes
         self._seconds = seconds_for(model)
-        self._session = _loaded(model)
+        self._session = _loaded(model, threads)
         self._require_shapes()
         self._pool = ThreadPoolExecutor(MOST_RUNS, thread_name_prefix="ursa-run")
         self._lock = threading.Lock()
@@ -106,10 +109,12 @@ class Session:
             raise BundleError("model and manifest do not fit", found=f"{found_text}, wanted {wanted}", fix=EXPORT_AGAIN)
 
 
-def _loaded(model: bytes) -> Any:
+def _loaded(model: bytes, threads: int | None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
     options.log_severity_level = 4  # fatal: what it has to say otherwise is in its exceptions
     # Below the null device nothing can be opened: the second line behind core/onnx_file.py, which refuses such models.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)

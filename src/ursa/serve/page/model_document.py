@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ursa.core.tasks import SINGLE_LABEL, TASKS
 from ursa.serve.limits import ServerLimits
 from ursa.serve.predictor import Predictor
 
@@ -18,10 +17,9 @@ def model_document(predictor: Predictor, title: str | None, limits: ServerLimits
     be "not sure". examples: how many pictures there are at `examples/0.jpg` and so on.
     """
     document = predictor.bundle.document
-    task = document.get("task", SINGLE_LABEL)
     return {
         "title": title,
-        "task": task if task in TASKS else SINGLE_LABEL,
+        "task": predictor.task,
         "classes": list(predictor.labels.names),
         "accuracy": _accuracy(document),
         "unsure": predictor.bundle.decisions.abstain is not None,

@@ -10,7 +10,6 @@ It posts pictures to `./v1/predict`, which is not answered here.
 """
 
 import json
-from collections.abc import Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,7 +22,6 @@ from ursa.serve.page.model_document import model_document
 from ursa.serve.page.page_assets import Kept, media_type, page_files, titled
 from ursa.serve.predictor import Predictor
 
-MOST_EXAMPLES = 12  # shown on the empty page: two rows on a phone
 MOST_CARD = 200_000  # bytes of a card that are shown: hundreds of pages, and a browser takes 0.1 s for them
 
 
@@ -36,7 +34,7 @@ def page_routes(predictor: Predictor, title: str | None = None, limits: ServerLi
         raise DataError("the page's title is empty", found=repr(title)[:40], fix="leave it out for a question")
     known = {path: Kept.of(data, media_type(path)) for path, data in page_files().items() if path != "index.html"}
     index = Kept.of(titled(page_files()["index.html"], title), "text/html")
-    examples = [Kept.of(jpeg, "image/jpeg") for jpeg in _examples(predictor)]
+    examples = [Kept.of(one.jpeg, "image/jpeg") for one in predictor.bundle.examples]
     told = model_document(predictor, title, limits or ServerLimits(), len(examples))
     model = Kept.of(json.dumps(told, separators=(",", ":")).encode(), "application/json")
     card = Kept.of(_card(predictor), "text/markdown")
@@ -69,12 +67,6 @@ def page_routes(predictor: Predictor, title: str | None = None, limits: ServerLi
         Route("/examples/{number:int}.jpg", example),
         Route("/card", read),
     ]
-
-
-def _examples(predictor: Predictor) -> Sequence[bytes]:
-    """Bytes of JPEG files; bundles of older versions have none."""
-    found = getattr(predictor.bundle, "examples", ())
-    return [one.jpeg for one in found[:MOST_EXAMPLES]]
 
 
 def _card(predictor: Predictor) -> bytes:
