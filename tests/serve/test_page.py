@@ -142,6 +142,15 @@ def test_an_answer_below_the_threshold_is_not_sure(visit, bundle_files, pack, pa
     assert page.locator(".bars li").first.inner_text().split()[0] == "green"
 
 
+def test_a_class_that_is_costly_to_miss_is_answered_though_another_is_likelier(visit, paint):
+    shares = {"blue": 0.1, "green": 0.2, "red": 0.7}
+    page = visit(answers=[{"picture": "x", "label": "green", "probability": 0.2, "probabilities": shares}])
+    choose(page, file("berry.jpg", paint("orange")))
+    expect(page.locator(".top")).to_have_text("green")
+    expect(page.locator(".note")).to_have_text("20%: not the likeliest, but to miss it would cost more")
+    assert [row.split()[0] for row in page.locator(".bars li").all_inner_texts()] == ["green", "red", "blue"]
+
+
 def test_many_pictures_are_a_grid_to_filter_order_and_save(visit, paint):
     def answer(label, probability, unsure):
         rest = [name for name in ("blue", "green", "red") if name != label]
@@ -409,7 +418,7 @@ It *knows* **three\\*** classes &amp; `no others`. [here](javascript:alert(1)) <
 """
 
 
-def test_the_card_is_shown_as_text_whatever_a_stranger_wrote(visit, bundle_files, pack, tmp_path):
+def test_the_card_is_shown_as_text_whatever_a_stranger_wrote(visit, paint):
     page = visit()
     page.route("**/card", lambda route: route.fulfill(body=CARD, content_type="text/markdown"))
     page.get_by_role("link", name="About this model").click()
@@ -431,8 +440,12 @@ def test_the_card_is_shown_as_text_whatever_a_stranger_wrote(visit, bundle_files
     assert card.locator("ol li").all_inner_texts() == ["first"]
     assert card.locator("pre").inner_text() == "<b>code</b> **not bold**"
     assert card.locator("a, img, script, b, iframe, [href], [src], [onerror]").count() == 0
+    give(page, "paste", ("1.jpg", paint("red"), "image/jpeg"))  # pasted here, it is shown there
+    expect(page.locator(".top")).to_have_text("red")
+    page.get_by_role("link", name="About this model").click()
+    expect(card).to_be_visible()
     page.go_back()
-    expect(page.locator("#page")).to_be_visible()
+    expect(page.locator(".top")).to_be_visible()
     # hostile ones end quickly: marks without end, nested ones, a table of nothing but cells, comments
     hostile = [
         "*" * 200_000,

@@ -12,10 +12,12 @@ export function reading(answer, classes) {
   return ofOne(answer, classes);
 }
 
-function ofOne({ label, probability, probabilities, unsure = probability < LIKELY }, classes) {
+function ofOne({ label, probability, probabilities, unsure: doubtful }, classes) {
   const bars = Object.entries(probabilities).sort((a, b) => (b[0] === label) - (a[0] === label) || b[1] - a[1]);
+  const preferred = bars.some(([, share]) => share > probability); // over a likelier class, by what mistakes cost
+  const unsure = doubtful ?? (!preferred && probability < LIKELY);
   const told = { unsure, bars, numbers: [], groups: unsure ? [] : [label] };
-  if (!unsure) return { ...told, heading: label, short: percent(probability), note: say("best-match", { count: classes.length, percent: percent(probability) }) };
+  if (!unsure) return { ...told, heading: label, short: percent(probability), note: say(preferred ? "preferred" : "best-match", { count: classes.length, percent: percent(probability) }) };
   const perhaps = list(bars.slice(0, 2).map(([name, share]) => `${name} (${percent(share)})`), "disjunction");
   return { ...told, heading: say("not-sure"), short: "", note: say("perhaps", { names: perhaps }) };
 }

@@ -12,7 +12,11 @@ const notice = (text) => { byId("notice").textContent = text; byId("notice").hid
 
 async function begin() {
   const ready = start();
-  queue.begin((entry) => { notice(""); results.changed(entry); }, ready);
+  queue.begin((entry) => {
+    notice("");
+    if (!entry && location.hash === "#about") location.hash = ""; // pasted or dropped there: show what comes of it
+    results.changed(entry);
+  }, ready);
   adding.begin(notice);
   try {
     const model = await ready;
