@@ -117,6 +117,7 @@ def test_a_chosen_picture_is_named_among_the_kinds_it_knows(visit, paint):
     page.wait_for_timeout(100)
     column = page.locator("canvas").evaluate(seen)
     assert column[:2] == [114, 114] and column[-2:] == [114, 114] and all(value > 240 for value in column[2:-2])
+    expect(page.get_by_role("region", name="Results")).to_be_visible()
     assert page.locator("#choose").input_value() == ""  # else a browser sees no change when the same file is chosen
     choose(page, file("berry.jpg", paint("red")))
     expect(page.locator(".tile b")).to_have_text(["red", "red"])
