@@ -1,8 +1,9 @@
 """The web app: a picture is posted, JSON comes back.
 
-    GET  /           the page: drop, choose, paste or photograph pictures
-    POST /predict    multipart with files in the field `picture` (or `file`), or one picture as the raw body
-    GET  /health     classes, model, limits
+    GET  /              the page and what it asks for (`page/page_routes.py`)
+    POST /v1/predict    multipart with files in the field `picture` (or `file`), or one picture as the raw body
+    POST /predict       the same, under its older name
+    GET  /health        classes, model, limits
 
 Pictures live in memory while they are looked at, and nowhere else: nothing is written to disk, kept or logged.
 Errors are `{"error", "found", "fix"}` with the right status.
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ursa.core.decoding.image import Pixels
@@ -36,7 +37,8 @@ from ursa.serve.http.refusals import RefusedError
 from ursa.serve.http.shield import Shield
 from ursa.serve.http.upload import Memory, uploads
 from ursa.serve.limits import ServerLimits
-from ursa.serve.page import page, security_headers
+from ursa.serve.page.page_assets import SECURITY_HEADERS
+from ursa.serve.page.page_routes import page_routes
 from ursa.serve.prediction import AnyPrediction
 from ursa.serve.predictor import Predictor
 from ursa.serve.session import BATCH
@@ -62,21 +64,18 @@ def app(
     allowed_hosts: names under which it may be asked, besides those of this machine; None allows all, see `hosts`.
     Time limits on connections are those of `run.server`; of a body, they are kept here.
     """
-    shown = page(title or "What is in the picture?")
+    limits = limits or ServerLimits()
     hosts = ["*"] if allowed_hosts is None else checked(allowed_hosts)
-    service = _Service(predictor, limits or ServerLimits())
-
-    async def show(_: Request) -> Response:
-        return HTMLResponse(shown)
-
+    service = _Service(predictor, limits)
     application = Starlette(
         routes=[
-            Route("/", show),
+            *page_routes(predictor, title, limits),
+            Route("/v1/predict", service.predict, methods=["POST"]),
             Route("/predict", service.predict, methods=["POST"]),
             Route("/health", service.health),
         ],
         middleware=[
-            Middleware(Shield, headers=security_headers(shown)),
+            Middleware(Shield, headers=SECURITY_HEADERS),
             Middleware(AllowedHosts, allowed=hosts),
         ],
         exception_handlers={HTTPException: _unroutable, RefusedError: refusals.answer},

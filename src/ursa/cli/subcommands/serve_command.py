@@ -12,6 +12,10 @@ def serve(
     bundle: Bundle,
     host: Annotated[str, typer.Option("--host", help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0 takes any free one.")] = 8000,
+    title: Annotated[
+        str | None,
+        typer.Option("--title", help="At the top of the page.", metavar="TEXT", show_default="What is in the picture?"),
+    ] = None,
     max_mb: Annotated[float, typer.Option("--max-mb", help="Largest upload, in megabytes.")] = 20.0,
     allowed_host: AllowedHosts = None,
     forwarded_allow_ips: ForwardedAllowIps = "",
@@ -32,7 +36,7 @@ def serve(
     options: dict[str, Any] = {"allowed_hosts": hosts, "forwarded_allow_ips": forwarded_allow_ips}
     predictor = Predictor(bundle)
     try:
-        run(predictor, host, port, ready=ready, title=bundle.stem, limits=limits, **options)
+        run(predictor, host, port, ready=ready, title=title, limits=limits, **options)
     finally:
         predictor.close()  # a slow model would go on, and the process with it
     say("Stopped.")
