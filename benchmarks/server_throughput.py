@@ -1,8 +1,8 @@
 """`ursa serve` against decode + onnxruntime in a thread pool: pictures a second, and how long one of them takes.
 
-The server, protection against hostile bytes in place, has one core and its clients another; the pool has the same core as
-the server, no HTTP and no protection. So this needs Linux and two cores. Requests are JPEGs of 500 x 400 px, one each, on
-connections that stay open; every client asks again as soon as it has its answer.
+The server, protection against hostile bytes in place, has one core and its clients another; the pool has the same core
+as the server, no HTTP and no protection. So this needs Linux and two cores. Requests are JPEGs of 500 x 400 px, one
+each, on connections that stay open; every client asks again as soon as it has its answer.
 """
 
 import argparse
@@ -38,7 +38,8 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("WHAT", "VALUE"))
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(child(*arguments.child, arguments.bundle, arguments.seconds)))
+        what, value = arguments.child
+        print(json.dumps(child(what, value, arguments.bundle, arguments.seconds)))
         return
     with tempfile.TemporaryDirectory() as place:
         bundle = arguments.bundle or train(Path(place))
@@ -107,7 +108,6 @@ def pool(bundle: Path, seconds: float) -> dict[str, float]:
     """Decode + onnxruntime, in as many threads as there are cores, and one after the other."""
     from ursa.core.bundles.bundle import read
     from ursa.core.decoding import image
-    from ursa.serve.session import Session
 
     found, datas = read(bundle), pictures()
     preparation = found.preparation
@@ -116,7 +116,6 @@ def pool(bundle: Path, seconds: float) -> dict[str, float]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(found.parts["model.onnx"], options, providers=["CPUExecutionProvider"])
-    del Session
 
     def predict(data: bytes) -> Any:
         view = preparation.view(image.read(data, preparation.size, preparation.side).pixels)
@@ -137,7 +136,8 @@ def pool(bundle: Path, seconds: float) -> dict[str, float]:
 
 
 async def clients(count: int, port: int, seconds: float) -> dict[str, float]:
-    datas, each = pictures(), []
+    datas = pictures()
+    each: list[float] = []
     start = time.perf_counter() + 1.0  # the first second is for coming in
     end = start + seconds
 
@@ -145,14 +145,13 @@ async def clients(count: int, port: int, seconds: float) -> dict[str, float]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while (began := time.perf_counter()) < end:
             await post(reader, writer, datas[(number + len(each)) % len(datas)])
-            if began >= start:
-                each.append(time.perf_counter() - began)
+            if start <= (now := time.perf_counter()) < end:
+                each.append(now - began)
         writer.close()
 
     await asyncio.gather(*map(client, range(count)))
-    last = time.perf_counter()
     p50, p99 = np.percentile(each, (50, 99))
-    return {"rate": len(each) / (last - start), "p50": float(p50), "p99": float(p99)}
+    return {"rate": len(each) / seconds, "p50": float(p50), "p99": float(p99)}
 
 
 async def one_answer(port: int, data: bytes) -> None:
@@ -195,10 +194,12 @@ def write(seen: dict[str, Any]) -> None:
     for count in CLIENTS:
         figures = [f"{median([each[str(count)][key] for each in rounds]) * by:.{digits}f}" for key, by, digits in SHOWN]
         spread = median([each[str(count)]["p99"] / each[str(count)]["p50"] for each in rounds])
-        rows.append([f"server, {count} client{'s' * (count > 1)}", *figures, f"{ratio(count, 'rate'):.2f}", f"{spread:.2f}"])
+        rows.append(
+            [f"server, {count} client{'s' * (count > 1)}", *figures, f"{ratio(count, 'rate'):.2f}", f"{spread:.2f}"]
+        )
     note = (
-        f"One core for pool and server, one for clients; JPEG of 500 x 400 px, SqueezeNet. p50 of one client over p50 of "
-        f"decode + onnxruntime: {ratio(1, 'p50'):.2f}. From the start of the process to its first answer: "
+        "One core for pool and server, one for clients; JPEG of 500 x 400 px, SqueezeNet. p50 of one client over p50 "
+        f"of decode + onnxruntime: {ratio(1, 'p50'):.2f}. From the start of the process to its first answer: "
         f"{median(seen['starts']):.2f} s; resident memory with decoders: {seen['memory'] / 1e6:.0f} MB."
     )
     columns = ["", "pictures a second", "p50, ms", "p99, ms", "of the pool", "p99 / p50"]

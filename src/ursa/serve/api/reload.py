@@ -7,20 +7,17 @@ its way is left alone.
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ursa.core.text import escaped
 from ursa.errors import UrsaError, first_line
-from ursa.serve.api.served_models import ServedModel
+from ursa.serve.api.served_models import ServedModel, stamp_of
 from ursa.serve.predictor import Predictor
 
 EVERY = 1.0  # s between two looks
-STAMPED = ("bundle.json", "model.onnx")  # of a bundle that is a folder
 
 logger = logging.getLogger("ursa.serve")
-Stamp = tuple[tuple[int, ...], ...]
 Done = Callable[[ServedModel, str], object]
 
 
@@ -29,13 +26,13 @@ async def take_over_new_versions(
 ) -> None:
     """Until it is cancelled. done: called with each model and what came of a new version: `taken_over` or `refused`."""
     watched = [model for model in models if model.path is not None]
-    looks = [stamp(model.path) for model in watched if model.path]
-    known, last = list(looks), list(looks)
+    known = [model.stamp for model in watched]
+    last = list(known)
     while watched:
         await asyncio.sleep(every)
         for i, model in enumerate(watched):
             assert model.path is not None
-            seen = await asyncio.to_thread(stamp, model.path)
+            seen = await asyncio.to_thread(stamp_of, model.path)
             settled, last[i] = seen == last[i], seen
             # A path without a bundle is no new version: many programs remove a file before they write it again.
             if seen and settled and seen != known[i]:
@@ -62,12 +59,3 @@ async def _take_over(model: ServedModel, path: Path, done: Done, load: Callable[
     model.take_over(fresh)
     logger.info("%s was changed: the new version answers from now on", escaped(path))
     done(model, "taken_over")
-
-
-def stamp(path: Path) -> Stamp:
-    """What changes with a bundle's bytes; () where there is none."""
-    try:
-        files = [path / name for name in STAMPED] if path.is_dir() else [path]
-        return tuple((about.st_mtime_ns, about.st_size, about.st_ino) for about in map(os.stat, files))
-    except OSError:
-        return ()

@@ -3,6 +3,7 @@
 All belongs to the event loop's thread, so counting needs no lock.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,13 +17,24 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 # What a server with several models answers itself: none of them may be called so.
 RESERVED = frozenset(("v1", "predict", "health", "ready", "metrics", "openapi.json", "examples", "card", "assets"))
 
+STAMPED = ("bundle.json", "model.onnx")  # of a bundle that is a folder
+Stamp = tuple[tuple[int, ...], ...]
+
 
 class ServedModel:
     """A name and the predictor behind it, which may be exchanged while it is at work."""
 
-    def __init__(self, name: str, predictor: Predictor, path: Path | None = None, title: str | None = None) -> None:
-        """path: of its bundle, where new versions of it are to be taken over."""
+    def __init__(
+        self,
+        name: str,
+        predictor: Predictor,
+        path: Path | None = None,
+        title: str | None = None,
+        stamp: Stamp | None = None,
+    ) -> None:
+        """path: of its bundle, where new versions of it are to be taken over; stamp: of what was read there."""
         self.name, self.predictor, self.path, self.title = name, predictor, path, title or name
+        self.stamp = stamp if stamp is not None or path is None else stamp_of(path)
         self._users: dict[Predictor, int] = {}
         self._retired: set[Predictor] = set()
 
@@ -61,12 +73,22 @@ def served_models(bundles: Sequence[Path]) -> tuple[ServedModel, ...]:
     models: list[ServedModel] = []
     try:
         for name, path in zip(names, bundles, strict=True):
-            models.append(ServedModel(name, Predictor(path), path))
+            stamp = stamp_of(path)  # before it is read: what comes meanwhile is a new version
+            models.append(ServedModel(name, Predictor(path), path, stamp=stamp))
     except BaseException:
         for model in models:
             model.predictor.close()
         raise
     return tuple(models)
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What changes with a bundle's bytes; () where there is none."""
+    try:
+        files = [path / name for name in STAMPED] if path.is_dir() else [path]
+        return tuple((about.st_mtime_ns, about.st_size, about.st_ino) for about in map(os.stat, files))
+    except OSError:
+        return ()
 
 
 def as_models(served: Predictor | ServedModel | Sequence[ServedModel], title: str | None) -> tuple[ServedModel, ...]:
