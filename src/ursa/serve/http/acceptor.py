@@ -36,6 +36,15 @@ class Acceptor:
         self.tasks = set[asyncio.Task[None]]()
         self.task = asyncio.get_running_loop().create_task(self._accept())
 
+    async def accept_last(self) -> None:
+        """Connections that the system holds are accepted; what comes later is refused once the listener is closed."""
+        self.close()
+        await self.wait_closed()
+        with contextlib.suppress(OSError):  # BlockingIOError: none is left; or no descriptor for another one
+            while self.connections.taken < self.connections.total:
+                connection, address = self.listener.accept()
+                self._connect(connection, client_of(address[0]))
+
     def close(self) -> None:
         """No more connections; those that are open stay."""
         self.task.cancel()
