@@ -482,7 +482,7 @@ async def test_a_copy_on_its_way_is_left_alone(two):
 
 def test_a_running_server_takes_over_page_classes_and_metrics(two, bundle_files, pack, red, monkeypatch, caplog):
     monkeypatch.setattr(reload.take_over_new_versions, "__kwdefaults__", {"every": 0.02, "load": Predictor})
-    models, first, _ = two
+    models = two[0]
     with caplog.at_level(logging.INFO, "ursa.serve"), TestClient(app(models)) as client:
         pack(bundle_files(("x", "y", "z")), models[0].path)
         for _ in range(1000):

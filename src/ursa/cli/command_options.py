@@ -26,9 +26,7 @@ TableOption = Annotated[
 Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", metavar="BUNDLE", show_default=False)]
 Bundles = Annotated[
     list[Path],
-    typer.Argument(
-        help="What `ursa train` wrote; several stand side by side.", metavar="BUNDLE...", show_default=False
-    ),
+    typer.Argument(help="What `ursa train` wrote; several stand side by side.", metavar="BUNDLE", show_default=False),
 ]
 BackboneOption = Annotated[
     str | None,

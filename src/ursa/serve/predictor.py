@@ -23,13 +23,11 @@ from ursa.serve.session import Session
 class Predictor:
     """A bundle, ready to predict: `Predictor("bears.ursa")("picture.jpg").label`. Safe to call from several threads."""
 
-    def __init__(self, source: str | Path | Bundle, *, trusted: bool = False, threads: int | None = None) -> None:
+    def __init__(self, source: str | Path | Bundle, *, trusted: bool = False) -> None:
         """A bundle or its path. Raises BundleError when it is damaged, incomplete, too new, or not harmless.
 
         trusted: leave out the trial in another process; for a bundle that this program made itself. One that this user
-        exported on this machine is known by its seal (`ursa.seals`), and not tried either. threads: that work on one
-        run of the model; None: one a core, which is fastest for one picture at a time. Whoever calls from a thread a
-        core, as `ursa predict` does, takes 1.
+        exported on this machine is known by its seal (`ursa.seals`), and not tried either.
         """
         self.bundle = source if isinstance(source, Bundle) else bundle.read(source)
         self.labels, self._decisions = self.bundle.labels, self.bundle.decisions
@@ -37,7 +35,7 @@ class Predictor:
         require_plain(model)
         if not (trusted or _is_ours(self.bundle)):
             trial.require_works(model, size, len(self.labels))
-        self._session = Session(model, size, len(self.labels), threads)
+        self._session = Session(model, size, len(self.labels))
 
     def close(self) -> None:
         """End what is running; whoever waits for it gets a BundleError."""

@@ -33,17 +33,16 @@ class Session:
     Runs have `batch` pictures or one: those numbers were tried when the bundle was opened (`serve/trial.py`).
     """
 
-    def __init__(self, model: bytes, size: int, classes: int, threads: int | None = None) -> None:
+    def __init__(self, model: bytes, size: int, classes: int) -> None:
         """size: of the views, pixels. Raises BundleError when the model cannot be loaded or is one of other shapes."""
         self.batch = BATCH if len(model) * size**2 <= HEAVY else 1
         self._shape = (size, size, 3)
         self._classes = classes
         self._seconds = seconds_for(model)
         self._model = model
-        self._session = _loaded(model, threads or cores())
-        self._one_thread = (
-            self._session if (threads or cores()) == 1 else None
-        )  # loaded when runs are at once for the first time
+        self._session = _loaded(model, cores())
+        # Loaded when runs are at once for the first time.
+        self._one_thread = self._session if cores() == 1 else None
         self._require_shapes()
         self._turns = threading.BoundedSemaphore(cores())  # more runs at once only evict each other from the caches
         self._pool = ThreadPoolExecutor(MOST_RUNS, thread_name_prefix="ursa-run")

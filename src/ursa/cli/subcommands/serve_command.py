@@ -23,7 +23,7 @@ def serve(
         int, typer.Option("--max-queue", help="Requests that may wait for a core; the next one is answered 503.")
     ] = 64,
     rate: Annotated[
-        float | None, typer.Option("--rate", help="Pictures a minute of one client.", metavar="N", show_default="any")
+        float | None, typer.Option("--rate", help="Pictures a minute of one client. [default: any number]", metavar="N")
     ] = None,
     api_key_file: Annotated[
         Path | None,

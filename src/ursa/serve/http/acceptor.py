@@ -60,6 +60,7 @@ class Acceptor:
             accepted: list[tuple[socket.socket, Any]] = []
             failed: OSError | None = None
             try:
+                await self._some_wait()
                 accepted.append(await loop.sock_accept(self.listener))
                 while len(accepted) < self.at_once:  # all that wait: a busy loop is slow to come here again
                     accepted.append(self.listener.accept())
@@ -72,6 +73,24 @@ class Acceptor:
             if failed is not None:
                 await self._failed(failed)
             await self._place()
+
+    async def _some_wait(self) -> None:
+        """Until a connection waits. To end this loses none; to end `sock_accept` may lose the one it has just taken."""
+        loop = asyncio.get_running_loop()
+        readable: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not readable.done():
+                readable.set_result(None)
+
+        try:
+            loop.add_reader(self.listener, wake)
+        except NotImplementedError:  # Windows
+            return
+        try:
+            await readable
+        finally:
+            loop.remove_reader(self.listener)
 
     def _connect(self, accepted: socket.socket, client: str) -> None:
         """In a task of its own, which is done in the loop's next round."""

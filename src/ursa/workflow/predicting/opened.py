@@ -7,16 +7,13 @@ from ursa.errors import BundleError
 from ursa.serve.predictor import Predictor
 
 
-def opened(
-    bundle: str | Path, other_way: str, others: Sequence[object], *, single_label: str = "", threads: int | None = 1
-) -> Predictor:
+def opened(bundle: str | Path, other_way: str, others: Sequence[object], *, single_label: str = "") -> Predictor:
     """The predictor of a bundle; where the bundle is among the `others`, the error says the order of arguments.
 
-    single_label: what needs one class a picture; then a bundle of another task is refused. threads: as of `Predictor`;
-    files are predicted on a thread a core.
+    single_label: what needs one class a picture; then a bundle of another task is refused.
     """
     try:
-        predictor = Predictor(bundle, threads=threads)
+        predictor = Predictor(bundle)
     except BundleError as problem:
         if not any(isinstance(other, str | Path) and str(other).endswith(".ursa") for other in others):
             raise
