@@ -1,13 +1,16 @@
-"""The parts of a bundle -> a file or a folder, in one piece; a bundle -> the same with other thresholds. No torch."""
+"""The parts of a bundle -> a file or a folder, in one piece; a bundle -> the same with other thresholds, or another
+model. No torch."""
 
 import contextlib
+import datetime
+import hashlib
 import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ursa import workspace
+from ursa import seals, workspace
 from ursa.core.bundles import bundle
 from ursa.core.bundles.bundle import Bundle
 from ursa.errors import BundleError, DataError
@@ -24,6 +27,27 @@ def with_thresholds(source: Bundle, thresholds: Mapping[str, Any], out: Path) ->
     document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
     document["thresholds"] = dict(thresholds)
     parts = {**source.parts, "card.md": _card(document, source.parts["card.md"])}
+    content = bundle.manifest(document, parts)
+    bundle.require_readable(content)
+    write(out, {bundle.MANIFEST: content, **parts})
+    return out
+
+
+def with_model(source: Bundle, model: bytes, quantized: Mapping[str, Any], difference: float, out: Path) -> Path:
+    """The same classes, weights and thresholds with a smaller model, written to `out`.
+
+    quantized: what was measured of it; difference: the largest of any probability from the model that it was made of.
+    Its seal is this user's, as it was made here; a stranger's bundle has been tried before.
+    """
+    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW or key == "thresholds"}
+    document |= {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "quantized": dict(quantized),
+        "parity": {"pictures": quantized["pictures"], "difference": difference},
+        "seal": seals.seal("model.onnx", hashlib.sha256(model).hexdigest().encode()),
+    }
+    parts = {**source.parts, "model.onnx": model}
+    parts["card.md"] = _card(document, source.parts["card.md"])
     content = bundle.manifest(document, parts)
     bundle.require_readable(content)
     write(out, {bundle.MANIFEST: content, **parts})

@@ -30,11 +30,34 @@ It knows no others: a picture of anything else is given one of these labels, too
 - Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {size} x {size} pixels.
 - The exported and the trained model agree within {parity["difference"]:.1g} in every probability, for \
 {_compared(parity)}.
-{_thresholds(document)}- Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
+{_quantized(document)}{_thresholds(document)}- Made {document["created"]} with Ursa {document["versions"]["ursa"]}.
 
 The accuracy holds for pictures like the ones it was measured on. Measure again on pictures from where you use it:
 `ursa evaluate BUNDLE FOLDER`.
 """
+
+
+def _quantized(document: Mapping[str, Any]) -> str:
+    """A line for a model of smaller numbers: what that cost, and what it won."""
+    found = document.get("quantized")
+    if not found:
+        return ""
+    before, after, gap = found["before"], found["after"], found["difference"]
+    right = f"{100 * after['accuracy']['value']:.1f} % right instead of {100 * before['accuracy']['value']:.1f} %"
+    interval = (
+        f"difference {_points(gap['value'])} points, 95 % interval {_points(gap['low'])} to {_points(gap['high'])}"
+    )
+    size = f"{after['megabytes']:.1f} MB instead of {before['megabytes']:.1f}"
+    alone = f"{after['ms_one']:.3g} ms a picture instead of {before['ms_one']:.3g}"
+    batch = f"in batches {after['ms_batch']:.3g} instead of {before['ms_batch']:.3g}"
+    return f"""- Quantized to {plain(found["precision"])}, which the accuracy above was measured before. On {found["pictures"]} \
+pictures that it did not learn from: {right} ({interval}), another answer for {found["changed"]}. The model has {size}; \
+where it was made it takes {alone}, {batch}.
+"""
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
 
 
 def _thresholds(document: Mapping[str, Any]) -> str:

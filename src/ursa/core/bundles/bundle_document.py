@@ -1,7 +1,7 @@
 """bundle.json -> the document, when all that Ursa reads of it is what it has to be. Every refusal names its key.
 
 Keys that are needed: format, classes, preparation, temperature, parts, sha256. Those that may be there and are read:
-created, metrics, training, pictures, versions, parity, thresholds. Others are kept as they are.
+created, metrics, training, pictures, versions, parity, thresholds, quantized. Others are kept as they are.
 """
 
 import json
@@ -60,6 +60,8 @@ def require_valid(document: Mapping[str, Any], parts: Iterable[str]) -> None:
     _require_training(document.get("training", {}))
     PictureHashes.from_json(document.get("pictures", {}))
     Decisions.from_json(document.get("thresholds", {}), document["classes"])
+    if "quantized" in document:
+        _require_quantized(document["quantized"])
     agreed = document.get("parity", {})
     _require(isinstance(agreed, dict) and all(map(_is_number, agreed.values())), "parity", agreed)
 
@@ -90,6 +92,19 @@ def _require_training(found: Any) -> None:
     recipe = found.get("recipe", {})
     _require(isinstance(recipe, dict), "training.recipe", recipe)
     _require(_is_whole(recipe.get("seed", 0)), "training.recipe.seed", recipe.get("seed"))
+
+
+def _require_quantized(found: Any) -> None:
+    _require(isinstance(found, dict), "quantized", found)
+    _require(_is_text(found.get("precision")), "quantized.precision", found.get("precision"))
+    for key in ("pictures", "changed", "calibrated_on"):
+        _require(_is_whole(found.get(key)), f"quantized.{key}", found.get(key))
+    _require(_is_metric(found.get("difference")), "quantized.difference", found.get("difference"))
+    for key in ("before", "after"):
+        side = found.get(key)
+        _require(isinstance(side, dict) and _is_metric(side.get("accuracy")), f"quantized.{key}", side)
+        numbers = [side.get(name) for name in ("megabytes", "ms_one", "ms_batch")]
+        _require(all(map(_is_number, numbers)), f"quantized.{key}", numbers)
 
 
 def _require(holds: object, key: str, found: object) -> None:

@@ -1,0 +1,1 @@
+"""A bundle -> what is put online: a smaller model, a container."""
