@@ -44,15 +44,13 @@ def _quantized(document: Mapping[str, Any]) -> str:
         return ""
     before, after, gap = found["before"], found["after"], found["difference"]
     right = f"{100 * after['accuracy']['value']:.1f} % right instead of {100 * before['accuracy']['value']:.1f} %"
-    interval = (
-        f"difference {_points(gap['value'])} points, 95 % interval {_points(gap['low'])} to {_points(gap['high'])}"
-    )
-    size = f"{after['megabytes']:.1f} MB instead of {before['megabytes']:.1f}"
+    interval = f"95 % interval {_points(gap['low'])} to {_points(gap['high'])}"
     alone = f"{after['ms_one']:.3g} ms a picture instead of {before['ms_one']:.3g}"
     batch = f"in batches {after['ms_batch']:.3g} instead of {before['ms_batch']:.3g}"
-    return f"""- Quantized to {plain(found["precision"])}, which the accuracy above was measured before. On {found["pictures"]} \
-pictures that it did not learn from: {right} ({interval}), another answer for {found["changed"]}. The model has {size}; \
-where it was made it takes {alone}, {batch}.
+    return f"""- Quantized to {plain(found["precision"])}; the accuracy above is that of the model before. Of \
+{found["pictures"]} pictures that it did not learn from {right} (difference {_points(gap["value"])} points, \
+{interval}), another answer for {found["changed"]}. {after["megabytes"]:.1f} MB instead of {before["megabytes"]:.1f}; where it was \
+made {alone}, {batch}.
 """
 
 

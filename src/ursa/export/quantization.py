@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.decoding.image import Pixels
+from ursa.core.onnx_runtime import onnxruntime
 from ursa.errors import BundleError
 
 # What onnxruntime has 8-bit kernels for and networks on pictures spend their time in. The classifier's own layer (Gemm)
@@ -28,6 +29,7 @@ def to_int8(model: bytes, views: Iterable[Pixels]) -> bytes:
     Weights have 7 bits, so that processors without VNNI, which add pairs of products in 16 bits, answer the same as
     those with it. Raises BundleError for a network without a layer that 8 bits would make faster.
     """
+    onnxruntime()
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     graph = onnx.load_from_string(model)

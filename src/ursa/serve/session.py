@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ursa.core.decoding.image import Pixels
+from ursa.core.onnx_runtime import onnxruntime
 from ursa.core.text import escaped
 from ursa.errors import BundleError
 
@@ -83,9 +84,7 @@ class Session:
     @contextmanager
     def _begun(self) -> Iterator[Any]:
         """The options of a run. Whatever ends the block, Ctrl-C as well, ends the run."""
-        from onnxruntime import RunOptions
-
-        options = RunOptions()
+        options = onnxruntime().RunOptions()
         with self._lock:
             if self._closed:
                 raise BundleError("the model was closed", fix="open the bundle again")
@@ -107,15 +106,13 @@ class Session:
 
 
 def _loaded(model: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = onnxruntime().SessionOptions()
     options.log_severity_level = 4  # fatal: what it has to say otherwise is in its exceptions
     # Below the null device nothing can be opened: the second line behind core/onnx_file.py, which refuses such models.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
         # Its fallback would print the names of a model and load it a second time.
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
+        return onnxruntime().InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as problem:  # onnxruntime's own exceptions have no public base
         raise BundleError("onnxruntime cannot load the model", found=_said(problem), fix=EXPORT_AGAIN) from problem
 
