@@ -44,6 +44,7 @@ from ursa.cli.subcommands.decision_commands import apply, decide, revert
 from ursa.cli.subcommands.diagnose_command import diagnose
 from ursa.cli.subcommands.error_analysis_command import error_analysis
 from ursa.cli.subcommands.evaluate_command import evaluate
+from ursa.cli.subcommands.export_command import export
 from ursa.cli.subcommands.grad_cam_command import grad_cam
 from ursa.cli.subcommands.review_command import review
 from ursa.cli.subcommands.runs_command import compare, runs
@@ -309,6 +310,7 @@ def predict(
         raise typer.Exit(1)
 
 
+app.command(epilog="Example: ursa export bears.ursa --container online/")(guarded(export))
 app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
 app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))
 app.command(epilog="Example: ursa grad-cam bears.ursa one.jpg")(guarded(grad_cam))

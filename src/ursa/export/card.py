@@ -49,8 +49,8 @@ def _quantized(document: Mapping[str, Any]) -> str:
     batch = f"in batches {after['ms_batch']:.3g} instead of {before['ms_batch']:.3g}"
     return f"""- Quantized to {plain(found["precision"])}; the accuracy above is that of the model before. Of \
 {found["pictures"]} pictures that it did not learn from {right} (difference {_points(gap["value"])} points, \
-{interval}), another answer for {found["changed"]}. {after["megabytes"]:.1f} MB instead of {before["megabytes"]:.1f}; where it was \
-made {alone}, {batch}.
+{interval}), another answer for {found["changed"]}. {after["megabytes"]:.1f} MB instead of \
+{before["megabytes"]:.1f}; where it was made {alone}, {batch}.
 """
 
 
