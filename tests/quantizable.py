@@ -75,6 +75,11 @@ def bundle_of(folder=None, model=None, **changes):
         }
         changes.setdefault("pictures", PictureHashes.of(keys).to_json())
     training = {**hostile.document()["training"], "kept": "probe"}
-    own = {"training": training, "parity": {"pictures": 64, "difference": 1e-6}, **changes}
-    text = json.dumps(hostile.document(classes=list(hostile.CLASSES), **own))
+    own = {
+        "classes": list(hostile.CLASSES),
+        "training": training,
+        "parity": {"pictures": 64, "difference": 1e-6},
+        **changes,
+    }
+    text = json.dumps(hostile.document(**own))
     return hostile.archive(hostile.files(conv_model() if model is None else model, text))

@@ -35,7 +35,7 @@ def test_one_file_alone_imports_it():
     root = Path(ursa.__file__).parent
     lines = {str(file.relative_to(root)): file.read_text() for file in root.rglob("*.py")}
     assert [name for name, text in lines.items() if re.search(r"^\s*import onnxruntime", text, re.MULTILINE)] == [
-        "core/onnx_runtime.py"
+        "core/bundles/onnx_runtime.py"
     ]
     others = [name for name, text in lines.items() if "from onnxruntime" in text]
     assert others == ["export/quantization.py"]

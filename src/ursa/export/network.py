@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ursa import workspace
-from ursa.core.onnx_runtime import onnxruntime
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.errors import BundleError
 from ursa.export.onnx import graph
 from ursa.export.parity import LIMIT

@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ursa.core.bundles.onnx_rules import require_plain
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.core.decoding.image import Pixels
-from ursa.core.onnx_runtime import onnxruntime
 from ursa.errors import BundleError
 
 # What onnxruntime has 8-bit kernels for and networks on pictures spend their time in. The classifier's own layer (Gemm)

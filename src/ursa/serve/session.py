@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.core.decoding.image import Pixels
-from ursa.core.onnx_runtime import onnxruntime
 from ursa.core.text import escaped
 from ursa.errors import BundleError
 

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from ursa.core.onnx_runtime import onnxruntime
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.core.text import escaped
 from ursa.errors import BundleError
 from ursa.serve.session import Session, seconds_for

@@ -5,9 +5,8 @@ import hashlib
 import io
 import zipfile
 from importlib.metadata import distribution
+from importlib.resources import files
 from pathlib import Path
-
-import ursa
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the same Ursa gives the same bytes
 LEFT_OUT = ("__pycache__",)
@@ -19,7 +18,7 @@ def ursa_wheel() -> tuple[str, bytes]:
     stem = f"ursa_learn-{installed.version}"
     about = f"{stem}.dist-info"
     contents = {
-        **_package(Path(ursa.__file__).parent),
+        **_package(Path(str(files("ursa")))),
         f"{about}/METADATA": (installed.read_text("METADATA") or "").encode(),
         f"{about}/WHEEL": b"Wheel-Version: 1.0\nGenerator: ursa export\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{about}/entry_points.txt": b"[console_scripts]\nursa = ursa.cli:main\n",

@@ -55,7 +55,7 @@ def containerize(bundle: str | Path, folder: str | Path) -> Containerized:
     requirements, (wheel, code) = pinned_requirements(), ursa_wheel()
     name = safe_name(source.stem)
     sha256 = str(read.document["sha256"])
-    texts = container_files(source.stem, sha256, read.parts["card.md"].decode("utf-8", "replace"), wheel, requirements)
+    texts = container_files(source.stem, sha256, _card(read), wheel, requirements)
     _copy(source, read, place / f"{name}.ursa")
     for file, data in {**texts, wheel: code}.items():
         with workspace.writing(place / file, "another folder") as target:
@@ -63,6 +63,16 @@ def containerize(bundle: str | Path, folder: str | Path) -> Containerized:
     size = sum(each.bytes for each in requirements) + CODE * len(code) + sum(map(len, read.parts.values()))
     files = tuple(sorted((*texts, wheel, f"{name}.ursa")))
     return Containerized(place, f"{name}:{sha256[:12]}", files, size / 1e6)
+
+
+def _card(read: Bundle) -> str:
+    """Written anew, as a stranger's may hold anything; none for a bundle that lacks what Ursa's own have."""
+    from ursa.export.card import card
+
+    try:
+        return card(read.document)
+    except (KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _copy(source: Path, read: Bundle, target: Path) -> None:

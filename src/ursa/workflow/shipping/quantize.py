@@ -154,7 +154,9 @@ def _smaller(predictor: Predictor, pictures: _Pictures, precision: str, bar: Pro
 def _compared(one: Predictor, other: Predictor, pictures: _Pictures, bar: Progress) -> Quantized:
     """Both models on the judged pictures; what is not known here is filled in by the caller."""
     rows: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = []
-    kept, problems, timed = [], {}, []
+    kept: list[int] = []
+    timed: list[Pixels] = []
+    problems: dict[str, str] = {}
     for group in _grouped(_views(one, pictures.judged.files(), bar, "compare")):
         seen = [(row, view) for row, view in group if not isinstance(view, DataError)]
         problems |= {pictures.judged.ids[row]: view.what for row, view in group if isinstance(view, DataError)}

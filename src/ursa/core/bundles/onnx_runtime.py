@@ -5,10 +5,10 @@ to Microsoft, unless this variable is set (its Privacy.md). A user's own setting
 """
 
 import os
-from types import ModuleType
+from typing import Any
 
 
-def onnxruntime() -> ModuleType:
+def onnxruntime() -> Any:
     """The module. The only place of Ursa that imports it, but for its quantizer."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
