@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the same Ursa gives the same bytes
-LEFT_OUT = ("__pycache__",)
 
 
 def ursa_wheel() -> tuple[str, bytes]:
@@ -37,8 +36,13 @@ def ursa_wheel() -> tuple[str, bytes]:
 
 
 def _package(root: Path) -> dict[str, bytes]:
-    found = sorted(path for path in root.rglob("*") if path.is_file() and not set(LEFT_OUT) & set(path.parts))
-    return {f"ursa/{path.relative_to(root).as_posix()}": path.read_bytes() for path in found}
+    """Without what Python compiled, and without what editors leave."""
+    found = {path.relative_to(root): path for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        f"ursa/{name.as_posix()}": path.read_bytes()
+        for name, path in found.items()
+        if not any(part.startswith((".", "__pycache__")) or part.endswith("~") for part in name.parts)
+    }
 
 
 def _digest(data: bytes) -> str:
