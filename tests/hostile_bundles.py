@@ -224,6 +224,8 @@ def quantized_models() -> Iterator[tuple[str, bytes]]:
             back,
         ),
     )
+    float8 = node("Cast", ["zero"], ["eighth"], to=TensorProto.FLOAT8E4M3FN)
+    yield "8 bits that are a float", made(float8, node("QuantizeLinear", ["scores", "step", "eighth"], ["small"]), back)
     yield "no zero point", made(node("QuantizeLinear", ["scores", "step"], ["small"]), back)
     yield (
         "a scale that is computed",

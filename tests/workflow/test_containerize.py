@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -107,6 +108,25 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     with pytest.raises(DataError, match="not installed here") as refused:
         pins.pinned_requirements()
     assert refused.value.found == "no uvicorn" and "ursa-learn[serve]" in refused.value.fix
+
+
+def test_what_a_package_needs_is_followed_by_extras_and_for_linux(monkeypatch):
+    needs = {
+        "ursa-learn": ["a[x]>=1; extra == 'serve'", "t; extra == 'learn'", "B_b"],
+        "a": ["c; extra == 'x'", "d; extra == 'y'", "w; sys_platform == 'win32'", "l; sys_platform == 'linux'"],
+        "b-b": ["a"],  # a circle, and without the extra
+        "c": ["b-b; os_name == 'posix'"],
+        "l": [],
+    }
+
+    def stub(name):
+        if name not in needs:
+            raise pins.PackageNotFoundError(name)
+        return SimpleNamespace(version="1.2+local", requires=needs[name], files=[])
+
+    monkeypatch.setattr(pins, "distribution", stub)
+    monkeypatch.setattr("packaging.markers.default_environment", lambda: {"sys_platform": "win32", "os_name": "nt"})
+    assert list(map(str, pins.pinned_requirements())) == ["a==1.2", "b-b==1.2", "c==1.2", "l==1.2"]
 
 
 def test_pictures_of_phones_are_read_there_where_they_are_read_here(monkeypatch):
@@ -225,10 +245,11 @@ def test_nothing_is_overwritten_and_nothing_is_written_for_a_bundle_that_cannot_
     with pytest.raises(DataError, match="is a file"):
         ursa.containerize(model, tmp_path / "file")
     broken = tmp_path / "broken.ursa"
-    broken.write_bytes(model.read_bytes()[:-100])
-    with pytest.raises(BundleError):
-        ursa.containerize(broken, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+    for data in (model.read_bytes()[:-100], bundle_of(model=b"no model, with the right hash")):
+        broken.write_bytes(data)
+        with pytest.raises(BundleError):
+            ursa.containerize(broken, tmp_path / "new")
+        assert not (tmp_path / "new").exists()
 
 
 def test_the_command_says_what_to_do_next_and_refuses_what_it_would_not_read(model, tmp_path):

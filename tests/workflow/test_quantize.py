@@ -199,9 +199,11 @@ def test_pictures_of_which_none_can_be_measured_on(folder, model, tmp_path):
 
 def test_a_picture_that_cannot_be_read_is_named_and_costs_nothing_else(folder, model, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "colors")
-    (copy / "red" / "broken.jpg").write_bytes(b"no picture")
+    for number in range(3):
+        (copy / "blue" / f"a_{number}.jpg").write_bytes(b"no picture")
     found = ursa.quantize(model, copy, out=tmp_path / "small.ursa", progress=False)
-    assert list(found.problems) == ["red/broken.jpg"] and found.pictures == 9
+    assert list(found.problems) == [f"blue/a_{number}.jpg" for number in range(3)]
+    assert found.pictures == 9 and found.before.accuracy.value == 1.0
 
 
 def test_both_models_are_timed_in_turns(folder, model, monkeypatch):

@@ -8,8 +8,6 @@ from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
 
-DATE = (1980, 1, 1, 0, 0, 0)  # the same Ursa gives the same bytes
-
 
 def ursa_wheel() -> tuple[str, bytes]:
     """(file name, bytes) of a wheel of exactly the code that runs here, editable installation or not."""
@@ -28,7 +26,7 @@ def ursa_wheel() -> tuple[str, bytes]:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in contents.items():
-            entry = zipfile.ZipInfo(name, DATE)
+            entry = zipfile.ZipInfo(name)  # of 1980, so that the same Ursa gives the same bytes
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
