@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
@@ -125,7 +126,8 @@ def test_what_a_package_needs_is_followed_by_extras_and_for_linux(monkeypatch):
         return SimpleNamespace(version="1.2+local", requires=needs[name], files=[])
 
     monkeypatch.setattr(pins, "distribution", stub)
-    monkeypatch.setattr("packaging.markers.default_environment", lambda: {"sys_platform": "win32", "os_name": "nt"})
+    elsewhere = {**default_environment(), "sys_platform": "win32", "os_name": "nt"}
+    monkeypatch.setattr("packaging.markers.default_environment", elsewhere.copy)
     assert list(map(str, pins.pinned_requirements())) == ["a==1.2", "b-b==1.2", "c==1.2", "l==1.2"]
 
 
