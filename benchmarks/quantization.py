@@ -4,6 +4,7 @@ Accuracy: a probe on SqueezeNet, exported, on its validation pictures. Time: net
 a time and in batches of 8, both models in turns; the first line is a model beside itself.
 """
 
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,12 @@ Rows = list[list[object]]
 
 
 def main() -> None:
+    if sys.argv[1:] != ["time"]:
+        accuracy()
+    time()
+
+
+def accuracy() -> None:
     rows: Rows = []
     for name in ("dogs_cats", "clothing"):
         rows += accuracies(name)
@@ -41,6 +48,9 @@ def main() -> None:
         rows,
         "Of validation pictures of one split; SqueezeNet probe. 8 bits: weights have 7.",
     )
+
+
+def time() -> None:
     report(
         "quantization_time",
         "Models of smaller numbers: time",

@@ -46,7 +46,8 @@ def export(
 
     asked = [name for name, given in (("--container", container), ("--int8", int8), ("--fp16", fp16)) if given]
     if len(asked) != 1:
-        raise DataError("one thing is exported at a time", found=" and ".join(asked) or "nothing asked", fix=WAYS)
+        what = "one thing is exported at a time" if asked else "say what to export"
+        raise DataError(what, found=" and ".join(asked) or None, fix=WAYS)
     others = {"--data": data, "--out": out, "--max-loss": max_loss, "--pattern": pattern, "--table": table}
     others["--workspace"] = workspace
     if container is not None:
