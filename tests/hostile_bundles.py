@@ -87,6 +87,7 @@ def hostile_models() -> Iterator[tuple[str, bytes]]:
     node = helper.make_node
     yield from external_models()
     yield from odd_structures()
+    yield from quantized_models()
     big = {"shape": np.array([100_000, 100_000, 3]), "one": np.float32([1])}
     yield "ConstantOfShape of 120 GB", small_model(_added(node("ConstantOfShape", ["shape"], ["huge"])), big)
     yield "Expand to 120 GB", small_model(_added(node("Expand", ["one", "shape"], ["huge"])), big)
@@ -168,6 +169,90 @@ def _added(node: onnx.NodeProto) -> list[onnx.NodeProto]:
         helper.make_node("Add", ["least", "least_of"], ["both"]),
         helper.make_node("Add", ["scores", "both"], ["logits"]),
     ]
+
+
+def quantized_models() -> Iterator[tuple[str, bytes]]:
+    """Numbers of 8 bits that are more than numbers, or of which more than numbers depends on the picture."""
+    node = helper.make_node
+    known = {
+        "step": np.float32(0.1),
+        "zero": np.uint8(0),
+        "ten": np.uint8(10),
+        "steps": np.full((1, 3), 0.1, np.float32),
+        "zeros": np.zeros((1, 3), np.uint8),
+        "table": np.zeros((256, 3), np.float32),
+        "flat": np.array([-1]),
+        "first": np.array(0),
+    }
+    down = node("QuantizeLinear", ["scores", "step", "zero"], ["small"])
+    back = node("DequantizeLinear", ["small", "step", "zero"], ["logits"])
+
+    def made(*nodes: onnx.NodeProto) -> bytes:
+        return small_model(nodes, known)
+
+    index = [node("Cast", ["small"], ["index"], to=I64), node("Gather", ["table", "index"], ["logits"])]
+    yield "quantized numbers as an index", made(down, *index)
+    yield (
+        "quantized numbers as a shape",
+        made(down, node("Cast", ["small"], ["shape"], to=I64), *_added(node("ConstantOfShape", ["shape"], ["huge"]))),
+    )
+    yield (
+        "a divisor of quantized numbers",
+        made(
+            down,
+            node("Div", ["ten", "small"], ["divided"]),
+            node("DequantizeLinear", ["divided", "step", "zero"], ["logits"]),
+        ),
+    )
+    yield "quantized numbers compared", made(down, node("Equal", ["small", "ten"], ["b"]), *_added_bool())
+    yield "quantized numbers as floats by a cast", made(down, node("Cast", ["small"], ["logits"], to=F))
+    yield "quantized numbers moved", made(down, node("Identity", ["small"], ["moved"]), _back("moved"))
+    yield (
+        "a scale from the pixels",
+        made(
+            node("ReduceMax", ["scores"], ["most"], keepdims=0),
+            node("QuantizeLinear", ["scores", "most", "zero"], ["small"]),
+            back,
+        ),
+    )
+    yield (
+        "a zero point from the pixels",
+        made(
+            node("Reshape", ["pictures", "flat"], ["row"]),
+            node("Gather", ["row", "first"], ["bright"]),
+            node("QuantizeLinear", ["scores", "step", "bright"], ["small"]),
+            back,
+        ),
+    )
+    float8 = node("Cast", ["zero"], ["eighth"], to=TensorProto.FLOAT8E4M3FN)
+    yield "8 bits that are a float", made(float8, node("QuantizeLinear", ["scores", "step", "eighth"], ["small"]), back)
+    yield "no zero point", made(node("QuantizeLinear", ["scores", "step"], ["small"]), back)
+    yield (
+        "a scale that is computed",
+        made(node("Neg", ["step"], ["other"]), node("QuantizeLinear", ["scores", "other", "zero"], ["small"]), back),
+    )
+    blocks = node("QuantizeLinear", ["scores", "steps", "zeros"], ["small"], axis=1, block_size=1 << 40)
+    yield "quantized in blocks", made(blocks, back)
+    wide = node("QuantizeLinear", ["scores", "step", "zero"], ["small"], output_dtype=TensorProto.UINT16)
+    yield "quantized to 16 bits", made(wide, back)
+    pixels = [
+        node("DequantizeLinear", ["pictures", "step", "zero"], ["x"]),
+        node("ReduceMean", ["x", "axes"], ["logits"], keepdims=0),
+    ]
+    yield "pixels taken for quantized numbers", made(*pixels)
+    yield (
+        "quantized logits",
+        small_model([node("QuantizeLinear", ["scores", "step", "zero"], ["logits"])], known, output=(U8, ["N", 3])),
+    )
+
+
+def _back(name: str) -> onnx.NodeProto:
+    return helper.make_node("DequantizeLinear", [name, "step", "zero"], ["logits"])
+
+
+def _added_bool() -> list[onnx.NodeProto]:
+    node = helper.make_node
+    return [node("Cast", ["b"], ["c"], to=F), node("Add", ["scores", "c"], ["logits"])]
 
 
 def external_models() -> Iterator[tuple[str, bytes]]:

@@ -9,6 +9,8 @@
 >>> ursa.runs("bears")                                  # what was tried, what differed, how it did
 >>> ursa.compare(1, 2, "bears")                         # whether the difference of two runs is one
 >>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
+>>> ursa.quantize("bears.ursa", "bears")                # int8, if that is faster and as good
+>>> ursa.containerize("bears.ursa", "online")           # a folder to build a container from
 >>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))  # any network on any data
 >>> learner.fit_one_cycle(5)
 
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from ursa.workflow.evaluate import evaluate as evaluate
     from ursa.workflow.predicting.predict import predict as predict
     from ursa.workflow.shipping.bundle_card import card as card
+    from ursa.workflow.shipping.containerize import containerize as containerize
+    from ursa.workflow.shipping.quantize import quantize as quantize
     from ursa.workflow.train import train as train
 
 __version__ = "0.2.0"
@@ -74,6 +78,7 @@ _HOME = {
     "card": "ursa.workflow.shipping.bundle_card",
     "check": "ursa.workflow.check",
     "compare": "ursa.workflow.comparing.compare",
+    "containerize": "ursa.workflow.shipping.containerize",
     "diagnose_history": "ursa.workflow.diagnose_history",
     "decide": "ursa.workflow.deciding.decide",
     "decisions": "ursa.workflow.deciding.decide",
@@ -85,6 +90,7 @@ _HOME = {
     "load": "ursa.learner.loading",
     "models": "ursa",
     "predict": "ursa.workflow.predicting.predict",
+    "quantize": "ursa.workflow.shipping.quantize",
     "runs": "ursa.workflow.comparing.run_table",
     "revert": "ursa.workflow.deciding.apply",
     "review": "ursa.workflow.deciding.reviewing",

@@ -146,6 +146,24 @@ def test_every_operator_is_one_of_onnx():
     assert {schema.name for schema in onnx.defs.get_all_schemas() if schema.domain == ""} >= OPERATORS
 
 
+@pytest.mark.parametrize(("name", "data"), list(hostile.quantized_models()))
+def test_quantized_numbers_may_be_nothing_but_numbers(name, data):
+    if name == "quantized logits":
+        return  # told by the session's types
+    with pytest.raises(BundleError, match="not of the kind") as refused:
+        require_plain(data)
+    assert "quantized" in refused.value.found or "Linear" in refused.value.found
+
+
+def test_numbers_that_are_quantized_and_turned_back_are_plain():
+    node = hostile.helper.make_node
+    there = node("QuantizeLinear", ["scores", "step", "zero"], ["small"])
+    back = node("DequantizeLinear", ["small", "step", "zero"], ["logits"])
+    model = hostile.small_model([there, back], {"step": hostile.np.float32(0.1), "zero": hostile.np.uint8(128)})
+    require_plain(model)
+    assert agrees(model)
+
+
 @pytest.mark.parametrize(("name", "data"), list(hostile.odd_structures()))
 def test_structures_are_refused_by_their_names(name, data):
     if name == "a second input":

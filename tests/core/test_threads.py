@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from ursa.core import threads
 from ursa.core.threads import chunks, cores
 
 
@@ -45,3 +46,23 @@ def test_stopping_early_leaves_no_thread_behind():
 
 def test_there_is_a_core():
     assert cores() >= 1
+
+
+LIMITS = {"max 100000\n": None, "200000 100000\n": 2, "150000 100000\n": 2, "1000 100000\n": 1}
+NONE = dict.fromkeys(("", "1 0", "a b c", "no file"))
+
+
+@pytest.mark.parametrize(("text", "count"), [*LIMITS.items(), *NONE.items()])
+def test_a_containers_share_of_time_limits_the_threads(text, count, tmp_path):
+    path = tmp_path / "cpu.max"
+    if text != "no file":
+        path.write_text(text)
+    assert threads._quota(str(path)) == count
+
+
+def test_no_more_threads_than_the_container_has(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "_quota", lambda: 1)
+    assert threads.cores() == 1
+    monkeypatch.setattr(threads, "_quota", lambda: 10_000)
+    assert 1 <= threads.cores() < 10_000

@@ -44,6 +44,7 @@ from ursa.cli.subcommands.decision_commands import apply, decide, revert
 from ursa.cli.subcommands.diagnose_command import diagnose
 from ursa.cli.subcommands.error_analysis_command import error_analysis
 from ursa.cli.subcommands.evaluate_command import evaluate
+from ursa.cli.subcommands.export_command import export
 from ursa.cli.subcommands.grad_cam_command import grad_cam
 from ursa.cli.subcommands.predict_command import predict
 from ursa.cli.subcommands.review_command import review
@@ -278,6 +279,7 @@ app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")(guarded(eva
 
 app.command(epilog="Example: ursa card bears.ursa --intended-use 'Bears in the Rockies, not elsewhere.'")(guarded(card))
 app.command(epilog="Example: ursa predict bears.ursa new/ --out bears.csv")(guarded(predict))
+app.command(epilog="Example: ursa export bears.ursa --container online/")(guarded(export))
 app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
 app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))
 app.command(epilog="Example: ursa grad-cam bears.ursa one.jpg")(guarded(grad_cam))

@@ -9,6 +9,7 @@ pictures took 18 to 44 seconds instead of one; on one thread it takes a fifth lo
 import contextlib
 import functools
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -74,10 +75,25 @@ def _each(work: Callable[[In], Out], items: list[In]) -> list[Out]:
 
 
 def cores() -> int:
-    """Processors that this process may use; no more than OMP_NUM_THREADS, where that is set."""
+    """Processors that this process may use; no more than its container has, or than a set OMP_NUM_THREADS."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = min(allowed, _quota() or allowed)
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return min(allowed, int(wanted)) if wanted.isdigit() and int(wanted) else allowed
+
+
+@functools.cache
+def _quota(path: str = "/sys/fs/cgroup/cpu.max") -> int | None:
+    """Processors that the container's share of time comes to, rounded up ("150000 100000" is 2); None without a limit.
+
+    More threads than that are stopped in the middle of each period, all at once.
+    """
+    try:
+        with open(path) as file:
+            most, period = file.read(100).split()
+        return max(1, math.ceil(int(most) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # another system, or "max"
+        return None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
-"""The parts of a bundle -> a file or a folder, in one piece; a bundle -> the same with other thresholds. No torch."""
+"""The parts of a bundle -> a file or a folder, in one piece; a bundle -> the same with other thresholds, or another
+model. No torch."""
 
 import contextlib
+import datetime
 import hashlib
 import os
 import zipfile
@@ -8,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ursa import workspace
+from ursa import seals, workspace
 from ursa.core.bundles import bundle
 from ursa.core.bundles.bundle import Bundle
 from ursa.core.bundles.example import Example, example_name
@@ -57,12 +59,36 @@ def _written(document: Mapping[str, Any], parts: Mapping[str, bytes], out: Path)
     return out
 
 
+def with_model(source: Bundle, model: bytes, quantized: Mapping[str, Any], difference: float, out: Path) -> Path:
+    """The same classes, weights and thresholds with a smaller model, written to `out`.
+
+    quantized: what was measured of it; difference: the largest of any probability from the model that it was made of.
+    Its seal is this user's, as it was made here; a stranger's bundle has been tried before.
+    """
+    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW or key == "thresholds"}
+    document |= {
+        "created": now(),
+        "quantized": dict(quantized),
+        "parity": {"pictures": quantized["pictures"], "difference": difference},
+        "seal": seals.seal("model.onnx", hashlib.sha256(model).hexdigest().encode()),
+    }
+    return _written(document, {**source.parts, "model.onnx": model}, out)
+
+
 def _card(document: Mapping[str, Any], before: bytes) -> bytes:
     """Written anew; as it was for a bundle that lacks what Ursa's own have."""
     try:
         return card(document).encode()
     except (KeyError, TypeError, AttributeError):
         return before
+
+
+def now() -> str:
+    """UTC, ISO 8601. As everybody sets it who builds the same bytes again: https://reproducible-builds.org/specs/source-date-epoch"""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    fixed = given.isdigit() and len(given) <= 10
+    at = datetime.datetime.fromtimestamp(int(given), datetime.UTC) if fixed else datetime.datetime.now(datetime.UTC)
+    return at.isoformat(timespec="seconds")
 
 
 def write(out: Path, files: Mapping[str, bytes]) -> None:

@@ -27,7 +27,7 @@ def card(document: Mapping[str, Any]) -> str:
 
 - Network: {plain(training["backbone"])}, {training["kept"]}. Pictures are resized to {size} x {size} pixels.
 - The exported and the trained model agree within {parity["difference"]:.1g}{unit}, for {_compared(parity)}.
-{_thresholds(document)}{_calibration(document)}- Made {document["created"]} with Ursa \
+{_quantized(document)}{_thresholds(document)}{_calibration(document)}- Made {document["created"]} with Ursa \
 {document["versions"]["ursa"]}.
 
 ## Known weaknesses
@@ -163,6 +163,27 @@ def _citation(document: Mapping[str, Any]) -> str:
         f"{by}A {kind} of pictures: {of}. {document['created'][:10]}, made with Ursa {document['versions']['ursa']}. "
         f"Model sha256 {document.get('parts', {}).get('model.onnx', 'unknown')[:16]}."
     )
+
+
+def _quantized(document: Mapping[str, Any]) -> str:
+    """A line for a model of smaller numbers: what that cost, and what it won."""
+    found = document.get("quantized")
+    if not found:
+        return ""
+    before, after, gap = found["before"], found["after"], found["difference"]
+    right = f"{100 * after['accuracy']['value']:.1f} % right instead of {100 * before['accuracy']['value']:.1f} %"
+    interval = f"95 % interval {_points(gap['low'])} to {_points(gap['high'])}"
+    alone = f"{after['ms_one']:.3g} ms a picture instead of {before['ms_one']:.3g}"
+    batch = f"in batches {after['ms_batch']:.3g} instead of {before['ms_batch']:.3g}"
+    return f"""- Quantized to {plain(found["precision"])}; the accuracy above is that of the model before. Of \
+{found["pictures"]} pictures that it did not learn from {right} (difference {_points(gap["value"])} points, \
+{interval}), another answer for {found["changed"]}. {after["megabytes"]:.1f} MB instead of \
+{before["megabytes"]:.1f}; where it was made {alone}, {batch}.
+"""
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
 
 
 def _thresholds(document: Mapping[str, Any]) -> str:

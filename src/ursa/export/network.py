@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ursa import workspace
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.errors import BundleError
 from ursa.export.onnx import graph
 from ursa.export.parity import LIMIT
@@ -42,9 +43,7 @@ def export_network(model: nn.Module, examples: Sequence[Tensor], out: Path) -> f
 def _difference(
     content: bytes, inputs: "list[np.typing.NDArray[Any]]", outputs: "list[np.typing.NDArray[Any]]"
 ) -> float:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [place.name for place in session.get_inputs()]
     found = session.run(None, dict(zip(names, inputs, strict=True)))
     worst = 0.0

@@ -1,8 +1,6 @@
 """Classifier -> bundle on disk, proven to predict what the learner predicts."""
 
-import datetime
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +19,7 @@ from ursa.core.prepare import Preparation
 from ursa.core.tasks import SINGLE_LABEL
 from ursa.embed.tensor_bytes import to_bytes
 from ursa.errors import BundleError
-from ursa.export.bundle_files import write
+from ursa.export.bundle_files import now, write
 from ursa.export.card import card
 from ursa.export.onnx import to_onnx
 from ursa.export.parity import parity
@@ -65,7 +63,7 @@ def export(
     std = None if scaling is None else np.array(scaling.std, np.float32)
     agreed = parity(learned, trial.outputs(views), task, std)
     document = {
-        "created": _now(),
+        "created": now(),
         "task": task,
         "classes": list(labels.names),
         "preparation": preparation.to_json(),
@@ -84,14 +82,6 @@ def export(
     bundle.require_readable(content)  # a bundle that no reader takes is not written
     write(out, {bundle.MANIFEST: content, **parts})
     return Predictor(out, trusted=True)
-
-
-def _now() -> str:
-    """As everybody sets it who builds the same bytes again: https://reproducible-builds.org/specs/source-date-epoch"""
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    fixed = given.isdigit() and len(given) <= 10
-    at = datetime.datetime.fromtimestamp(int(given), datetime.UTC) if fixed else datetime.datetime.now(datetime.UTC)
-    return at.isoformat(timespec="seconds")
 
 
 def _require_finite(state: Mapping[str, Tensor]) -> None:

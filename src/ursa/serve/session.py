@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.core.decoding.image import Pixels
 from ursa.core.text import escaped
 from ursa.core.threads import cores
@@ -100,9 +101,7 @@ class Session:
     @contextmanager
     def _begun(self) -> Iterator[Any]:
         """The options of a run. Whatever ends the block, Ctrl-C as well, ends the run."""
-        from onnxruntime import RunOptions
-
-        options = RunOptions()
+        options = onnxruntime().RunOptions()
         with self._lock:
             if self._closed:
                 raise BundleError("the model was closed", fix="open the bundle again")
@@ -124,9 +123,7 @@ class Session:
 
 
 def _loaded(model: bytes, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = onnxruntime().SessionOptions()
     # Its own choice counts cores that this process may not use: with one of two, runs take twice as long.
     options.intra_op_num_threads = threads
     # Threads that wait in a loop take the core from decoders; without it a run alone takes 7.4 ms for 6.3.
@@ -136,7 +133,7 @@ def _loaded(model: bytes, threads: int) -> Any:
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
         # Its fallback would print the names of a model and load it a second time.
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
+        return onnxruntime().InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as problem:  # onnxruntime's own exceptions have no public base
         raise BundleError("onnxruntime cannot load the model", found=_said(problem), fix=EXPORT_AGAIN) from problem
 

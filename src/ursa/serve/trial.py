@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 
+from ursa.core.bundles.onnx_runtime import onnxruntime
 from ursa.core.text import escaped
 from ursa.errors import BundleError
 from ursa.serve.session import Session, seconds_for
@@ -41,7 +42,7 @@ def require_works(model: bytes, size: int, classes: int) -> None:
     pipe, seconds = subprocess.PIPE, seconds_for(model)
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:
         try:
-            import onnxruntime  # noqa: F401  (while the child does the same)
+            onnxruntime()  # is imported while the child does the same
 
             said, complaints = child.communicate(model, timeout=seconds)
         except subprocess.TimeoutExpired as problem:
@@ -81,7 +82,7 @@ def _signal(number: int) -> str:
 
 def main(size: int, classes: int) -> None:
     """The child: a model comes in, {} or a refusal goes out."""
-    import onnxruntime  # noqa: F401  (before its own memory is counted)
+    onnxruntime()  # is imported before its own memory is counted
 
     model = sys.stdin.buffer.read()
     _limit_memory(MEMORY + 4 * len(model) + PER_CORE * (os.cpu_count() or 1))

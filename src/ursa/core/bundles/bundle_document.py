@@ -2,7 +2,7 @@
 
 Keys that are needed: format, classes, preparation, temperature, parts, sha256. Those that may be there and are read:
 created, task, metrics, training, pictures, versions, parity, thresholds, per_class, calibration, weaknesses, about,
-examples. Others are kept as they are.
+examples, quantized. Others are kept as they are.
 """
 
 import json
@@ -70,6 +70,8 @@ def require_valid(document: Mapping[str, Any], parts: Iterable[str]) -> None:
     PictureHashes.from_json(document.get("pictures", {}))
     decisions = Decisions.from_json(document.get("thresholds", {}), document["classes"])
     _require(decisions.fit(task), "thresholds", f"{document.get('thresholds')} of a {task} task")
+    if "quantized" in document:
+        _require_quantized(document["quantized"])
     agreed = document.get("parity", {})
     _require(isinstance(agreed, dict) and all(map(_is_number, agreed.values())), "parity", agreed)
     _require_card(document)
@@ -118,6 +120,19 @@ def _require_training(found: Any) -> None:
     recipe = found.get("recipe", {})
     _require(isinstance(recipe, dict), "training.recipe", recipe)
     _require(_is_whole(recipe.get("seed", 0)), "training.recipe.seed", recipe.get("seed"))
+
+
+def _require_quantized(found: Any) -> None:
+    _require(isinstance(found, dict), "quantized", found)
+    _require(_is_text(found.get("precision")), "quantized.precision", found.get("precision"))
+    for key in ("pictures", "changed", "calibrated_on"):
+        _require(_is_whole(found.get(key)), f"quantized.{key}", found.get(key))
+    _require(_is_metric(found.get("difference")), "quantized.difference", found.get("difference"))
+    for key in ("before", "after"):
+        side = found.get(key)
+        _require(isinstance(side, dict) and _is_metric(side.get("accuracy")), f"quantized.{key}", side)
+        numbers = [side.get(name) for name in ("megabytes", "ms_one", "ms_batch")]
+        _require(all(map(_is_number, numbers)), f"quantized.{key}", numbers)
 
 
 def _require(holds: object, key: str, found: object) -> None:

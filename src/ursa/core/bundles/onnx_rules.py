@@ -5,7 +5,9 @@ families). And the pixels may decide nothing but numbers: no shape, no index and
 them, so that every picture costs the time and the memory that the trial at loading took.
 """
 
-from ursa.core.bundles.onnx_file import BOOL, FLOATS, OnnxGraph, OnnxNode, graph
+from collections.abc import Mapping
+
+from ursa.core.bundles.onnx_file import BOOL, FLOAT, FLOATS, INT8, UINT8, OnnxGraph, OnnxNode, graph
 from ursa.core.bundles.protobuf import WireError
 from ursa.core.text import escaped
 from ursa.errors import BundleError
@@ -30,7 +32,9 @@ MOVES = _words(
     "ScatterElements ScatterND Slice SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze"
 )
 SOURCES = _words("Constant ConstantOfShape Range Shape Size")
-OPERATORS = ARITHMETIC | MOVES | SOURCES
+# Floats to numbers of 8 bits, and back (`export/quantization.py`). What the first one writes, only the second may read.
+QUANTIZERS = _words("QuantizeLinear DequantizeLinear")
+OPERATORS = ARITHMETIC | MOVES | SOURCES | QUANTIZERS
 
 COMPARISONS = _words("And Equal Greater GreaterOrEqual IsNaN Less LessOrEqual Not Or Xor")
 OF_SHAPE = _words("Shape Size")  # what they say depends on the shape of a value, not on its numbers
@@ -72,7 +76,7 @@ def require_plain(model: bytes) -> None:
 
 
 def _require_harmless(found: OnnxGraph) -> None:
-    """Follows the pixels through the graph: kinds holds what depends on them, as "int", "float" or "bool"."""
+    """Follows the pixels through the graph: kinds holds what depends on them, as "int", "float", "bool" or "int8"."""
     known = {b"", *found.weights, *found.inputs}
     kinds = dict.fromkeys(found.inputs, "int")
     if not found.outputs or not found.nodes:
@@ -84,7 +88,7 @@ def _require_harmless(found: OnnxGraph) -> None:
             raise WireError(f"the operator {node.operator!r}")
         if not known.issuperset(node.inputs):
             raise WireError(f"an input of {node.operator} that nothing computes before it")
-        kind = _kind(node, kinds)
+        kind = _kind(node, kinds, found.weights)
         for name in filter(None, node.outputs):
             if name in known:
                 raise WireError("two values of one name")
@@ -95,7 +99,7 @@ def _require_harmless(found: OnnxGraph) -> None:
         raise WireError("an output that nothing computes")
 
 
-def _kind(node: OnnxNode, kinds: dict[bytes, str]) -> str | None:
+def _kind(node: OnnxNode, kinds: Mapping[bytes, str], weights: Mapping[bytes, int]) -> str | None:
     """What the node's outputs are as far as the pixels decide them; None where they do not."""
     inputs = [kinds.get(name) for name in node.inputs]
     if any(inputs[at] for at in DECIDING.get(node.operator, ()) if at < len(inputs)):
@@ -105,6 +109,10 @@ def _kind(node: OnnxNode, kinds: dict[bytes, str]) -> str | None:
         return None
     if len(node.outputs) > 1 and node.operator != "Split":  # such as the indices of MaxPool
         raise WireError(f"{node.operator} with further outputs")
+    if node.operator in QUANTIZERS:
+        return _quantizer(node, found, weights)
+    if "int8" in found:
+        raise WireError(f"{node.operator} of quantized numbers")
     if node.operator == "Cast":
         return _cast(node)
     if node.operator == "Where":
@@ -120,6 +128,17 @@ def _kind(node: OnnxNode, kinds: dict[bytes, str]) -> str | None:
     if node.operator not in MOVES:
         raise WireError(f"{node.operator} of integers that depend on the picture")
     return "int"
+
+
+def _quantizer(node: OnnxNode, found: set[str], weights: Mapping[bytes, int]) -> str:
+    """Scale and zero point are weights, and the numbers have 8 bits; along one axis at most, not in blocks."""
+    plain = len(node.inputs) == 3 and node.attributes.keys() <= {b"axis"}
+    if not plain or weights.get(node.inputs[1]) != FLOAT or weights.get(node.inputs[2]) not in (INT8, UINT8):
+        raise WireError(f"{node.operator} of a kind that Ursa does not write")
+    read, written = ("float", "int8") if node.operator == "QuantizeLinear" else ("int8", "float")
+    if found != {read}:
+        raise WireError(f"{node.operator} of {' and '.join(sorted(found))} that depends on the picture")
+    return written
 
 
 def _cast(node: OnnxNode) -> str:

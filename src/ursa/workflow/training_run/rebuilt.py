@@ -43,7 +43,7 @@ def rebuilt(predictor: Predictor, views: Pixels) -> Classifier:
     model.eval().requires_grad_(False)
     with torch.inference_mode():
         own = (model(torch.from_numpy(views)) / bundle.temperature).softmax(1).numpy()
-    _require_equal(own, predictor.probabilities(views))
+    _require_equal(own, predictor.probabilities(views), "quantized" in bundle.document)
     return model
 
 
@@ -91,8 +91,9 @@ def _views(bundle: Bundle) -> int:
     return 2 if isinstance(augment, dict) and augment.get("tta") == 2 else 1
 
 
-def _require_equal(own: npt.NDArray[np.float32], told: npt.NDArray[np.float32]) -> None:
+def _require_equal(own: npt.NDArray[np.float32], told: npt.NDArray[np.float32], quantized: bool) -> None:
     difference = float(np.abs(own - told).max())
     if not difference <= DIFFERENCE:
         found = f"probabilities that differ by up to {difference:.2g}"
-        raise BundleError("the bundle's weights do not predict what its model predicts", found=found, fix=AGAIN)
+        fix = "give the bundle that it was quantized from" if quantized else AGAIN
+        raise BundleError("the bundle's weights do not predict what its model predicts", found=found, fix=fix)
