@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ursa import sandbox
-from ursa import workspace as spaces
 from ursa.clean.decisions.applied import read_applied
-from ursa.clean.kept_findings import KeptFindings, read_findings
+from ursa.clean.kept_findings import KeptFindings
 from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.text import counted
@@ -33,6 +32,8 @@ from ursa.review_page.review_session import ReviewSession
 from ursa.review_page.thumbnail_pack import ThumbnailPack
 from ursa.workflow.deciding.apply import apply, revert
 from ursa.workflow.deciding.decide import decisions
+from ursa.workflow.deciding.labels_left import last_check
+from ursa.workflow.results.applied_decisions import estimate_left
 from ursa.workflow.results.decided import DecisionList
 from ursa.workspace import Workspace
 
@@ -78,7 +79,7 @@ class Review:
             "decisions": self.saved,
             "applied": len(applied),
             "reverted": 0,
-            "estimate_left": {"value": state["value"], "high": state["high"]},
+            "estimate_left": estimate_left(self._session.advice() if self._session.judges else None),
             "items": state["items"],
             "decided": state["decided"],
         }
@@ -197,14 +198,8 @@ def _checked(
 def _stored(root: Path, at: Path | None) -> tuple[Workspace, PictureTable, KeptFindings] | None:
     space = Workspace.open(root, at)
     with _uncollected():
-        kept, data = read_findings(space), spaces.read_sealed(space.catalog)
-        if kept is None or data is None:
-            return None
-        try:
-            catalog = Catalog.from_parquet(data, space.catalog, root)
-        except DataError:  # of another release
-            return None
-        return space, PictureTable.of(catalog), kept
+        found = last_check(space, root)
+    return None if found is None else (space, *found)
 
 
 def _compare(data: "Data", read: Mapping[str, Any], session: ReviewSession) -> None:
