@@ -1,4 +1,4 @@
-"""Workspace of a check, journal -> how many wrong labels are left: `estimate_left` of `ursa review`, `apply`, `revert`."""
+"""Workspace of a check, journal -> how many wrong labels are left: `estimate_left` of all that decides."""
 
 from pathlib import Path
 
