@@ -69,8 +69,7 @@ class Tab:
 
     def __init__(self, browser: Any, shots: Path | None) -> None:
         self.page = browser.new_page(viewport={"width": 1440, "height": 900})
-        self.shots, self.said = shots, []
-        self.page.on("console", lambda message: self.said.append(message.text))
+        self.shots = shots
 
     def open(self, address: str) -> None:
         self.page.goto(address)
@@ -193,7 +192,12 @@ def _pictures(root: Path) -> Path:
         picture.rename(second / f"moved_{picture.name}")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     for name, more in CELLS.items():
-        cell = {"cell_type": "code", "id": name, "source": CELL.format(folder=str(folder), more=more), "metadata": {}}
+        cell: dict[str, Any] = {
+            "cell_type": "code",
+            "id": name,
+            "source": CELL.format(folder=str(folder), more=more),
+            "metadata": {},
+        }
         cell |= {"outputs": [], "execution_count": None}
         notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
         (root / f"{name}.ipynb").write_text(json.dumps(notebook))

@@ -239,12 +239,12 @@ def _actions(data: "Data", read: Mapping[str, Any]) -> ReviewActions:
     return ReviewActions(carry_out, take_back, _rows(data, read))
 
 
-def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int, int]]], LabelRows]:
+def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int, int]], bool], LabelRows]:
     """What to label next. The session is opened when the first row is asked for: its embeddings are in the store."""
     lock = threading.Lock()
     opened: list[Labeling] = []
 
-    def next_rows(outcomes: Sequence[tuple[int, int]]) -> LabelRows:
+    def next_rows(outcomes: Sequence[tuple[int, int]], finish: bool = False) -> LabelRows:
         from ursa.workflow.labeling.labeling import Labeling
 
         with lock:
@@ -253,7 +253,7 @@ def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int
                 set_up = {name: known[name] for name in ("backbone", "weights") if name in known}
                 opened.append(Labeling.open(data, progress=False, **set_up, **_as_read(data, read)))
             session = replace(opened[0], outcomes=tuple(outcomes))
-            rows = [(row.ids, row.purpose, row.likely) for row in session.next_rows()]
+            rows = [(row.ids, row.purpose, row.likely) for row in session.next_rows(finish=finish)]
             return LabelRows(rows, session.progress().sentence)
 
     return next_rows
