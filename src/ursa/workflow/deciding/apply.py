@@ -23,7 +23,7 @@ from ursa.data.catalog import Catalog
 from ursa.errors import DataError
 from ursa.prepared.last_setup import workspace_of
 from ursa.prepared.setup import Setup, catalog_of
-from ursa.workflow.deciding.labels_left import labels_left
+from ursa.workflow.deciding.last_check import labels_left
 from ursa.workflow.deciding.measured_effect import measured_effect
 from ursa.workflow.results.applied_decisions import AppliedDecisions, RevertedDecisions
 from ursa.workspace import Workspace

@@ -31,7 +31,7 @@ from ursa.review_page.review_session import ReviewSession
 from ursa.review_page.thumbnail_pack import ThumbnailPack
 from ursa.workflow.deciding.apply import apply, revert
 from ursa.workflow.deciding.decide import decisions
-from ursa.workflow.deciding.labels_left import last_check
+from ursa.workflow.deciding.last_check import last_check
 from ursa.workflow.deciding.notebook_frame import frame_hosts, in_notebook, notebook_proxy, show_frame
 from ursa.workflow.results.applied_decisions import estimate_left
 from ursa.workflow.results.decided import DecisionList
