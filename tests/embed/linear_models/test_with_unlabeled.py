@@ -1,4 +1,4 @@
-"""A probe that learns from pictures without a label, too: better where they help, honest, and as before without them."""
+"""A probe that learns from pictures without a label, too: better where they help, honest, as before without them."""
 
 import numpy as np
 import pytest
