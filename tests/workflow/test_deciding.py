@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
-from ursa.clean.decisions.file_lock import file_lock
 from ursa.clean.decisions.journal import journal_path
 from ursa.clean.decisions.moves import moves_path
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 from ursa.prepared.setup import Clock, Setup, embedded, listed
 from ursa.workflow.check import check
 from ursa.workflow.deciding.apply import apply, revert

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ursa.clean.decisions.applied import read_applied, write_applied
 from ursa.clean.decisions.corrections import Corrected, LeftOut, corrected
 from ursa.clean.decisions.decision import CHANGES, Decision
-from ursa.clean.decisions.file_lock import file_lock
 from ursa.clean.decisions.journal import read_journal
 from ursa.clean.decisions.moves import Move, Moves, bring_back, carry_out, planned_moves, read_moves, write_moves
 from ursa.clean.decisions.standing import standing
@@ -21,6 +20,7 @@ from ursa.core.progress_display import shown
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 from ursa.prepared.last_setup import workspace_of
 from ursa.prepared.setup import Setup, catalog_of
 from ursa.workflow.deciding.last_check import labels_left
