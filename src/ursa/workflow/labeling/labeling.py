@@ -76,6 +76,7 @@ class Labeling:
     space: Workspace = field(repr=False)
     seed: int
     outcomes: tuple[tuple[int, int], ...] = ()  # of the rows of alike ones so far
+    fits: dict[str, Probe] = field(default_factory=dict, repr=False, compare=False)  # the last one, by its labels
 
     @classmethod
     def open(
@@ -220,17 +221,34 @@ class _Now:
         """[M] classes of the labeled."""
         return self.catalog.labeled().targets(self.labels)
 
-    def fit(self, rows: I64 | None = None) -> Probe | None:
-        """A probe of the labeled, or of some of them, and of what has no label; None without two classes of two
-        different pictures each."""
-        known, targets = np.flatnonzero(self.labeled), self.targets() if self.labeled.any() else np.zeros(0, np.int64)
-        if rows is not None:
-            known, targets = known[rows], targets[rows]
-        first = np.unique(self.session.groups[known], return_index=True)[1]
-        counts = np.bincount(targets[first], minlength=1)
-        if (counts >= 2).sum() < 2:
+    def fit(self) -> Probe | None:
+        """A probe of the labeled, and of what has no label; None without two classes of two different pictures each."""
+        if not self.labeled.any():
             return None
+        key = repr((self.labels.names, self.targets().tobytes(), self.labeled.tobytes(), self._judges().tobytes()))
+        if key not in self.session.fits:
+            if (fitted := self._fitted()) is None:
+                return None
+            self.session.fits.clear()
+            self.session.fits[key] = fitted
+        return self.session.fits[key]
+
+    def expected(self, fitted: Probe) -> ExpectedAccuracy:
+        """By the random part, held out; how errors fall from labels without a fifth of them and without a half."""
+        known, targets = np.flatnonzero(self.labeled), self.targets()
+        fair = fitted.probabilities.argmax(1) == targets
+        wrong = [self._wrong(fitted, known, targets, folds) for folds in (Recipe().probe.folds, 2)]
+        return expected_accuracy(fair[self._judges()[known]], len(known), (wrong[0], wrong[1]))
+
+    def _fitted(self) -> Probe | None:
+        known, targets = np.flatnonzero(self.labeled), self.targets()
         groups, vectors = self.session.groups[known], self.session.vectors[known]
+        first = np.unique(groups, return_index=True)[1]
+        if (np.bincount(targets[first], minlength=1) >= 2).sum() < 2:
+            return None
+        judges = self._judges()[known]
+        if 0 < judges.sum() <= HELD_OUT * len(known):
+            groups = np.where(np.isin(groups, groups[judges]), -1, groups)  # one group: held out at once
         return probe.fit(
             vectors,
             targets,
@@ -241,23 +259,14 @@ class _Now:
             unlabeled=self.session.vectors[~self.labeled],
         )
 
-    def expected(self, fitted: Probe) -> ExpectedAccuracy:
-        """By the random part, held out; how errors fall from two halves of the labels that judge each other."""
-        known, targets = np.flatnonzero(self.labeled), self.targets()
-        judges = random_part(self.hashes, self.labeled, self.looked_at)[0][known]
-        fair = fitted.probabilities.argmax(1) == targets
-        right = self._right(judges, known, targets) if 0 < judges.sum() <= HELD_OUT * len(known) else fair[judges]
-        half = np.argsort(np.argsort(np.array([self.hashes[row] for row in known.tolist()], np.str_))) % 2 == 0
-        halves = [self._right(mine, known, targets) for mine in (half, ~half)]
-        if right is None or halves[0] is None or halves[1] is None:
-            return expected_accuracy(fair[judges], len(known))
-        errors = int((~fair).sum()), int((~halves[0]).sum() + (~halves[1]).sum())
-        return expected_accuracy(right, len(known), errors)
+    def _wrong(self, fitted: Probe, known: I64, targets: I64, folds: int) -> int:
+        """Labeled pictures that probes without their fold are wrong of."""
+        groups, seed = self.session.groups[known], self.session.seed
+        (said,) = probe.fold_repeats(
+            fitted, self.session.vectors[known], targets, groups=groups, seed=seed, folds=folds, repeats=1
+        )
+        return int((said.argmax(1) != targets).sum())
 
-    def _right(self, judged: Mask, known: I64, targets: I64) -> Mask | None:
-        """Whether those judged are right, by a probe of the other labeled ones; None where these are too few."""
-        learned = self.fit(np.flatnonzero(~judged))
-        if learned is None:
-            return None
-        said = learned.head.probabilities(self.session.vectors[known[judged]]).argmax(1)
-        return np.asarray(said == targets[judged])
+    def _judges(self) -> Mask:
+        """[N] the random part."""
+        return random_part(self.hashes, self.labeled, self.looked_at)[0]
