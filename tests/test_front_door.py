@@ -22,6 +22,8 @@ PUBLIC = {
     "TrainingError",
     "UrsaError",
     "apply",
+    "card",
+    "predict",
     "backbones",
     "check",
     "compare",

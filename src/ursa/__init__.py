@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ursa.plots.batch_grid import show as show
     from ursa.plots.batch_grid import show_batch as show_batch
     from ursa.recipe import Recipe as Recipe
-    from ursa.serve.predictor import Prediction as Prediction
+    from ursa.serve.prediction import Prediction as Prediction
     from ursa.serve.predictor import Predictor as Predictor
     from ursa.workflow.backbones import backbones as backbones
     from ursa.workflow.check import check as check
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.predicting.predict import predict as predict
+    from ursa.workflow.shipping.bundle_card import card as card
     from ursa.workflow.shipping.containerize import containerize as containerize
     from ursa.workflow.shipping.quantize import quantize as quantize
     from ursa.workflow.train import train as train
@@ -66,13 +68,14 @@ _HOME = {
     "Finding": "ursa.core.finding",
     "Learner": "ursa.learner.learner",
     "Estimate": "ursa.core.statistics",
-    "Prediction": "ursa.serve.predictor",
+    "Prediction": "ursa.serve.prediction",
     "Predictor": "ursa.serve.predictor",
     "Recipe": "ursa.recipe",
     "TrainingError": "ursa.errors",
     "UrsaError": "ursa.errors",
     "apply": "ursa.workflow.deciding.apply",
     "backbones": "ursa.workflow.backbones",
+    "card": "ursa.workflow.shipping.bundle_card",
     "check": "ursa.workflow.check",
     "compare": "ursa.workflow.comparing.compare",
     "containerize": "ursa.workflow.shipping.containerize",
@@ -86,6 +89,7 @@ _HOME = {
     "grad_cam": "ursa.diagnose.explain.cam",
     "load": "ursa.learner.loading",
     "models": "ursa",
+    "predict": "ursa.workflow.predicting.predict",
     "quantize": "ursa.workflow.shipping.quantize",
     "runs": "ursa.workflow.comparing.run_table",
     "revert": "ursa.workflow.deciding.apply",

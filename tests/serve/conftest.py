@@ -21,7 +21,11 @@ from ursa.serve.predictor import Predictor
 SIZE, COLORS = tiny.SIZE, tiny.CLASSES
 
 
-def bundle_files(classes: Sequence[str] = COLORS, logits: int | None = None, **changes: Any) -> dict[str, bytes]:
+def bundle_files(
+    classes: Sequence[str] = COLORS, logits: int | None = None, examples: Sequence[bytes] = (), **changes: Any
+) -> dict[str, bytes]:
+    """examples: JPEG files, which become the bundle's example pictures."""
+    shown = {f"example-{number}.jpg": jpeg for number, jpeg in enumerate(examples)}
     document = {
         "classes": list(classes),
         "preparation": {"size": SIZE, "fit": "pad"},
@@ -29,6 +33,7 @@ def bundle_files(classes: Sequence[str] = COLORS, logits: int | None = None, **c
         "metrics": {"accuracy": {"value": 0.948, "low": 0.93, "high": 0.961, "method": "cross-validated"}},
         "training": {"backbone": "colours"},
         "versions": {"ursa": "0.1.0"},
+        **({"examples": [{"part": part, "label": ""} for part in shown]} if shown else {}),
         **changes,
     }
     empty = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
@@ -36,6 +41,7 @@ def bundle_files(classes: Sequence[str] = COLORS, logits: int | None = None, **c
         "model.onnx": tiny.model(classes=logits or len(classes) or 1),
         "weights.safetensors": empty,
         "card.md": b"# Colours\n",
+        **shown,
     }
     return {"bundle.json": bundle.manifest(document, parts), **parts}
 

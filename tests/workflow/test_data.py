@@ -20,7 +20,7 @@ from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
 from ursa.workflow.check import check
-from ursa.workflow.evaluate import predictions
+from ursa.workflow.predicting.answered_files import predictions
 from ursa.workflow.train import train
 from ursa.workflow.training_run import fine_tuned
 

@@ -9,7 +9,7 @@ import pytest
 
 import ursa
 from ursa.errors import BundleError, DataError
-from ursa.workflow.evaluate import predictions
+from ursa.workflow.predicting.answered_files import predictions
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from ursa.errors import DataError
 from ursa.prepared.setup import Setup
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
-from ursa.workflow.evaluate import evaluate, predictions
+from ursa.workflow.evaluate import evaluate
+from ursa.workflow.predicting.answered_files import predictions
 from ursa.workflow.train import train
 
 

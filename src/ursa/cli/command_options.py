@@ -24,6 +24,10 @@ TableOption = Annotated[
     typer.Option("--table", help="How to read a table: label=COLUMN, file=, split=, group=, ...", metavar="KEY=VALUE"),
 ]
 Bundle = Annotated[Path, typer.Argument(help="What `ursa train` wrote.", metavar="BUNDLE", show_default=False)]
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(help="What `ursa train` wrote; several stand side by side.", metavar="BUNDLE", show_default=False),
+]
 BackboneOption = Annotated[
     str | None,
     typer.Option(

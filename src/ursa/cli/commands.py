@@ -10,7 +10,6 @@ from ursa.cli import output
 from ursa.cli.command_options import (
     BackboneOption,
     BatchSize,
-    Bundle,
     Confirm,
     Debug,
     Device,
@@ -40,12 +39,14 @@ from ursa.cli.guard import fail, guarded, misuse_of
 from ursa.cli.interrupts import INTERRUPTED
 from ursa.cli.output import path_word, print_json, say, shell_line
 from ursa.cli.subcommands.backbones_command import backbones
+from ursa.cli.subcommands.card_command import card
 from ursa.cli.subcommands.decision_commands import apply, decide, revert
 from ursa.cli.subcommands.diagnose_command import diagnose
 from ursa.cli.subcommands.error_analysis_command import error_analysis
 from ursa.cli.subcommands.evaluate_command import evaluate
 from ursa.cli.subcommands.export_command import export
 from ursa.cli.subcommands.grad_cam_command import grad_cam
+from ursa.cli.subcommands.predict_command import predict
 from ursa.cli.subcommands.review_command import review
 from ursa.cli.subcommands.runs_command import compare, runs
 from ursa.cli.subcommands.serve_command import serve
@@ -276,40 +277,8 @@ app.command(epilog="Example: ursa compare 1 2 bears/")(guarded(compare))
 app.command(epilog="Example: ursa evaluate bears.ursa other-bears/")(guarded(evaluate))
 
 
-@app.command(epilog="Example: ursa predict bears.ursa one.jpg two.png")
-@guarded
-def predict(
-    bundle: Bundle,
-    pictures: Annotated[
-        list[Path], typer.Argument(help="Pictures to classify.", metavar="PICTURE", show_default=False)
-    ],
-    json_: Json = False,
-    debug: Debug = False,
-) -> None:
-    """What pictures show. Exits 1 when one of them could not be read."""
-    from ursa.core import progress_display
-
-    with progress_display.shown() as bar:
-        from ursa.serve.predictor import Prediction
-        from ursa.workflow.evaluate import opened, predictions
-
-        predictor = opened(bundle, "ursa predict BUNDLE PICTURE...", pictures)
-        answers = list(predictions(predictor, pictures, bar))
-    if json_:
-        print_json(
-            [
-                {"picture": str(path)} | (a.to_json() if isinstance(a, Prediction) else {"problem": a.what})
-                for path, a in answers
-            ]
-        )
-    else:
-        from ursa.cli import results_text as shows
-
-        shows.predicted([(str(path), a if isinstance(a, Prediction) else a.what) for path, a in answers], _console())
-    if any(not isinstance(answer, Prediction) for _, answer in answers):
-        raise typer.Exit(1)
-
-
+app.command(epilog="Example: ursa card bears.ursa --intended-use 'Bears in the Rockies, not elsewhere.'")(guarded(card))
+app.command(epilog="Example: ursa predict bears.ursa new/ --out bears.csv")(guarded(predict))
 app.command(epilog="Example: ursa export bears.ursa --container online/")(guarded(export))
 app.command("error-analysis", epilog="Example: ursa error-analysis bears/")(guarded(error_analysis))
 app.command(epilog="Example: ursa diagnose log.csv --classes 10 --valid-count 500")(guarded(diagnose))

@@ -21,7 +21,6 @@ from ursa.core.statistics import Estimate
 
 if TYPE_CHECKING:
     from ursa.data.download.downloader import Failure
-    from ursa.serve.predictor import Prediction
     from ursa.workflow.check import Checked
     from ursa.workflow.demo import Demonstrated
     from ursa.workflow.download import Downloaded
@@ -181,24 +180,6 @@ def _operating_points(result: "Evaluated", console: Console) -> None:
         console.print(f"Deciding so {said} {saved.value:.3g} a picture [dim]({interval})[/].")
     if result.abstain is not None:
         console.print(f"\n{plain(str(result.abstain).capitalize())}.")
-
-
-def predicted(rows: Sequence[tuple[str, "Prediction | str"]], console: Console) -> None:
-    """The table of `ursa predict`."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in ("picture", "class", "probability", "next"):
-        table.add_column(head, overflow="fold", justify="right" if head == "probability" else "left")
-    for name, answer in rows:
-        if isinstance(answer, str):
-            continue
-        others = {label: p for label, p in answer.probabilities.items() if label != answer.label}
-        second = sorted(others.items(), key=lambda item: -item[1])[:1]
-        after = "".join(f"[dim]{plain(label)} {100 * p:.1f} %[/]" for label, p in second)
-        label = f"[bold]{plain(answer.label)}[/]" if not answer.unsure else f"unsure [dim]({plain(answer.label)}?)[/]"
-        table.add_row(plain(name), label, f"{100 * answer.probability:.1f} %", after)
-    if table.row_count:
-        console.print(table)
-    _unusable({name: answer for name, answer in rows if isinstance(answer, str)}, len(rows), console)
 
 
 def findings(found: Sequence[Finding], console: Console) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ursa.core.tasks import MULTI_LABEL, SINGLE_LABEL
 from ursa.errors import DataError, did_you_mean
 
 Numbers = npt.NDArray[np.floating[Any]]
@@ -61,6 +62,16 @@ class Decisions:
         gain = probabilities.astype(np.float64) * (miss + alarm) - alarm  # over an answer that costs nothing
         best = gain + 1e-12 * probabilities  # classes without costs by their probability
         return np.asarray(best.argmax(1), np.int64)
+
+    def present(self, probabilities: Numbers, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Of several labels a picture: [N, K] -> [N, K] which are answered, from a probability of 0.5 on or what costs
+        imply."""
+        least = [self.costs[name].threshold if name in self.costs else 0.5 for name in names]
+        return np.asarray(probabilities >= np.array(least, np.float32))
+
+    def fit(self, task: str) -> bool:
+        """Whether they mean something for a task: to abstain needs one class a picture, costs need classes."""
+        return task == SINGLE_LABEL or (self.abstain is None and (task == MULTI_LABEL or not self.costs))
 
     def unsure(self, probabilities: Numbers) -> npt.NDArray[np.bool_]:
         """[N, K] -> [N] whether the likeliest class is less probable than it has to be."""

@@ -86,6 +86,12 @@ def softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     return np.asarray(shifted / shifted.sum(-1, keepdims=True), dtype=np.float32)
 
 
+def sigmoid(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+    """logits [..., K] -> probabilities [..., K], each by itself."""
+    small = np.exp(-np.abs(logits))  # never overflows
+    return np.asarray(np.where(logits >= 0, 1, small) / (1 + small), dtype=np.float32)
+
+
 def log_loss(probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.integer[Any]]) -> float:
     """probabilities [N, K], targets [N] -> mean negative log-likelihood in nats."""
     likelihood = probabilities[np.arange(len(targets)), targets]

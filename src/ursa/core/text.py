@@ -1,5 +1,6 @@
 """Text from outside -> text that may be printed: no escape sequence of a file name reaches the terminal."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 JOINERS = "\u200c\u200d"  # invisible, but part of emoji and of Persian and Indic words
 
 
@@ -22,6 +23,16 @@ def counted(count: int, one: str, several: str = "") -> str:
 def p_value_text(value: float) -> str:
     """ "p = 0.034", "p < 0.001"."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def spreadsheet_cell(text: str) -> str:
+    """What a spreadsheet would take for a formula, with an apostrophe before it: names of files come from outside."""
+    return f"'{text}" if text.startswith((*FORMULA, "'")) else text
+
+
+def text_of_cell(cell: str) -> str:
+    """What `spreadsheet_cell` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*FORMULA, "'")) else cell
 
 
 def delimiter_of(head: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ursa.core import files
-from ursa.core.text import delimiter_of, escaped
+from ursa.core.text import delimiter_of, escaped, spreadsheet_cell, text_of_cell
 from ursa.diagnose.error_causes import WRONG_LABEL
 from ursa.diagnose.mistake_sample import MistakeSample
 from ursa.errors import DataError, did_you_mean
@@ -19,7 +19,6 @@ from ursa.errors import DataError, did_you_mean
 COLUMNS = ("picture", "label", "predicted", "probability", "tags", "mistakes", "pictures")
 NEEDED = ("picture", "tags", "mistakes", "pictures")
 MOST_BYTES, MOST_ROWS, MOST_TAGS, LONGEST = 4_000_000, 10_000, 20, 80  # characters of a tag
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 ANSWERS = {"wrong label", "mislabeled", "mislabelled", "label wrong", "label error"}  # other words for WRONG_LABEL
 
 
@@ -42,7 +41,7 @@ def sheet_text(sample: MistakeSample, tags: Mapping[str, tuple[str, ...]]) -> st
         words = [each.id, each.given, each.predicted]
         known = "; ".join(tags.get(each.id, ()))
         numbers = [sample.mistakes, sample.pictures]
-        writer.writerow([*map(_guarded, words), f"{each.probability:.4f}", _guarded(known), *numbers])
+        writer.writerow([*map(spreadsheet_cell, words), f"{each.probability:.4f}", spreadsheet_cell(known), *numbers])
     return buffer.getvalue()
 
 
@@ -62,7 +61,7 @@ def read_sheet(path: Path) -> TagSheet:
     untagged: list[str] = []
     totals: set[tuple[int, int]] = set()
     for number, row in enumerate(rows, 2):
-        id = _unguarded(row["picture"])
+        id = text_of_cell(row["picture"])
         if not id.strip():
             continue
         if id in tags or id in untagged:
@@ -98,7 +97,7 @@ def _rows(text: str, path: Path) -> list[dict[str, str]]:
 
 def _tags(cell: str, path: Path, line: int) -> tuple[str, ...]:
     """Split by semicolons, lower case, each once."""
-    words = [" ".join(word.split()).lower() for word in _unguarded(cell.strip()).replace("|", ";").split(";")]
+    words = [" ".join(word.split()).lower() for word in text_of_cell(cell.strip()).replace("|", ";").split(";")]
     words = [WRONG_LABEL if word in ANSWERS else word for word in dict.fromkeys(words) if word]
     if len(words) > MOST_TAGS or any(len(word) > LONGEST for word in words):
         raise DataError(
@@ -128,11 +127,3 @@ def _total(totals: set[tuple[int, int]], rows: int, path: Path) -> tuple[int, in
         found = f"{rows:,} rows, {mistakes:,} mistakes, {pictures:,} pictures"
         raise DataError(f"{path}: these numbers cannot be", found=found, fix="leave them as they were written")
     return mistakes, pictures
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith((*FORMULA, "'")) else cell
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*FORMULA, "'")) else cell

@@ -6,13 +6,14 @@ import datetime
 import hashlib
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ursa import seals, workspace
 from ursa.core.bundles import bundle
 from ursa.core.bundles.bundle import Bundle
+from ursa.core.bundles.example import Example, example_name
 from ursa.errors import BundleError, DataError
 from ursa.export.card import card
 
@@ -26,7 +27,32 @@ def with_thresholds(source: Bundle, thresholds: Mapping[str, Any], out: Path) ->
     """
     document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
     document["thresholds"] = dict(thresholds)
-    parts = {**source.parts, "card.md": _card(document, source.parts["card.md"])}
+    return _written(document, source.parts, out)
+
+
+def with_card(source: Bundle, about: Mapping[str, str], examples: Sequence[Example] | None, out: Path) -> Path:
+    """The same model with what a person writes into its card, and other examples (None: the same), written to `out`.
+
+    about: keys of `bundle_document.ABOUT`; an empty text takes a statement out again. Raises BundleError for a text
+    that no bundle may hold, DataError where it cannot be written.
+    """
+    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
+    document["thresholds"] = source.document.get("thresholds", {})
+    document["about"] = {key: text for key, text in {**document.get("about", {}), **about}.items() if text.strip()}
+    parts = dict(source.parts)
+    if examples is not None:
+        parts = {name: data for name, data in parts.items() if not name.startswith("example-")}
+        parts |= {example_name(number): one.jpeg for number, one in enumerate(examples)}
+        document["examples"] = [
+            {"part": example_name(number), "label": one.label} for number, one in enumerate(examples)
+        ]
+    return _written(document, parts, out)
+
+
+def _written(document: Mapping[str, Any], parts: Mapping[str, bytes], out: Path) -> Path:
+    """With a card written anew, hashes and all."""
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+    parts = {**parts, "card.md": _card({**document, "parts": hashes}, parts["card.md"])}
     content = bundle.manifest(document, parts)
     bundle.require_readable(content)
     write(out, {bundle.MANIFEST: content, **parts})
@@ -41,17 +67,12 @@ def with_model(source: Bundle, model: bytes, quantized: Mapping[str, Any], diffe
     """
     document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW or key == "thresholds"}
     document |= {
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": now(),
         "quantized": dict(quantized),
         "parity": {"pictures": quantized["pictures"], "difference": difference},
         "seal": seals.seal("model.onnx", hashlib.sha256(model).hexdigest().encode()),
     }
-    parts = {**source.parts, "model.onnx": model}
-    parts["card.md"] = _card(document, source.parts["card.md"])
-    content = bundle.manifest(document, parts)
-    bundle.require_readable(content)
-    write(out, {bundle.MANIFEST: content, **parts})
-    return out
+    return _written(document, {**source.parts, "model.onnx": model}, out)
 
 
 def _card(document: Mapping[str, Any], before: bytes) -> bytes:
@@ -60,6 +81,14 @@ def _card(document: Mapping[str, Any], before: bytes) -> bytes:
         return card(document).encode()
     except (KeyError, TypeError, AttributeError):
         return before
+
+
+def now() -> str:
+    """UTC, ISO 8601. As everybody sets it who builds the same bytes again: https://reproducible-builds.org/specs/source-date-epoch"""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    fixed = given.isdigit() and len(given) <= 10
+    at = datetime.datetime.fromtimestamp(int(given), datetime.UTC) if fixed else datetime.datetime.now(datetime.UTC)
+    return at.isoformat(timespec="seconds")
 
 
 def write(out: Path, files: Mapping[str, bytes]) -> None:

@@ -9,9 +9,11 @@ import numpy.typing as npt
 from ursa.core import seeds
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import resize
+from ursa.core.tasks import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ursa.errors import BundleError
 
-LIMIT = 1e-3  # largest difference in any probability; float32 on other kernels differs by about 1e-6
+# Largest difference in any probability, or in a number by its standard deviation; float32 on other kernels: about 1e-6.
+LIMIT = 1e-3
 COMPARED = 64  # validation pictures, evenly spread, on which a fine-tuned network and its file are compared
 STAND_INS = 32  # views made of thumbnails on which network and file are compared where no picture has to be read
 
@@ -21,12 +23,18 @@ class Parity:
     """How far learner and exported model are apart."""
 
     pictures: int
-    difference: float  # largest, of any probability
+    difference: float  # largest, of any probability; of numbers in standard deviations of the targets
     disagreements: int  # pictures given another class although its margin exceeds the difference allowed
 
 
-def parity(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) -> Parity:
-    """Probabilities [N, K] of both, for the same pictures.
+def parity(
+    learner: npt.NDArray[np.float32],
+    exported: npt.NDArray[np.float32],
+    task: str = SINGLE_LABEL,
+    scale: npt.NDArray[np.float32] | None = None,
+) -> Parity:
+    """Probabilities [N, K] of both, for the same pictures; of a regression numbers, which are compared in units of
+    `scale` [K], what the targets vary by.
 
     Raises BundleError when they differ by more than LIMIT, or in shape, and where there is nothing to compare.
     """
@@ -41,18 +49,24 @@ def parity(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) 
             "there is no picture to compare the exported model with the learner on, so it was not written",
             fix="give at least one picture that can be read",
         )
-    difference = float(np.abs(learner - exported).max())
-    disagreements = _disagreements(learner, exported) if difference <= LIMIT else 0
+    difference = float((np.abs(learner - exported) / (1 if scale is None else scale)).max())
+    disagreements = _disagreements(learner, exported, task) if difference <= LIMIT else 0
     if not difference <= LIMIT or disagreements:  # `not <=`: NaN is refused too
+        what = "numbers, in standard deviations," if task == REGRESSION else "probabilities"
         raise BundleError(
             "the exported model does not predict what the learner predicts, so it was not written",
-            found=f"probabilities differ by up to {difference:.2g} on {len(learner)} pictures; {LIMIT:g} is allowed",
+            found=f"{what} differ by up to {difference:.2g} on {len(learner)} pictures; {LIMIT:g} is allowed",
             fix="choose another backbone with --backbone, and please report this one",
         )
     return Parity(len(learner), difference, disagreements)
 
 
-def _disagreements(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32]) -> int:
+def _disagreements(learner: npt.NDArray[np.float32], exported: npt.NDArray[np.float32], task: str) -> int:
+    if task == REGRESSION:
+        return 0
+    if task == MULTI_LABEL:
+        clear = np.abs(learner - 0.5) > LIMIT
+        return int((clear & ((learner >= 0.5) != (exported >= 0.5))).any(1).sum())
     ordered = np.sort(learner, axis=1)
     clear = ordered[:, -1] - ordered[:, -2] > LIMIT
     return int((clear & (learner.argmax(1) != exported.argmax(1))).sum())

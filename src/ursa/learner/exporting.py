@@ -1,34 +1,45 @@
-"""A network and its data -> an ONNX file of any network, or a bundle of a classifier of pictures. Both are proven to
+"""A network and its data -> an ONNX file of any network, or a bundle of one that takes pictures. Both are proven to
 predict the same."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from ursa.core import statistics
 from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.labels import Labels
+from ursa.core.statistics import Estimate
+from ursa.core.tasks import REGRESSION, TASKS
 from ursa.errors import BundleError
 from ursa.export.network import export_network
 from ursa.export.write_bundle import export as to_bundle
+from ursa.serve.prediction import activated
 from ursa.training import evaluation
 from ursa.training.batches.inputs import WithScaledInputs
 from ursa.training.batches.learner_data import ArrayInputs, LearnerData
 from ursa.training.batches.splits import PictureSplit
 from ursa.training.tasks.target_scaling import InTargetUnits
+from ursa.training.tasks.targets import Targets
 
 EXAMPLES = 64  # on which network and file are compared
-ENDINGS = "model.onnx for a network that takes what predict takes, model.ursa for a bundle of a classifier of pictures"
+ENDINGS = "model.onnx for a network that takes what predict takes, model.ursa for a bundle of one that takes pictures"
 
 
-def export(model: nn.Module, data: LearnerData, path: Path, training: Mapping[str, Any]) -> Path:
+def export(
+    model: nn.Module,
+    data: LearnerData,
+    path: Path,
+    training: Mapping[str, Any],
+    metrics: Callable[[], Mapping[str, Estimate]],
+    names: Sequence[str] | None = None,
+) -> Path:
     """`.onnx`: inputs as they were given (scaling is inside) -> outputs in the targets' units. `.ursa`: a bundle.
 
-    training: what the bundle says of how it came about. Raises BundleError for another ending, and for what cannot be.
+    training: what the bundle says of how it came about; metrics: measures it on the validation split; names: of the
+    numbers of a regression. Raises BundleError for another ending, and for what cannot be.
     """
     if path.suffix not in (".onnx", ".ursa"):
         fix = f"{ENDINGS}; to go on in Python, save"
@@ -39,12 +50,12 @@ def export(model: nn.Module, data: LearnerData, path: Path, training: Mapping[st
         _to_onnx(model, data, path)
     elif not isinstance(data.valid, PictureSplit) or not isinstance(data.train, PictureSplit):
         fix = f"name it {path.with_suffix('.onnx')}"
-        raise BundleError("only a classifier of pictures becomes a bundle", found=str(path), fix=fix)
-    elif data.targets.task != "single-label":
+        raise BundleError("only a network that takes pictures becomes a bundle", found=str(path), fix=fix)
+    elif data.targets.task not in TASKS:
         found, fix = f"a learner of a {data.targets.task} task", f"name it {path.with_suffix('.onnx')}"
-        raise BundleError("a bundle predicts one class a picture", found=found, fix=fix)
+        raise BundleError("a bundle predicts classes, labels or numbers", found=found, fix=fix)
     else:
-        _to_bundle(model, data.train, data.valid, data.targets.names, path, training)
+        _to_bundle(model, data, path, training, metrics(), names)
     return path
 
 
@@ -61,32 +72,47 @@ def _to_onnx(model: nn.Module, data: LearnerData, path: Path) -> None:
 
 def _to_bundle(
     model: nn.Module,
-    train: PictureSplit,
-    valid: PictureSplit,
-    names: tuple[str, ...],
+    data: LearnerData,
     path: Path,
     training: Mapping[str, Any],
+    metrics: Mapping[str, Estimate],
+    names: Sequence[str] | None,
 ) -> None:
-    outputs, targets = evaluation.predict(model, valid, EXAMPLES)
-    if outputs.ndim != 2 or outputs.shape[1] != len(names):
-        found = f"outputs {list(outputs.shape[1:])} for {len(names)} classes"
-        fix = f"a network with {len(names)} outputs, or name it {path.with_suffix('.onnx')}"
-        raise BundleError("a bundle has one output for each class", found=found, fix=fix)
-    learned = statistics.softmax(outputs.cpu().numpy().astype(np.float32))
-    note = "held-out validation pictures, which chose the epoch"
-    accuracy = statistics.accuracy(learned, targets.cpu().numpy(), note)
+    train, valid, targets = cast(PictureSplit, data.train), cast(PictureSplit, data.valid), data.targets
+    outputs = evaluation.predict(model, valid, EXAMPLES)[0]
+    called = _called(targets, outputs, names)
+    if outputs.ndim != 2 or outputs.shape[1] != len(called):
+        found = f"outputs {list(outputs.shape[1:])} for {len(called)} of them"
+        fix = f"a network with {len(called)} outputs, or name it {path.with_suffix('.onnx')}"
+        raise BundleError("a bundle has one output for each class, label or number", found=found, fix=fix)
+    learned = activated(targets.undo(outputs).cpu().numpy().astype(np.float32), targets.task, 1.0)
     counts, device = train.catalog.counts(), next(model.parameters()).device
+    pictures = {} if targets.task == REGRESSION else {name: counts.get(name, 0) for name in called}
     try:
         to_bundle(
             model.cpu(),
-            Labels(names),
+            Labels(called),
             valid.preparation,
             path,
             views=valid.views,
             learned=learned,
-            training={**training, "pictures": {name: counts.get(name, 0) for name in names}},
-            metrics={"accuracy": accuracy.to_json()},
+            training={**training, "pictures": pictures},
+            metrics={name: one.to_json() for name, one in metrics.items() if name != "loss"},
             pictures=PictureHashes.of({"train": train.catalog.rows["sha256"], "valid": valid.catalog.rows["sha256"]}),
+            task=targets.task,
+            scaling=targets.scaling,
         )
     finally:
         model.to(torch.device(device))
+
+
+def _called(targets: Targets, outputs: torch.Tensor, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes, or what the numbers are to be called."""
+    if targets.task != REGRESSION:
+        if names is not None:
+            raise BundleError("classes have their names already", found=", ".join(names)[:100], fix="leave out names")
+        return targets.names
+    count = outputs.shape[-1]
+    if names is None:
+        return ("value",) if count == 1 else tuple(f"value {number}" for number in range(1, count + 1))
+    return tuple(names)

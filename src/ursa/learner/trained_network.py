@@ -1,5 +1,6 @@
 """A network that has learned -> predictions, metrics with intervals, figures, exported files. It is only read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ from torch import nn
 
 from ursa import models
 from ursa.core.statistics import Estimate
-from ursa.errors import DataError
+from ursa.errors import BundleError, DataError
 from ursa.learner import exporting, results
 from ursa.learner.confusion_matrix import ConfusionMatrix
 from ursa.learner.interpretation import layers_shown, looked_at
@@ -159,11 +160,16 @@ class TrainedNetwork:
         found = layers_shown.top_activations(self.model, self.data, split, unit, layer, count)
         return layers_shown.show_top_activations(self.data, split, found)
 
-    def export(self, path: str | Path) -> Path:
-        """`.onnx`: a file that takes inputs as they were given; `.ursa`: a bundle of a classifier of pictures."""
+    def export(self, path: str | Path, *, names: Sequence[str] | None = None) -> Path:
+        """`.onnx`: a file that takes inputs as they were given; `.ursa`: a bundle of a network that takes pictures.
+
+        names: what the numbers of a regression are called in a bundle; "value" where nobody says.
+        """
+        if names is not None and Path(path).suffix != ".ursa":
+            raise BundleError("numbers are named in a bundle", found=str(path), fix="leave out names, or name it .ursa")
         network = self.backbone or type(self.model).__name__
         training = {"backbone": network, "kept": self._origin(), "recipe": self.recipe.to_json()}
-        return exporting.export(self.model, self.data, Path(path), training)
+        return exporting.export(self.model, self.data, Path(path), training, self.evaluate, names)
 
     def _split(self, data: Any) -> tuple[Split, str]:
         """The validation split, or that of other data; and a note which examples these are."""

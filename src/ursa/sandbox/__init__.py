@@ -9,7 +9,7 @@ milliseconds (`process`); workers are shared by all threads of a process, as man
 model sees of a picture is made by `views`, whoever needs it.
 """
 
-from ursa.sandbox.model_views import view, views
+from ursa.sandbox.model_views import small_copies, view, views
 from ursa.sandbox.pool import LIMITS, DecodingLimits, prepare, read, reading
 
-__all__ = ["LIMITS", "DecodingLimits", "prepare", "read", "reading", "view", "views"]
+__all__ = ["LIMITS", "DecodingLimits", "prepare", "read", "reading", "small_copies", "view", "views"]

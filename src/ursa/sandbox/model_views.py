@@ -77,6 +77,19 @@ def views(
     yield from (placed(problem) for problem in problems if problem is not None)
 
 
+def small_copies(sources: Iterable[Path | bytes], preparation: Preparation) -> Iterator[Pixels | DataError]:
+    """Each picture for people to look at, [h, w, 3] uint8: as its view shows it, without bars, no larger than it is."""
+    for found in views(sources, preparation):
+        if isinstance(found, DataError):
+            yield found
+            continue
+        pixels = preparation.shown(found.pixels, found.width, found.height)
+        most = max(found.width, found.height, 1)
+        if preparation.fit == "pad" and most < preparation.size:  # a magnified one holds no more than it did
+            pixels = resize(np.ascontiguousarray(pixels), found.width, found.height)
+        yield pixels
+
+
 def _bytes_of(path: Path) -> bytes:
     try:
         return picture_file.read(path)

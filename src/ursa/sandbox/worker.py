@@ -1,9 +1,11 @@
 """Inside a worker process: requests in, pictures or refusals out, one after the other, until the caller goes."""
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
+import platform
 import signal
 import socket
 import sys
@@ -22,6 +24,8 @@ from ursa.sandbox.lockdown import limit_time, lock_down
 from ursa.sandbox.protocol import Decoded, Request
 from ursa.sandbox.shared_memory import SharedMemory
 
+HEAP = 16 << 20  # bytes that a worker's heap keeps between two pictures; what takes a quarter of it is mapped anew
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 ASKED_FROM = 64 << 20  # bytes of memory from which on decoding has to wait for the common budget
 
 
@@ -40,6 +44,7 @@ def load_decoders() -> None:
 
 def serve(connection: socket.socket, shared: SharedMemory, memory: int) -> NoReturn:
     """Answer requests until the caller has gone. memory: bytes of address space that it may take."""
+    _keep_heap()
     rooms = [shared.room(slot) for slot in range(protocol.SLOTS)]
     messages = _Messages(connection)
     lock_down(memory)
@@ -57,6 +62,19 @@ def serve(connection: socket.socket, shared: SharedMemory, memory: int) -> NoRet
             reply = _refuse(shared, request, DataError(failed, found=problem))
         connection.sendall(reply)
     os._exit(0)
+
+
+def _keep_heap() -> None:
+    """Memory of one picture is there for the next one, where the C library is glibc.
+
+    It gives back what lies free after every picture, and the system has to fill it with zeros again: a view of 500 x
+    400 px takes 2.8 ms then, for 2.2.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, HEAP // 4)
+    libc.mallopt(_M_TRIM_THRESHOLD, HEAP)
 
 
 class _Messages:

@@ -1,203 +1,192 @@
 """The web app: a picture is posted, JSON comes back.
 
-    GET  /           the page: drop, choose, paste or photograph pictures
-    POST /predict    multipart with files in the field `picture` (or `file`), or one picture as the raw body
-    GET  /health     classes, model, limits
+    GET  /               the page and what it asks for (`page/page_routes.py`)
+    POST /v1/predict     multipart with files in the field `picture` (or `file`), or one picture as the raw body
+    GET  /health         alive: classes, model, limits
+    GET  /ready          200 while requests should be sent here, else 503
+    GET  /metrics        what happened, for Prometheus
+    GET  /openapi.json   the same as this list, for programs
+
+`/predict` is the first version of `/v1/predict`, and stays. With several models, each has its page and API below its
+name, and the first one stands at `/`, too.
 
 Pictures live in memory while they are looked at, and nowhere else: nothing is written to disk, kept or logged.
 Errors are `{"error", "found", "fix"}` with the right status.
 """
 
 import asyncio
-import errno
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ursa.core.decoding.image import Pixels
+from ursa import sandbox
 from ursa.core.text import escaped
-from ursa.core.threads import batched
-from ursa.errors import DataError, UrsaError
+from ursa.errors import UrsaError, first_line
+from ursa.serve.api.api_keys import RequireKey
+from ursa.serve.api.cors import cors_options
+from ursa.serve.api.model_paths import ModelPaths
+from ursa.serve.api.model_routes import ModelRoutes, inside
+from ursa.serve.api.readiness import Readiness
+from ursa.serve.api.reload import take_over_new_versions
+from ursa.serve.api.request_log import RequestLog
+from ursa.serve.api.served_models import ServedModel, as_models
+from ursa.serve.api.server_metrics import ServerMetrics
+from ursa.serve.api.service import Service
 from ursa.serve.http import refusals
-from ursa.serve.http.clients import Offenders, client_of
-from ursa.serve.http.fair_queue import FairQueue, Place
-from ursa.serve.http.form import Upload
+from ursa.serve.http.exchange import exchange_of
 from ursa.serve.http.hosts import AllowedHosts, checked
 from ursa.serve.http.refusals import RefusedError
 from ursa.serve.http.shield import Shield
-from ursa.serve.http.upload import Memory, uploads
 from ursa.serve.limits import ServerLimits
-from ursa.serve.page import page, security_headers
-from ursa.serve.predictor import Prediction, Predictor
-from ursa.serve.session import BATCH
-
-SPENT = frozenset((errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE))  # what the system may run out of
+from ursa.serve.page.page_assets import SECURITY_HEADERS
+from ursa.serve.page.page_routes import page_routes
+from ursa.serve.predictor import Predictor
 
 logger = logging.getLogger("ursa.serve")
-Result = TypeVar("Result")
 
-OFFENSES = ("crashes its decoder", "takes too long")  # how such a picture's `DataError.what` begins
-NOBODY = 400  # the client has hung up: no one will read the answer
+WARM_AGAIN = 5.0  # s until another try where the first run failed, as when memory is short
+KNOWN = "GET /, POST /v1/predict, POST /predict, GET /health, GET /ready, GET /metrics, GET /openapi.json"
+
+
+@dataclass(frozen=True)
+class ApiOptions:
+    """Who may ask, and what is written down of it."""
+
+    api_keys: tuple[str, ...] = ()  # one of them has to be sent, where there are some
+    cors_origins: tuple[str, ...] = ()  # as "https://bears.example.com", whose pages may ask; "*" for all
+    log: str = "none"  # a line for each request to stderr: none, text, json
 
 
 def app(
-    predictor: Predictor,
+    served: Predictor | ServedModel | Sequence[ServedModel],
     *,
     title: str | None = None,
     limits: ServerLimits | None = None,
     allowed_hosts: Sequence[str] | None = None,
+    options: ApiOptions | None = None,
+    readiness: Readiness | None = None,
 ) -> Starlette:
-    """The application that shows and answers what this predictor says.
+    """The application that shows and answers what these models say.
 
     allowed_hosts: names under which it may be asked, besides those of this machine; None allows all, see `hosts`.
-    Time limits on connections are those of `run.server`; of a body, they are kept here.
+    readiness: where the server says that it is about to end. Time limits on connections are those of `run.server`; of a
+    body, they are kept here. New versions of bundles are taken over while the application's lifespan runs.
     """
-    shown = page(title or "What is in the picture?")
+    models, limits, options = as_models(served, title), limits or ServerLimits(), options or ApiOptions()
+    ready, metrics, service = readiness or Readiness(), ServerMetrics(), Service(limits)
     hosts = ["*"] if allowed_hosts is None else checked(allowed_hosts)
-    service = _Service(predictor, limits or ServerLimits())
-
-    async def show(_: Request) -> Response:
-        return HTMLResponse(shown)
-
+    site = _Site(models, service, metrics, ready, needs_key=bool(options.api_keys))
+    paths = ModelPaths(models, site.routes)
+    middleware = [
+        Middleware(RequestLog, metrics=metrics, kind=options.log, leaving=lambda: ready.leaving),
+        Middleware(Shield, headers=SECURITY_HEADERS),
+        Middleware(AllowedHosts, allowed=hosts),
+    ]
+    if options.cors_origins:
+        middleware.append(Middleware(CORSMiddleware, **cors_options(options.cors_origins)))
+    if options.api_keys:
+        middleware.append(Middleware(RequireKey, keys=options.api_keys))
     application = Starlette(
-        routes=[
-            Route("/", show),
-            Route("/predict", service.predict, methods=["POST"]),
-            Route("/health", service.health),
-        ],
-        middleware=[
-            Middleware(Shield, headers=security_headers(shown)),
-            Middleware(AllowedHosts, allowed=hosts),
-        ],
+        routes=[Route("/ready", site.ready), Route("/metrics", site.metrics)],
+        middleware=middleware,
         exception_handlers={HTTPException: _unroutable, RefusedError: refusals.answer},
+        lifespan=lambda _: site.living(paths.changed),
     )
     application.router.redirect_slashes = False  # such a redirect would repeat the Host that was sent
+    application.router.default = paths
     return application
 
 
-class _Service:
-    """The endpoints that need the model, and what requests share: cores, memory, a record of who did harm."""
+class _Site:
+    """What all models share: the endpoints of the server itself, and its life."""
 
-    def __init__(self, predictor: Predictor, limits: ServerLimits) -> None:
-        self.predictor, self.limits = predictor, limits
-        self.queue = FairQueue(limits.cores, limits.waiting)
-        # So that `cores` threads are there for quick clients while slow ones have theirs.
-        threads = limits.cores + self.queue.most_not_quick
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="ursa-predict")
-        self.memory = Memory(limits.max_memory)
-        self.offenders = Offenders(limits.offenses, limits.penalty, limits.max_penalty)
+    def __init__(
+        self,
+        models: Sequence[ServedModel],
+        service: Service,
+        metrics: ServerMetrics,
+        readiness: Readiness,
+        *,
+        needs_key: bool,
+    ) -> None:
+        self.models, self.service, self.counts, self.readiness = models, service, metrics, readiness
+        self.needs_key = needs_key
+        metrics.watch("ursa_queue_length", "Requests that are worked on or wait for a core.", service.queue.length)
+        metrics.watch("ursa_pictures_in_progress", "Pictures that are worked on.", service.queue.in_progress)
+        metrics.watch("ursa_upload_bytes", "Bytes of bodies in memory.", lambda: service.memory.shares.taken)
+        metrics.watch("ursa_ready", "1 while new requests should be sent here.", lambda: not readiness.problem)
+        for model in models:
+            self._describe(model)
 
-    async def health(self, _: Request) -> Response:
-        """What is being served; the page builds itself from it."""
-        document = self.predictor.bundle.document
-        model = {
-            "name": _inside(document, "training", "backbone"),
-            "version": _inside(document, "versions", "ursa"),
-            "created": _inside(document, "created"),
-            "accuracy": _inside(document, "metrics", "accuracy"),
-            "sha256": _inside(document, "sha256"),
-        }
-        limits = {"max_bytes": self.limits.max_bytes, "max_pictures": self.limits.max_pictures}
-        names = list(self.predictor.labels.names)
-        return JSONResponse({"status": "ok", "classes": names, "model": model, "limits": limits})
+    def routes(self, model: ServedModel) -> list[Route]:
+        """Of one model, as it is now."""
+        title = model.title or (model.name if len(self.models) > 1 else None)
+        page = page_routes(model.predictor, title, self.service.limits)
+        endpoints = ModelRoutes(model, self.service, self.counts, needs_key=self.needs_key)
+        return [*page, *endpoints.routes()]
 
-    async def predict(self, request: Request) -> Response:
-        """One picture -> its prediction; several -> a list, in their order."""
-        client = client_of(request.client.host if request.client else None)
-        self._refuse_offender(client)
-        self.queue.refuse_if_full(client)
-        with self.memory.body(client) as body:
+    async def ready(self, request: Request) -> Response:
+        """Whether to send requests here."""
+        exchange_of(request.scope).path = "/ready"
+        if (problem := self.readiness.problem) is not None:
+            raise refusals.busy(problem, "not ready for requests", "not_ready")
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(self, request: Request) -> Response:
+        """For Prometheus."""
+        exchange_of(request.scope).path = "/metrics"
+        text, kind = self.counts.text()
+        return Response(text, media_type=kind)
+
+    @contextlib.asynccontextmanager
+    async def living(self, changed: Callable[[ServedModel], object]) -> AsyncIterator[None]:
+        """While the application runs: it warms up, and takes over new versions."""
+
+        def done(model: ServedModel, outcome: str) -> None:
+            self.counts.reloaded(model.name, outcome)
+            if outcome == "taken_over":
+                self._describe(model)
+                changed(model)
+
+        async with asyncio.TaskGroup() as tasks:
+            warming = tasks.create_task(self._warm())
+            watching = tasks.create_task(take_over_new_versions(self.models, done))
             try:
-                sent = await uploads(request, self.limits, self.memory, body)
-                with self.queue.place(client) as place:
-                    answers = await self._answers(request, place, sent)
-            except ClientDisconnect:
-                return Response(status_code=NOBODY)
-        if len(answers) == 1 and isinstance(answers[0], DataError):
-            raise RefusedError(422, answers[0])
-        documents = [_document(upload, answer) for upload, answer in zip(sent, answers, strict=True)]
-        return JSONResponse(documents[0] if len(documents) == 1 else documents)
+                yield
+            finally:
+                self.readiness.leave()
+                warming.cancel()
+                watching.cancel()
 
-    async def _answers(self, request: Request, place: Place, sent: Sequence[Upload]) -> list[Prediction | DataError]:
-        """For each picture what the model says, or what is wrong with it. Each waits for its turn."""
-        self._refuse_offender(place.client)  # many were let in before the first of them did harm
-        if len(sent) == 1:
-            answer, seconds = await self._work(request, place, self._predict, sent[0])
-            self._judge(place.client, answer, seconds)
-            return [answer]
-        views: dict[int, Pixels] = {}
-        problems: dict[int, DataError] = {}
-        for i, upload in enumerate(sent):
-            if self.offenders.wait(place.client):
-                problems[i] = DataError("not looked at: too many harmful pictures came from this address")
-                continue
-            view, seconds = await self._work(request, place, self._view, upload)
-            self._judge(place.client, view, seconds)
-            if isinstance(view, DataError):
-                problems[i] = view
+    async def _warm(self) -> None:
+        """A decoder, and one run of every model, so that no picture waits for the first one."""
+        while not self.readiness.warm:
+            try:
+                await asyncio.to_thread(sandbox.prepare)
+                for model in self.models:
+                    with model.use() as predictor:
+                        size = predictor.bundle.preparation.size
+                        await asyncio.to_thread(predictor.predictions, [np.zeros((size, size, 3), np.uint8)])
+            except (UrsaError, OSError) as problem:
+                logger.error("not ready: the first run failed: %s", escaped(first_line(problem)))
+                await asyncio.sleep(WARM_AGAIN)
             else:
-                views[i] = view
-        predictions: list[Prediction] = []
-        for some in batched(views.values(), BATCH):
-            predictions += await self._work(request, place, self.predictor.predictions, some)
-        found: dict[int, Prediction | DataError] = dict(zip(views, predictions, strict=True))
-        return [found[i] if i in found else problems[i] for i in range(len(sent))]
+                self.readiness.warm = True
 
-    async def _work(self, request: Request, place: Place, work: Callable[[Any], Result], argument: object) -> Result:
-        """In a worker thread, when it is this request's turn, if somebody still waits for the answer."""
-        async with self.queue.turn(place) as waited:
-            if waited and await request.is_disconnected():
-                raise ClientDisconnect
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self.pool, work, argument)
-            except TimeoutError as problem:
-                logger.error("%s took too long: %s", work.__name__, escaped(problem))
-                raise refusals.busy("the model took too long", "no answer in its time") from problem
-            except OSError as problem:
-                if problem.errno not in SPENT:
-                    raise
-                # A worker could not be started: no fault of the picture.
-                logger.error("%s: the system refused what it needs: %s", work.__name__, escaped(problem))
-                raise refusals.busy("the server is out of memory or processes", "no worker could start") from problem
-
-    def _judge(self, client: str, answer: object, seconds: float) -> None:
-        self.queue.judge(client, seconds)
-        if isinstance(answer, DataError) and answer.what.startswith(OFFENSES):
-            self.offenders.note(client)
-
-    def _refuse_offender(self, client: str) -> None:
-        wait = self.offenders.wait(client)
-        if wait > 0:
-            raise refusals.too_many_offenses(wait)
-
-    def _view(self, upload: Upload) -> tuple[Pixels | DataError, float]:
-        """In a worker thread: what the model is to see of a picture, or what is wrong with it; seconds it took."""
-        began = time.perf_counter()
-        try:
-            return self.predictor.view(upload.data, self.limits.decoding), time.perf_counter() - began
-        except DataError as problem:
-            problem.fix = problem.fix or "send the original picture, or save it again as JPEG or PNG"
-            return problem, time.perf_counter() - began
-
-    def _predict(self, upload: Upload) -> tuple[Prediction | DataError, float]:
-        """In a worker thread, for a single picture: both steps at once. The seconds are those of the first."""
-        view, seconds = self._view(upload)
-        return (view if isinstance(view, DataError) else self.predictor.predictions([view])[0]), seconds
-
-
-def _document(upload: Upload, answer: Prediction | DataError) -> dict[str, Any]:
-    if isinstance(answer, DataError):
-        return {"picture": upload.name, "problem": answer.what}
-    return {"picture": upload.name, **answer.to_json()}
+    def _describe(self, model: ServedModel) -> None:
+        document = model.predictor.bundle.document
+        about = {"name": ("training", "backbone"), "version": ("versions", "ursa"), "sha256": ("sha256",)}
+        self.counts.model(model.name, **{key: str(inside(document, *keys) or "") for key, keys in about.items()})
 
 
 async def _unroutable(request: Request, problem: Exception) -> Response:
@@ -205,12 +194,5 @@ async def _unroutable(request: Request, problem: Exception) -> Response:
     if not isinstance(problem, HTTPException):
         raise problem
     found = escaped(f"{request.method} {request.url.path}"[:200])
-    error = UrsaError(problem.detail.lower(), found=found, fix="known: GET /, POST /predict, GET /health")
+    error = UrsaError(problem.detail.lower(), found=found, fix=f"known: {KNOWN}")
     return JSONResponse(error.to_json(), problem.status_code, problem.headers)
-
-
-def _inside(document: Any, *keys: str) -> Any:
-    """A value of a nested document, None where any key is missing."""
-    for key in keys:
-        document = document.get(key) if isinstance(document, Mapping) else None
-    return document

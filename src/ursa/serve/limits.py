@@ -1,9 +1,11 @@
 """What one request, one client and all of them together may ask of a server."""
 
+import math
 import os
 from dataclasses import dataclass, field
 
 from ursa.core.threads import cores as usable_cores
+from ursa.errors import DataError
 
 DESCRIPTORS = 64  # kept for what is no connection: the listener, the log, pipes to decoders, libraries
 
@@ -23,6 +25,8 @@ class ServerLimits:
     cores: int = field(default_factory=usable_cores)  # pictures worked on at once; and slow ones beside them
     waiting: int = 64  # requests, whole, that may wait for a core; then one is answered 503
 
+    rate: float | None = None  # pictures a minute of one client, where that is limited
+
     max_connections: int = 1000  # open at once; fewer where the system allows fewer open files
     header_timeout: float = 10.0  # s from opening, or from the answer before, to the end of a request's header
     keep_alive: float = 5.0  # s of silence after an answer
@@ -37,6 +41,15 @@ class ServerLimits:
     offenses: int = 3  # pictures of one client that end or overrun their decoder until it has to wait
     penalty: float = 10.0  # s to wait then; doubled each time up to `max_penalty`
     max_penalty: float = 600.0  # s; after so long without another one, all is forgotten
+
+    def __post_init__(self) -> None:
+        """Raises DataError for what people may set and no server can keep."""
+        if self.max_bytes < 1:
+            raise DataError("a picture needs some bytes", found=f"--max-mb {self.max_bytes / 1e6:g}", fix="--max-mb 20")
+        if self.waiting < 0:
+            raise DataError("a queue has a length", found=f"--max-queue {self.waiting}", fix="--max-queue 64")
+        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
+            raise DataError("a rate is a number of pictures a minute", found=f"--rate {self.rate:g}", fix="--rate 60")
 
     @property
     def stretch(self) -> int:

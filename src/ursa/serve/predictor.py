@@ -1,10 +1,8 @@
-"""bundle + picture -> probabilities. No torch: starts in well under a second."""
+"""bundle + picture -> what its model says. No torch: starts in well under a second."""
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +13,11 @@ from ursa.core.bundles.bundle import Bundle
 from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import stacks
-from ursa.core.statistics import softmax
+from ursa.core.tasks import REGRESSION, SINGLE_LABEL
+from ursa.errors import BundleError
 from ursa.serve import trial
+from ursa.serve.prediction import AnyPrediction, Prediction, activated, answers
 from ursa.serve.session import Session
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of one picture."""
-
-    label: str  # the most probable class; with costs in the bundle the cheapest one (`core/decisions.py`)
-    probability: float  # of that class
-    probabilities: dict[str, float]  # by class, in the model's order
-    unsure: bool | None = None  # below the bundle's threshold; None where it has none
-
-    def to_json(self) -> dict[str, Any]:
-        """{"label", "probability", "probabilities"}, and "unsure" where the bundle has a threshold."""
-        known = {"label": self.label, "probability": self.probability, "probabilities": self.probabilities}
-        return known if self.unsure is None else {**known, "unsure": self.unsure}
 
 
 class Predictor:
@@ -56,34 +41,49 @@ class Predictor:
         """End what is running; whoever waits for it gets a BundleError."""
         self._session.close()
 
-    def __call__(self, picture: str | Path | bytes | Pixels) -> Prediction:
+    @property
+    def task(self) -> str:
+        """ "single-label", "multi-label" or "regression"."""
+        return self.bundle.task
+
+    def require_single_label(self, what: str) -> None:
+        """Raises BundleError where it does not answer with one class a picture, which `what` needs."""
+        if self.task != SINGLE_LABEL:
+            found, fix = f"a {self.task} model", "ursa predict and ursa serve take it; measure it with Learner.evaluate"
+            raise BundleError(f"{what} needs a model that knows one class a picture", found=found, fix=fix)
+
+    def __call__(self, picture: str | Path | bytes | Pixels) -> AnyPrediction:
         """A file, a file's bytes, or pixels [h, w, 3] uint8 -> Prediction. Raises DataError for no readable picture."""
         return self.predictions([self.view(picture)])[0]
 
-    def predictions(self, views: Iterable[Pixels]) -> list[Prediction]:
-        """Views [size, size, 3] -> predictions, in the same order."""
-        names, decisions, rows = self.labels.names, self._decisions, self.probabilities(views)
-        chosen, unsure = decisions.chosen(rows, names).tolist(), decisions.unsure(rows).tolist()
-        return [
-            Prediction(
-                names[best],
-                float(row[best]),
-                {name: float(p) for name, p in zip(names, row, strict=True)},
-                None if decisions.abstain is None else doubt,
-            )
-            for row, best, doubt in zip(rows, chosen, unsure, strict=True)
-        ]
+    def predictions(self, views: Iterable[Pixels]) -> list[AnyPrediction]:
+        """Views [size, size, 3] -> what the model says of each, in the same order."""
+        return answers(self.outputs(views), self.task, self.labels.names, self._decisions)
+
+    def classified(self, views: Iterable[Pixels]) -> list[Prediction]:
+        """`predictions` of a model that knows one class a picture. Raises BundleError for any other."""
+        self.require_single_label("this")
+        return [one for one in self.predictions(views) if isinstance(one, Prediction)]
 
     def view(self, picture: str | Path | bytes | Pixels, seconds: float = sandbox.LIMITS.seconds) -> Pixels:
         """What the model sees of a picture: [size, size, 3] uint8. seconds: of computing, to decode it."""
         return sandbox.view(picture, self.bundle.preparation, seconds)
 
     def probabilities(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
-        """Views [N, size, size, 3] uint8 -> [N, K]. Raises BundleError for a model that fails on them."""
+        """Views [N, size, size, 3] uint8 -> [N, K]. Raises BundleError as `outputs` does, and for a regression."""
+        if self.task == REGRESSION:
+            raise BundleError("a regression gives numbers, not probabilities", fix="Predictor.outputs")
+        return self.outputs(views)
+
+    def outputs(self, views: Iterable[Pixels]) -> npt.NDArray[np.float32]:
+        """Views [N, size, size, 3] uint8 -> [N, K] probabilities, of a regression numbers in their own units.
+
+        Raises BundleError for a model that fails on them.
+        """
         rows = [self._session(pictures) for pictures in stacks(views, self._session.batch)]
         if not rows:
             return np.empty((0, len(self.labels)), np.float32)
-        return softmax(np.concatenate(rows) / np.float32(self.bundle.temperature))
+        return activated(np.concatenate(rows), self.task, self.bundle.temperature)
 
 
 def _is_ours(bundle: Bundle) -> bool:

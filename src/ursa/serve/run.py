@@ -1,4 +1,4 @@
-"""Predictor -> a web server, until Ctrl-C."""
+"""Predictor, or several models -> a web server, until Ctrl-C."""
 
 import contextlib
 import dataclasses
@@ -10,7 +10,9 @@ from typing import Any
 import uvicorn
 
 from ursa.serve import logs
-from ursa.serve.app import app
+from ursa.serve.api.readiness import Readiness
+from ursa.serve.api.served_models import ServedModel
+from ursa.serve.app import ApiOptions, app
 from ursa.serve.http.http_server import address, http_server, is_loopback, listen
 from ursa.serve.limits import ServerLimits, connections
 from ursa.serve.predictor import Predictor
@@ -21,7 +23,7 @@ SWITCH = 0.001  # s; at Python's 5 ms, a thread that decodes waits so long sever
 
 
 def run(
-    predictor: Predictor,
+    served: Predictor | ServedModel | Sequence[ServedModel],
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
@@ -39,17 +41,18 @@ def run(
         listen(host, port) as listener,
         contextlib.suppress(KeyboardInterrupt),  # raised again after the shutdown
     ):
-        server(predictor, listener, ready=ready, **options).run(sockets=[listener])
+        server(served, listener, ready=ready, **options).run(sockets=[listener])
 
 
 def server(
-    predictor: Predictor,
+    served: Predictor | ServedModel | Sequence[ServedModel],
     listener: socket.socket,
     *,
     ready: Callable[[str], object] | None = None,
     title: str | None = None,
     limits: ServerLimits | None = None,
     allowed_hosts: Sequence[str] = (),
+    options: ApiOptions | None = None,
     forwarded_allow_ips: str = "",
 ) -> uvicorn.Server:
     """The server to `run(sockets=[listener])`, in any thread; `should_exit = True` ends it as Ctrl-C would.
@@ -61,8 +64,11 @@ def server(
     limits = limits or ServerLimits()
     limits = dataclasses.replace(limits, max_connections=connections(limits.max_connections))
     hosts = allowed_hosts if allowed_hosts or is_loopback(listener) else None
-    application = app(predictor, title=title, limits=limits, allowed_hosts=hosts)
-    return http_server(application, listener, limits, ready=ready, forwarded_allow_ips=forwarded_allow_ips)
+    readiness = Readiness()
+    application = app(served, title=title, limits=limits, allowed_hosts=hosts, options=options, readiness=readiness)
+    return http_server(
+        application, listener, limits, ready=ready, leaving=readiness.leave, forwarded_allow_ips=forwarded_allow_ips
+    )
 
 
 @contextlib.contextmanager

@@ -13,8 +13,9 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.errors import DataError, did_you_mean
-from ursa.serve.predictor import Prediction, Predictor
-from ursa.workflow.evaluate import opened
+from ursa.serve.prediction import Prediction
+from ursa.serve.predictor import Predictor
+from ursa.workflow.predicting.opened import opened
 
 if TYPE_CHECKING:
     from ursa.diagnose.explain.cam import GradCam
@@ -88,13 +89,13 @@ def bundle_grad_cam(
         raise DataError(f"1 to {MOST} pictures are looked at together", found=f"{len(pictures)}", fix=fix)
     with shown(progress) as bar:
         bar("open", 0, 0)
-        predictor = opened(bundle, "ursa grad-cam BUNDLE PICTURE...", pictures)
+        predictor = opened(bundle, "ursa grad-cam BUNDLE PICTURE...", pictures, single_label="Grad-CAM")
         names = predictor.labels.names
         if label is not None and label not in names:
             raise DataError(f"the model knows no class {label!r}", fix=did_you_mean(label, names))
         files, views, problems = _views(predictor, [Path(each) for each in pictures])
         bar("explain", 0, 0)
-        predictions = predictor.predictions(views)
+        predictions = predictor.classified(views)
         of = tuple(one.label if label is None else label for one in predictions)
         found = _maps(predictor, views, np.array([names.index(each) for each in of]), layer)
     return Explained(files, views, tuple(predictions), of, found, problems)

@@ -17,7 +17,8 @@ from ursa.core.text import escaped
 from ursa.data.samples import digits
 from ursa.errors import DataError
 from ursa.prepared.default_backbone import FIXED, LEARNED
-from ursa.serve.predictor import Prediction, Predictor
+from ursa.serve.prediction import Prediction
+from ursa.serve.predictor import Predictor
 from ursa.workflow.check import Checked, check
 from ursa.workflow.results.trained import Trained
 from ursa.workflow.train import train
@@ -54,7 +55,9 @@ def demo(to: Path, *, say: Callable[[str], object] = str, progress: Progress | b
     predictor = Predictor(trained.bundle)
     files = sorted((folder / "test").glob("*/*.png"))
     chosen = [files[i] for i in sorted(seeds.generator(0, "demo").choice(len(files), 4, replace=False))]
-    return Demonstrated(folder, checked, trained, [(file, file.parent.name, predictor(file)) for file in chosen])
+    said = predictor.classified([predictor.view(file) for file in chosen])
+    rows = [(file, file.parent.name, one) for file, one in zip(chosen, said, strict=True)]
+    return Demonstrated(folder, checked, trained, rows)
 
 
 def _digits(to: Path, say: Callable[[str], object]) -> Path:

@@ -1,8 +1,8 @@
-"""`ursa evaluate` and `ursa predict`: a bundle on pictures. No torch."""
+"""`ursa evaluate`: a bundle on labelled pictures. No torch."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import picture_file, statistics
-from ursa.core.decoding.image import Pixels
+from ursa.core import statistics
 from ursa.core.labels import Labels
-from ursa.core.progress import Progress, silent
+from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
-from ursa.core.threads import chunks
 from ursa.data import test_set_log
-from ursa.errors import BundleError, DataError
-from ursa.serve.predictor import Prediction, Predictor
+from ursa.errors import DataError
+from ursa.serve.prediction import Prediction
+from ursa.serve.predictor import Predictor
 from ursa.workflow import evaluation_files
 from ursa.workflow.chosen_thresholds import WantedThresholds, with_operating_points
+from ursa.workflow.predicting.answered_files import predictions
+from ursa.workflow.predicting.opened import opened
 from ursa.workflow.results.evaluated import Evaluated, accuracy_of_new, learned_from
 from ursa.workspace import Workspace
 
@@ -62,7 +63,7 @@ def evaluate(
     from ursa.data.sources.folder_source import needs_labels
     from ursa.prepared.setup import Setup, catalog_of
 
-    predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data])
+    predictor = opened(bundle, "ursa evaluate BUNDLE FOLDER", [data], single_label="ursa evaluate")
     wanted = WantedThresholds.of(costs, max_error, out, predictor.labels)
     at, page = (None if place is None else Path(place) for place in (workspace, report))
     setup = Setup(pattern=pattern, table=table or {}, workspace=at)
@@ -79,7 +80,7 @@ def evaluate(
             if isinstance(answer, Prediction):
                 rows.append((predictor.labels.names.index(answer.label), int(target)))
                 likely.append(list(answer.probabilities.values()))
-            else:
+            elif isinstance(answer, DataError):
                 problems[id] = answer.what
     if not rows:
         raise DataError(
@@ -151,16 +152,6 @@ def _evaluated(
     )
 
 
-def opened(bundle: str | Path, other_way: str, others: Sequence[object]) -> Predictor:
-    """The predictor of a bundle; where the bundle is among the `others`, the error says the order of arguments."""
-    try:
-        return Predictor(bundle)
-    except BundleError as problem:
-        if not any(isinstance(other, str | Path) and str(other).endswith(".ursa") for other in others):
-            raise
-        raise BundleError(problem.what, found=problem.found, fix=f"the bundle comes first: {other_way}") from problem
-
-
 def _commonest(problems: Mapping[str, str]) -> str:
     return "; ".join(f"{count} x {reason}" for reason, count in Counter(problems.values()).most_common(3))
 
@@ -174,29 +165,3 @@ def count_use(space: Workspace, predictor: Predictor, catalog: "Catalog", comman
         keys = scan.hashed(catalog).rows["sha256"].drop_nulls()
     model = hashlib.sha256(predictor.bundle.parts["weights.safetensors"]).hexdigest()
     return test_set_log.record_use(space.test_set_log, command, model, keys)
-
-
-def predictions(
-    predictor: Predictor, files: Sequence[Path], progress: Progress = silent
-) -> Iterator[tuple[Path, Prediction | DataError]]:
-    """Each file, in order, with its prediction or with what is wrong with it; decoded on all cores, memory flat."""
-
-    def view(file: Path) -> Pixels | DataError:
-        try:
-            return predictor.view(_read(file))
-        except DataError as problem:
-            return problem
-
-    source, done = iter(files), 0
-    for views in chunks(files, view):
-        answers = iter(predictor.predictions(seen for seen in views if not isinstance(seen, DataError)))
-        done += len(views)
-        progress("predict", done, len(files))
-        for seen in views:
-            yield next(source), seen if isinstance(seen, DataError) else next(answers)
-
-
-def _read(file: Path) -> bytes:
-    if str(file).startswith(("http:/", "https:/")) and not Path(file).exists():
-        raise DataError("cannot be opened: it is an address, not a file: fetch it first")
-    return picture_file.read(file)

@@ -159,7 +159,7 @@ def _trained(job: _Job, resume: bool | str) -> Trained:
             measured = MeasuredParts.of(held_out, outcome, probe, recipe, job.human_error, hurry=job.hurry)
         with clock.phase("export"):
             job.bar("export", 0, 0)
-            predictor = exported(outcome, measured.judged, ready, parts, recipe, out)
+            predictor = exported(outcome, measured, training, ready, parts, recipe, out)
             uses = _uses(predictor, ready, parts)
         findings = [*poor, *unsafe, *test_set_log.repeated_use(uses, len(parts.test))]
         with clock.phase("report"):

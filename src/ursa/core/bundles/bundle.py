@@ -2,11 +2,12 @@
 
 A bundle is a folder, or a `.ursa` zip of one with nothing compressed, with
 
-    bundle.json           format version, classes in order, preparation, temperature, thresholds, metrics, hashes of all
-                          parts and of the pictures that were learned from and judged on
-    model.onnx            pictures [N, size, size, 3] uint8 -> logits [N, K] float32
+    bundle.json           format version, task, classes in order, preparation, temperature, thresholds, metrics, hashes
+                          of all parts and of the pictures that were learned from and judged on
+    model.onnx            pictures [N, size, size, 3] uint8 -> [N, K] float32: logits, or numbers in their own units
     weights.safetensors   the same weights, to go on training from
     card.md               for people
+    example-0.jpg, ...    pictures to try it with, where somebody put them in
 
 `bundle.json` also carries its own hash, taken with that hash left out. Hashes find damage, not malice: anybody can
 compute them, so nothing in a bundle is believed because its hash is right.
@@ -23,19 +24,27 @@ from typing import Any
 from ursa.core import files
 from ursa.core.bundles.bundle_document import parsed, require_valid
 from ursa.core.bundles.bundle_zip import read_zip
+from ursa.core.bundles.example import EXAMPLE_BYTES, JPEG, MOST_EXAMPLES, Example, example_name
 from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.decisions import Decisions
 from ursa.core.labels import Labels
 from ursa.core.prepare import Preparation
+from ursa.core.tasks import SINGLE_LABEL
 from ursa.core.text import escaped
 from ursa.errors import BundleError, DataError
 
-FORMAT = 1
+FORMAT = 2  # 1 knew one class a picture, no examples and no card that people fill in
 MANIFEST = "bundle.json"
 PARTS = ("model.onnx", "weights.safetensors", "card.md")
 
 # Bytes. An ONNX file of more than 2 GB cannot be written; of class names and settings there are never megabytes.
-LIMITS = {MANIFEST: 32 << 20, "model.onnx": 2 << 30, "weights.safetensors": 4 << 30, "card.md": 32 << 20}
+LIMITS = {
+    MANIFEST: 32 << 20,
+    "model.onnx": 2 << 30,
+    "weights.safetensors": 4 << 30,
+    "card.md": 32 << 20,
+    **{example_name(number): EXAMPLE_BYTES for number in range(MOST_EXAMPLES)},
+}
 
 COPY_AGAIN = "copy it again, whole"
 
@@ -44,11 +53,22 @@ COPY_AGAIN = "copy it again, whole"
 class Bundle:
     """A bundle that was read and found whole."""
 
-    labels: Labels
+    labels: Labels  # the classes; of a regression the names of the numbers
     preparation: Preparation
-    temperature: float  # logits are divided by it before the softmax
+    temperature: float  # logits are divided by it before the softmax or the sigmoid
     document: Mapping[str, Any]  # bundle.json
     parts: Mapping[str, bytes]
+
+    @property
+    def task(self) -> str:
+        """ "single-label", "multi-label" or "regression"."""
+        return str(self.document.get("task", SINGLE_LABEL))
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Pictures to try it with; most bundles have none."""
+        named = self.document.get("examples", [])
+        return tuple(Example(str(one["label"]), self.parts[one["part"]]) for one in named)
 
     @property
     def pictures(self) -> PictureHashes | None:
@@ -95,6 +115,7 @@ def read(path: str | Path) -> Bundle:
             raise BundleError(f"the bundle {path} is incomplete", found=f"{escaped(name)} is missing", fix=COPY_AGAIN)
         if hashlib.sha256(found[name]).hexdigest() != wanted:
             raise _changed(path, name)
+    _require_examples(document, found, path)
     return Bundle(
         labels=Labels(tuple(document["classes"])),
         preparation=Preparation(**document["preparation"]),
@@ -147,6 +168,16 @@ def _checked(data: bytes, path: Path) -> dict[str, Any]:
     except (ValueError, DataError) as problem:
         raise BundleError(damaged, found=f"{MANIFEST}: {_reason(problem)}", fix="export again") from problem
     return document
+
+
+def _require_examples(document: Mapping[str, Any], found: Mapping[str, bytes], path: Path) -> None:
+    """They go to a visitor's browser as JPEG, undecoded."""
+    for one in document.get("examples", []):
+        part = one["part"]
+        if part not in document["parts"]:
+            raise BundleError(f"the bundle {path} is incomplete", found=f"{part} has no hash", fix="export again")
+        if not found[part].startswith(JPEG):
+            raise BundleError(f"the bundle {path} is damaged", found=f"{part} is no JPEG", fix="export again")
 
 
 def _reason(problem: Exception) -> str:

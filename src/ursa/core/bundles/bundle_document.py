@@ -1,7 +1,8 @@
 """bundle.json -> the document, when all that Ursa reads of it is what it has to be. Every refusal names its key.
 
 Keys that are needed: format, classes, preparation, temperature, parts, sha256. Those that may be there and are read:
-created, metrics, training, pictures, versions, parity, thresholds, quantized. Others are kept as they are.
+created, task, metrics, training, pictures, versions, parity, thresholds, per_class, calibration, weaknesses, about,
+examples, quantized. Others are kept as they are.
 """
 
 import json
@@ -12,17 +13,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ursa.core.bundles.example import require_examples
 from ursa.core.bundles.picture_hashes import PictureHashes
 from ursa.core.decisions import Decisions
 from ursa.core.prepare import Preparation
+from ursa.core.tasks import SINGLE_LABEL, TASKS
 
 LARGEST_SIZE = 4096  # pixels; a view of that size is 50 MB
 MOST_CLASSES = 100_000  # ImageNet has 21,841
 LONGEST_NAME = 1000  # characters
 LONGEST_TEXT = 1000
+LONGEST_STATEMENT = 10_000  # characters of what a person writes into the card
+MOST_WEAKNESSES = 20
 LONGEST_NUMBER = 20  # digits of an integer: more than 64 bits have
 DEEPEST = 16
 HOTTEST = 1e3  # temperatures measured on real models lie between 0.5 and 5
+
+ABOUT = ("intended_use", "limitations", "license", "authors", "contact", "citation")  # for a person to fill in
 
 # What moves the cursor or turns the direction of writing: controls, line ends, embeddings and isolates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -53,17 +60,38 @@ def require_valid(document: Mapping[str, Any], parts: Iterable[str]) -> None:
     hashes = document.get("parts")
     _require(isinstance(hashes, dict) and set(parts) <= hashes.keys(), "parts", hashes)
     _require_each("parts", hashes, lambda digest: isinstance(digest, str) and _HASH.fullmatch(digest))
+    task = document.get("task", SINGLE_LABEL)
+    _require(task in TASKS and (task == SINGLE_LABEL or document.get("format") != 1), "task", task)
     for key in ("created", "sha256", "seal"):
         _require(_is_text(document.get(key, "")), key, document.get(key))
     _require_each("versions", document.get("versions", {}), _is_text)
     _require_each("metrics", document.get("metrics", {}), _is_metric)
     _require_training(document.get("training", {}))
     PictureHashes.from_json(document.get("pictures", {}))
-    Decisions.from_json(document.get("thresholds", {}), document["classes"])
+    decisions = Decisions.from_json(document.get("thresholds", {}), document["classes"])
+    _require(decisions.fit(task), "thresholds", f"{document.get('thresholds')} of a {task} task")
     if "quantized" in document:
         _require_quantized(document["quantized"])
     agreed = document.get("parity", {})
     _require(isinstance(agreed, dict) and all(map(_is_number, agreed.values())), "parity", agreed)
+    _require_card(document)
+    require_examples(document.get("examples", []))
+
+
+def _require_card(document: Mapping[str, Any]) -> None:
+    """What the card says beside the rest."""
+    per_class = document.get("per_class", {})
+    _require_each("per_class", per_class, lambda one: isinstance(one, dict))
+    for name, scores in per_class.items():
+        _require(name in document["classes"], "per_class", name)
+        _require_each(f"per_class.{name[:60]}", {k: v for k, v in scores.items() if k != "pictures"}, _is_metric)
+        _require(_is_whole(scores.get("pictures", 0)), f"per_class.{name[:60]}.pictures", scores.get("pictures"))
+    _require_each("calibration", document.get("calibration", {}), _is_number)
+    said = document.get("weaknesses", [])
+    _require(isinstance(said, list) and len(said) <= MOST_WEAKNESSES and all(map(_is_text, said)), "weaknesses", said)
+    about = document.get("about", {})
+    _require_each("about", about, lambda text: isinstance(text, str) and len(text) <= LONGEST_STATEMENT)
+    _require(about.keys() <= set(ABOUT), "about", list(about))
 
 
 def require_names(names: Any) -> None:

@@ -12,7 +12,8 @@ from ursa.core.decoding.image import Pixels
 from ursa.core.tasks import is_one_hot
 from ursa.data.catalog import Catalog
 from ursa.data.sources.class_names import Naming, Target, in_numpy
-from ursa.data.sources.write_folder import Item, folders_can_be, of_item, write_folder
+from ursa.data.sources.folder_names import folders_can_be
+from ursa.data.sources.write_folder import Item, of_item, write_folder
 from ursa.errors import DataError
 
 Array = npt.NDArray[Any]

@@ -12,9 +12,10 @@ from ursa.core import files, picture_file
 from ursa.core.decoding.image import DECODERS, Pixels, sniff, to_rgb
 from ursa.data.catalog import Catalog
 from ursa.data.sources.class_names import Naming, Target, in_numpy
+from ursa.data.sources.folder_names import folders_can_be
 from ursa.data.sources.name_patterns import split_of, unknown_split
 from ursa.data.sources.tables import COLUMNS
-from ursa.data.sources.write_folder import Item, folders_can_be, of_item, write_folder
+from ursa.data.sources.write_folder import Item, of_item, write_folder
 from ursa.errors import DataError, did_you_mean
 
 

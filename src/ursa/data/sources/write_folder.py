@@ -25,10 +25,8 @@ TABLE = "labels.parquet"
 OURS = re.compile(r"(train|train-dev|valid|test)/([^/]+/)?\d{6,}\.[a-z0-9]+")
 ENDINGS = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}  # of the rest: their name in small letters
 DEEPEST = 2  # folders below each other that are ours: split/class
-LONGEST = 200  # bytes of the name of a folder; the systems take 255
 SAID = 200  # characters of somebody else's message
 COMPRESSION = 1  # of zlib, 0 to 9: the quickest that still compresses
-RESERVED = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^[. ]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -82,19 +80,6 @@ def of_item(item: str, problem: Exception, fix: str = "look at it, and leave it 
         return DataError(f"{item}: {problem.what}", found=problem.found, fix=problem.fix)
     said = str(problem).strip().partition("\n")[0][:SAID]
     return DataError(f"{item}: {type(problem).__name__}: {said}", fix=fix)
-
-
-def folders_can_be(names: Iterable[str]) -> bool:
-    """Whether classes can be names of folders, on every system: "a/b" can not, nor "A" beside "a"."""
-    names = list(names)
-    if len({name.casefold() for name in names}) < len(set(names)):
-        return False
-    return all(_folder_can_be(name) for name in names)
-
-
-def _folder_can_be(name: str) -> bool:
-    odd = not name or RESERVED.search(name) or name.lower() in LITTER
-    return not odd and len(os.fsencode(name)) <= LONGEST
 
 
 def _present(to: Path) -> set[str]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ursa import sandbox
 from ursa.core.picture_file import encoded
-from ursa.core.prepare import Preparation, resize
+from ursa.core.prepare import Preparation
 from ursa.data.catalog import Catalog
 from ursa.embed.stored_arrays import read_arrays, write_arrays
 from ursa.errors import DataError
@@ -113,14 +113,8 @@ def _read(catalog: Catalog, ids: Sequence[str], preparation: Preparation) -> Ite
     if not ids:
         return
     files = dict(catalog.rows.select("id", "path").rows())
-    found = sandbox.views([catalog.root / files[id] for id in ids], preparation)
-    for id, picture in zip(ids, found, strict=True):
-        if not isinstance(picture, DataError):
-            pixels = preparation.shown(picture.pixels, picture.width, picture.height)
-            most = max(picture.width, picture.height, 1)
-            if preparation.fit == "pad" and most < preparation.size:  # a magnified one holds no more than it did
-                pixels = resize(np.ascontiguousarray(pixels), picture.width, picture.height)
-            yield id, pixels
+    found = sandbox.small_copies([catalog.root / files[id] for id in ids], preparation)
+    yield from ((id, pixels) for id, pixels in zip(ids, found, strict=True) if not isinstance(pixels, DataError))
 
 
 def _sheet(cells: Sequence[Pixels], columns: int, tiny: int) -> bytes:

@@ -36,6 +36,15 @@ class Acceptor:
         self.tasks = set[asyncio.Task[None]]()
         self.task = asyncio.get_running_loop().create_task(self._accept())
 
+    async def accept_last(self) -> None:
+        """Connections that the system holds are accepted; what comes later is refused once the listener is closed."""
+        self.close()
+        await self.wait_closed()
+        with contextlib.suppress(OSError):  # BlockingIOError: none is left; or no descriptor for another one
+            while self.connections.taken < self.connections.total:
+                connection, address = self.listener.accept()
+                self._connect(connection, client_of(address[0]))
+
     def close(self) -> None:
         """No more connections; those that are open stay."""
         self.task.cancel()
@@ -51,6 +60,7 @@ class Acceptor:
             accepted: list[tuple[socket.socket, Any]] = []
             failed: OSError | None = None
             try:
+                await self._some_wait()
                 accepted.append(await loop.sock_accept(self.listener))
                 while len(accepted) < self.at_once:  # all that wait: a busy loop is slow to come here again
                     accepted.append(self.listener.accept())
@@ -63,6 +73,24 @@ class Acceptor:
             if failed is not None:
                 await self._failed(failed)
             await self._place()
+
+    async def _some_wait(self) -> None:
+        """Until a connection waits. To end this loses none; to end `sock_accept` may lose the one it has just taken."""
+        loop = asyncio.get_running_loop()
+        readable: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not readable.done():
+                readable.set_result(None)
+
+        try:
+            loop.add_reader(self.listener, wake)
+        except NotImplementedError:  # Windows
+            return
+        try:
+            await readable
+        finally:
+            loop.remove_reader(self.listener)
 
     def _connect(self, accepted: socket.socket, client: str) -> None:
         """In a task of its own, which is done in the loop's next round."""

@@ -32,10 +32,18 @@ class FairQueue:
 
     def __init__(self, workers: int, waiting: int, *, ahead: int = AHEAD) -> None:
         self.places = Shares[Place](workers + waiting)
-        self.free = workers + ahead
+        self._most = self.free = workers + ahead
         self.not_quick, self.most_not_quick = 0, max(1, workers - 1)  # turns of clients that are slow or unknown
         self._turns: OrderedDict[str, deque[asyncio.Future[bool]]] = OrderedDict()
         self._slow_until: OrderedDict[str, float] = OrderedDict()  # of all clients that had a turn
+
+    def length(self) -> int:
+        """Requests that wait for their turn."""
+        return sum(map(len, self._turns.values()))
+
+    def in_progress(self) -> int:
+        """Turns that were given and not yet given back: pictures that are worked on, or will be at once."""
+        return self._most - self.free
 
     def refuse_if_full(self, client: str) -> None:
         """Raises RefusedError 503 where a request of this client would find no place now."""
@@ -143,4 +151,4 @@ class FairQueue:
         return None
 
     def _busy(self) -> RefusedError:
-        return busy("too many pictures are waiting", f"{self.places.taken} requests")
+        return busy("too many pictures are waiting", f"{self.places.taken} requests", "queue_full")

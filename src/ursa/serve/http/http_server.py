@@ -1,5 +1,6 @@
 """Application, listening socket -> an HTTP server that accepts only what it has places for, to be run in any thread."""
 
+import asyncio
 import errno
 import ipaddress
 import os
@@ -17,6 +18,8 @@ from ursa.serve.http.acceptor import Acceptor
 from ursa.serve.http.http_protocol import Connection, Connections
 from ursa.serve.limits import ServerLimits
 
+DRAIN = 1.0  # s of answering, each connection's last request, after SIGTERM; balancers that were told need some time
+SETTLE = 0.05  # s in which a connection that was accepted last gives its request
 GRACE = 30  # seconds that requests in flight have to finish after Ctrl-C
 BACKLOG = 1024  # connections that the system keeps until they are accepted; it may allow fewer
 
@@ -27,18 +30,21 @@ def http_server(
     limits: ServerLimits,
     *,
     ready: Callable[[str], object] | None = None,
+    leaving: Callable[[], object] | None = None,
     grace: int = GRACE,
     forwarded_allow_ips: str = "",
 ) -> uvicorn.Server:
     """The server to `run(sockets=[listener])`, in any thread; `should_exit = True` ends it as Ctrl-C would.
 
-    ready: called once with the address, when the first request can come. grace: seconds for requests in flight.
+    ready: called once with the address, when the first request can come. leaving: called when the end begins; after
+    SIGTERM it then answers for DRAIN seconds more, so that who sends requests here can find out. Without it, the
+    application has no lifespan either. grace: seconds for requests in flight.
     """
     config = uvicorn.Config(
         application,
         http="h11",
         loop="asyncio",
-        lifespan="off",
+        lifespan="off" if leaving is None else "on",
         ws="none",
         log_config=None,
         log_level="warning",
@@ -49,7 +55,7 @@ def http_server(
         timeout_keep_alive=cast(int, limits.keep_alive),  # goes to call_later, which takes fractions
         timeout_graceful_shutdown=grace,
     )
-    return _Server(config, limits, ready, address(listener))
+    return _Server(config, limits, ready, leaving, address(listener))
 
 
 def listen(host: str, port: int, elsewhere: str = "--host 127.0.0.1 --port 8000") -> socket.socket:
@@ -91,14 +97,21 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which accepts only what it has places for, and says when it is ready."""
 
     def __init__(
-        self, config: uvicorn.Config, limits: ServerLimits, ready: Callable[[str], object] | None, url: str
+        self,
+        config: uvicorn.Config,
+        limits: ServerLimits,
+        ready: Callable[[str], object] | None,
+        leaving: Callable[[], object] | None,
+        url: str,
     ) -> None:
         super().__init__(config)
-        self.limits, self.ready, self.url = limits, ready, url
+        self.limits, self.ready, self.leaving, self.url = limits, ready, leaving, url
+        self._told_to_end = False  # by another program, not by somebody at the keyboard
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn's, but Ctrl-C is not raised once more after the shutdown: that would look like a second press."""
         if sig != signal.SIGINT:
+            self._told_to_end = True
             super().handle_exit(sig, frame)
             return
         self.force_exit = self.should_exit
@@ -115,6 +128,22 @@ class _Server(uvicorn.Server):
         self.started = True
         if self.ready is not None:
             self.ready(self.url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, but no connection is lost that the system has accepted, nor one that is told to end.
+
+        uvicorn closes the listener at once: the system resets whoever waits in its backlog, request sent or not.
+        """
+        if self.leaving is not None:
+            self.leaving()
+            if self._told_to_end:
+                await asyncio.sleep(DRAIN)
+        for acceptor in self.servers:
+            await cast(Any, acceptor).accept_last()
+        for listener in sockets or []:
+            listener.close()
+        await asyncio.sleep(SETTLE)
+        await super().shutdown(sockets)
 
 
 def _refused(host: str, port: int, elsewhere: str, problem: OSError) -> DataError:

@@ -89,7 +89,7 @@ class Memory:
 
 def crowded() -> RefusedError:
     """503: the memory for bodies is used up."""
-    return busy("too much is being sent at once", "no memory for more")
+    return busy("too much is being sent at once", "no memory for more", "memory")
 
 
 async def uploads(request: Request, limits: ServerLimits, memory: Memory, body: Body) -> list[Upload]:

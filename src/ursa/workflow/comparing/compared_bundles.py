@@ -10,8 +10,11 @@ import polars as pl
 
 from ursa.core.progress import Progress
 from ursa.errors import DataError
-from ursa.serve.predictor import Prediction, Predictor
-from ursa.workflow.evaluate import count_use, opened, predictions
+from ursa.serve.prediction import Prediction
+from ursa.serve.predictor import Predictor
+from ursa.workflow.evaluate import count_use
+from ursa.workflow.predicting.answered_files import predictions
+from ursa.workflow.predicting.opened import opened
 from ursa.workflow.results.compared import Compared
 from ursa.workspace import Workspace
 
@@ -37,7 +40,7 @@ def compared_bundles(
     from ursa.prepared.setup import Setup, catalog_of
 
     way = "ursa compare A.ursa B.ursa FOLDER"
-    models = opened(first, way, [data]), opened(second, way, [data])
+    models = opened(first, way, [data], single_label="comparing"), opened(second, way, [data], single_label="comparing")
     names = _called(first, second)
     catalog = needs_labels(catalog_of(data, Setup(pattern=pattern, table=table or {}))).labeled()
     space = Workspace.of(catalog.root) if workspace is None else Workspace.open(catalog.root, Path(workspace))

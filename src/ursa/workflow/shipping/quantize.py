@@ -19,7 +19,7 @@ from ursa.core.threads import chunks
 from ursa.diagnose.paired_accuracy import PairedAccuracy
 from ursa.errors import BundleError, DataError, did_you_mean
 from ursa.serve.predictor import Predictor
-from ursa.workflow.evaluate import opened
+from ursa.workflow.predicting.opened import opened
 from ursa.workflow.results.quantized import ModelFigures, Quantized
 from ursa.workspace import Workspace
 
@@ -65,7 +65,8 @@ def quantize(
     at = Path(out) if out is not None else Path(bundle).with_name(f"{Path(bundle).stem}-{precision}.ursa")
     if at.resolve() == Path(bundle).resolve():
         raise DataError("the new bundle would replace the one it is made from", found=str(at), fix="--out OTHER.ursa")
-    predictor = opened(bundle, "ursa export BUNDLE --int8 --data FOLDER", [data])
+    way = "ursa export BUNDLE --int8 --data FOLDER"
+    predictor = opened(bundle, way, [data], single_label="a smaller model")
     _require_possible(predictor)
     with shown(progress) as bar:
         pictures = _pictures(predictor, data, workspace, pattern, table or {})

@@ -8,22 +8,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ursa.core.decoding.image import Pixels
-from ursa.diagnose.judged import Judged
+from ursa.core.finding import Finding
 from ursa.prepared.setup import Prepared
 from ursa.prepared.splitting import Parts
 from ursa.recipe import Recipe
 from ursa.serve.predictor import Predictor
+from ursa.workflow.training_run.measured_parts import MeasuredParts
 
 if TYPE_CHECKING:
     from ursa.training.fine_tuning import Outcome
 
 
-def exported(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, recipe: Recipe, out: Path) -> Predictor:
-    """Write the bundle; refused unless it predicts what the learner predicts.
+def exported(
+    outcome: "Outcome",
+    measured: MeasuredParts,
+    training: Finding | None,
+    ready: Prepared,
+    parts: Parts,
+    recipe: Recipe,
+    out: Path,
+) -> Predictor:
+    """Write the bundle; refused unless it predicts what the learner predicts. training: the verdict, for the card.
 
     A fine-tuned model is compared on validation pictures, by the answers that judged it. Of a probe no picture was read
     to judge it, and none is for this: it is compared on views made of the scan's thumbnails.
     """
+    from ursa.export.card_facts import card_facts
     from ursa.export.parity import COMPARED, stand_ins
     from ursa.export.write_bundle import export
     from ursa.training.batches.picture_batches import Views
@@ -51,7 +61,8 @@ def exported(outcome: "Outcome", judged: Judged, ready: Prepared, parts: Parts, 
             "pictures": {name: counts.get(name, 0) for name in parts.labels.names},
             "recipe": recipe.to_json(),
         },
-        metrics={"accuracy": judged.accuracy.to_json(), "probe": judged.probe.to_json()},
+        metrics={"accuracy": measured.judged.accuracy.to_json(), "probe": measured.judged.probe.to_json()},
         compared_on=compared_on,
         pictures=parts.hashes(),
+        card_facts=card_facts(measured.judged, training, measured.gaps),
     )
