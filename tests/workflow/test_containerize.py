@@ -157,8 +157,9 @@ def test_the_server_of_the_wheel_starts_without_the_sources(tmp_path):
     with zipfile.ZipFile(io.BytesIO(ursa_wheel()[1])) as archive:
         archive.extractall(tmp_path)
     script = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import ursa.serve.run, ursa.serve.page as p; "
-        "print(ursa.__file__, len(p.page('x')) > 1000)"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import ursa.serve.app, ursa.serve.run; "
+        "from importlib.resources import files; page = files('ursa.serve.page') / 'assets' / 'index.html'; "
+        "print(ursa.__file__, len(page.read_text('utf-8')) > 1000)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.split() == [str(tmp_path / "ursa" / "__init__.py"), "True"]

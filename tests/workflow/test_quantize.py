@@ -151,7 +151,7 @@ def test_what_so_few_pictures_cannot_exclude_is_said():
     ("changes", "what", "fix"),
     [
         ({"pictures": {}}, "learned from none", "--data"),
-        ({"task": "multi-label"}, "one class a picture", "as it is"),
+        ({"task": "multi-label", "format": 2}, "one class a picture", "ursa serve"),
     ],
 )
 def test_bundles_that_this_cannot_be_done_with(folder, tmp_path, changes, what, fix):
