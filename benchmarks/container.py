@@ -91,7 +91,7 @@ def served(place: Path, folder: Path, tree: Path, pictures: Path) -> list[list[o
             status, answer = ask(picture.read_bytes())
             first = time.perf_counter() - began
             same = ursa.Predictor(folder / "dogs-cats.ursa")(picture).probabilities
-            apart = max(abs(same[name] - value) for name, value in answer["probabilities"].items())
+            apart = max((abs(same[name] - value) for name, value in answer["probabilities"].items()), default=1.0)
             hostile = [ask(file.read_bytes())[0] for file in sorted(shared("hostile").iterdir()) if file.is_file()]
             check = (folder / "Dockerfile").read_text().split("    CMD ", 1)[1].splitlines()[0]
             healthy = subprocess.run([*inside, *python, *json.loads(check)[1:]]).returncode
@@ -135,12 +135,12 @@ def wait(server: "subprocess.Popen[str]") -> float:
 
 
 def ask(data: bytes) -> tuple[int, dict[str, dict[str, float]]]:
-    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/predict", data)
+    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/predict", data, {"Content-Type": "image/jpeg"})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as problem:
-        return problem.code, {}
+        return problem.code, {"probabilities": {}}
 
 
 def resident(process: int) -> float:

@@ -219,8 +219,8 @@ def _grouped(views: Iterator[tuple[int, Pixels | DataError]]) -> Iterator[list[t
 def _milliseconds(one: Predictor, other: Predictor, views: Pixels) -> list[tuple[float, float]]:
     """Of each model a picture, alone and in batches: the fastest of rounds in which both take turns.
 
-    What else the machine does only adds to a time. A turn is several runs, after a rest: threads of the model that ran
-    before keep their processors for a while (turns of one run each made a model 1.4 times as fast as itself).
+    What else the machine does only adds to a time. A turn is several runs, after a rest: where threads of a runtime
+    spin, those of the model before keep their processors (turns of one run made a model 1.4 times as fast as itself).
     """
     times: dict[tuple[int, int], list[float]] = {(model, many): [] for model in (0, 1) for many in (0, 1)}
     began, rounds = time.perf_counter(), 0
