@@ -1,8 +1,8 @@
 """Pictures without labels, labeled by a simulated person: clicks until a probe is nearly as good as with all labels.
 
 A row of alike pictures costs a click, and one more for each picture that is taken out of it, which stays unlabeled; a
-single picture costs a click. The probe learns from what is labeled and is judged on other pictures. Embeddings are
-those of wrong_labels.py: SqueezeNet's of photos, pixels of digits.
+single picture costs a click. The probe learns from what is labeled and from the rest, and is judged on other pictures.
+Embeddings are those of wrong_labels.py: SqueezeNet's of photos, pixels of digits.
 """
 
 import sys
@@ -16,11 +16,11 @@ from wrong_labels import kept
 
 from ursa.clean.labeling.alike import group_alike, likeness, row_size
 from ursa.clean.labeling.expected_accuracy import AHEAD, SHARE, expected_accuracy
-from ursa.clean.labeling.next_to_label import likely_rows, next_to_label, sure_rows
+from ursa.clean.labeling.next_to_label import next_to_label, sure_rows
 from ursa.core import seeds
 from ursa.embed import probe
 from ursa.embed.probe import Head
-from ursa.workflow.labeling.labeling import HELD_OUT
+from ursa.workflow.labeling.labeling import ALIKE_ROWS, HELD_OUT
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -28,12 +28,11 @@ F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SETS = {"clothing": (False, 800), "mnist_12k": (True, 1000)}  # pixels, pictures to label
-SEEDS = 2
+SEEDS = 4
 STEP = 20  # clicks between two judgments
 SMOOTH = 61  # clicks that the mean curve is smoothed over: three judgments
 GOOD = 0.95  # of the accuracy with all labels
-COLD = 20  # rows before the first fit
-BATCH, ROWS = 5, 2  # pictures, and rows, between two fits
+BATCH = 5  # pictures between two fits
 
 
 @dataclass
@@ -44,6 +43,7 @@ class Person:
     targets: I64
     classes: int
     seed: int
+    from_rest: bool = True  # whether the probe learns from what has no label, too
     labels: I64 = field(init=False)
     clicks: int = 0
     outcomes: list[tuple[int, int]] = field(default_factory=list)
@@ -76,7 +76,8 @@ class Person:
 
     def fit(self, rows: I64 | None = None) -> tuple[probe.Probe, I64]:
         rows = np.flatnonzero(self.labeled) if rows is None else rows
-        return probe.fit(self.vectors[rows], self.labels[rows], self.classes), rows
+        rest = self.vectors[~self.labeled] if self.from_rest else None
+        return probe.fit(self.vectors[rows], self.labels[rows], self.classes, unlabeled=rest), rows
 
     def ready(self) -> bool:
         counts = np.bincount(self.labels[self.labeled], minlength=self.classes)
@@ -97,11 +98,6 @@ def guided(person: Person) -> Iterator[None]:
         probabilities = person.fit()[0].head.probabilities(person.vectors[free])
         for row in free[next_to_label(probabilities, person.like[free], BATCH, seed=person.seed)]:
             person.one(int(row))
-            yield
-        counts = np.bincount(person.labels[person.labeled], minlength=person.classes)
-        for some in likely_rows(probabilities, counts)[:ROWS]:
-            rows = free[some.rows]
-            person.row(rows[~person.labeled[rows]])
             yield
         while len(person.judges()) < SHARE * person.labeled.sum() and not person.labeled.all():
             person.one(int(person.order[len(person.judges())]))
@@ -124,11 +120,14 @@ def all_of_them(person: Person) -> Iterator[None]:
 
 
 def cold(person: Person) -> Iterator[None]:
-    while len(person.outcomes) < COLD or not person.ready():
+    while len(person.outcomes) < ALIKE_ROWS or not person.ready():
         size = row_size(person.outcomes)
         for rows in group_alike(person.like, person.labeled, count=5, size=size, seed=person.seed):
             person.row(rows)
             yield
+
+
+WAYS = {"random": (one_by_one, False), "random, from the rest": (one_by_one, True), "guided": (guided, True)}
 
 
 def main() -> None:
@@ -137,14 +136,14 @@ def main() -> None:
     for name, (pixels, size) in SETS.items():
         vectors, targets, _ = kept(name, pixels)
         classes, full, reached, every = int(targets.max()) + 1, [], [], []
-        curves: dict[str, list[tuple[F64, F64]]] = {"random": [], "guided": []}
+        curves: dict[str, list[tuple[F64, F64]]] = {way: [] for way in WAYS}
         for seed in range(count):
             draw = seeds.generator(seed, "pictures to label").permutation(len(targets))
             pool, test = draw[:size], draw[size:]
             true = vectors[test], targets[test]
             full.append(right(probe.fit(vectors[pool], targets[pool], classes).head, *true))
-            for way, walk in (("random", one_by_one), ("guided", guided)):
-                person = Person(vectors[pool], targets[pool], classes, seed)
+            for way, (walk, from_rest) in WAYS.items():
+                person = Person(vectors[pool], targets[pool], classes, seed, from_rest)
                 curve, told = followed(person, walk(person), GOOD * full[-1], true)
                 curves[way].append(curve)
                 judged += told if way == "guided" else []
@@ -160,20 +159,19 @@ def main() -> None:
                 every[-1],
                 flush=True,
             )
-        reached = [clicks_to(curves[way], GOOD * float(np.mean(full))) for way in ("random", "guided")]
-        at = [
-            " / ".join(f"{100 * accuracy_at(curves[way], clicks):.1f}" for way in ("random", "guided"))
-            for clicks in (60, 120, 200)
-        ]
+        reached = [clicks_to(curves[way], GOOD * float(np.mean(full))) for way in WAYS]
+        at = [" / ".join(f"{100 * accuracy_at(curves[way], clicks):.1f}" for way in WAYS) for clicks in (60, 120, 200)]
         rows.append(
             [
                 *(name, size, f"{100 * np.mean(full):.1f} %", *(f"{some:.0f}" for some in reached)),
-                *(f"{reached[1] / reached[0]:.2f}", *at, f"{np.mean(every):.0f}"),
+                *(f"{reached[-1] / some:.2f}" for some in reached[:-1]),
+                *(*at, f"{np.mean(every):.0f}"),
             ]
         )
         print(rows[-1], flush=True)
-    columns = ["data", "pictures", "accuracy with all labels", "clicks to 95 % of it, one by one at random", "guided"]
-    columns += ["ratio", "% after 60 clicks, random / guided", "after 120", "after 200", "clicks until all are labeled"]
+    columns = ["data", "pictures", "accuracy with all labels", "clicks to 95 % of it, one by one at random"]
+    columns += ["the same, from the rest, too", "guided", "guided / random", "guided / random from the rest"]
+    columns += ["% after 60 clicks, in this order", "after 120", "after 200", "clicks until all are labeled"]
     report("labeling", "Labeling pictures without labels", columns, rows, said(judged, count))
 
 
@@ -213,7 +211,7 @@ def followed(
 def held_out(person: Person, rows: I64, judged: Mask) -> Mask:
     """Whether those judged, of the labeled rows, are right by a probe of the others."""
     learned = rows[~judged]
-    head = probe.fit(person.vectors[learned], person.labels[learned], person.classes).head
+    head = person.fit(learned)[0].head
     return np.asarray(head.probabilities(person.vectors[rows[judged]]).argmax(1) == person.labels[rows[judged]])
 
 

@@ -14,6 +14,7 @@ PUBLIC = {
     "Catalog",
     "DataError",
     "Finding",
+    "Labeling",
     "Learner",
     "Estimate",
     "Prediction",

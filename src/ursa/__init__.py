@@ -4,6 +4,7 @@
 >>> result = ursa.check("bears")                        # findings, honest accuracy, a report
 >>> ursa.backbones("bears", max_ms=20)                  # a short list measured on these pictures, and the pick
 >>> ursa.review("bears")                                # the page to look at doubtful pictures and decide
+>>> ursa.Labeling.open("flat").next_rows()              # pictures without labels: what to label next
 >>> ursa.decide("bears", "black/7.jpg", label="brown")   # a correction; ursa.apply("bears") carries it out
 >>> trained = ursa.train("bears", out="bears.ursa")     # probe, fine-tuning, verdict, bundle
 >>> ursa.runs("bears")                                  # what was tried, what differed, how it did
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from ursa.workflow.download import download as download
     from ursa.workflow.error_analysis import error_analysis as error_analysis
     from ursa.workflow.evaluate import evaluate as evaluate
+    from ursa.workflow.labeling.labeling import Labeling as Labeling
     from ursa.workflow.predicting.predict import predict as predict
     from ursa.workflow.shipping.bundle_card import card as card
     from ursa.workflow.shipping.containerize import containerize as containerize
@@ -66,6 +68,7 @@ _HOME = {
     "Catalog": "ursa.data.sources.constructors",
     "DataError": "ursa.errors",
     "Finding": "ursa.core.finding",
+    "Labeling": "ursa.workflow.labeling.labeling",
     "Learner": "ursa.learner.learner",
     "Estimate": "ursa.core.statistics",
     "Prediction": "ursa.serve.prediction",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ursa.clean.labeling.alike import FIRST_SIZE, MOST, group_alike, likeness, row_size
 from ursa.clean.labeling.expected_accuracy import AHEAD, JUDGES, expected_accuracy, random_part
-from ursa.clean.labeling.next_to_label import LIKELY, UNSURE, likely_rows, next_to_label, sure_rows
+from ursa.clean.labeling.next_to_label import UNSURE, next_to_label, sure_rows
 
 
 def blobs(each=(60, 30, 10), seed=0, width=12, apart=4.0):
@@ -100,17 +100,6 @@ def test_the_random_part_is_what_lies_before_the_first_hash_without_a_label():
     assert part.tolist() == [False, True, False, True] and following == 2
     part, following = random_part(hashes, np.array([True, True, False, True]), np.array([False, False, True, False]))
     assert part.tolist() == [True, True, False, True] and following is None
-
-
-def test_likely_rows_leave_out_the_surest_and_begin_with_the_class_of_fewest_labels():
-    likely = np.linspace(1, 0.4, 60)
-    one = np.stack([likely, (1 - likely) * 0.6, (1 - likely) * 0.4], axis=1)
-    probabilities = np.concatenate([one, one[:, [1, 0, 2]]]).astype(np.float32)
-    first, second = likely_rows(probabilities, np.array([29, 13, 0]), size=10)
-    assert (first.label, second.label) == (1, 0)
-    assert second.rows.tolist() == list(range(15, 25))  # the surest quarter is left out
-    assert likely_rows(probabilities, np.array([16, 13, 0])) == []  # too few labels to believe it
-    assert likely_rows((probabilities + 1) / 4, np.array([29, 13, 0])) == [] and LIKELY > 0.5
 
 
 def test_chosen_pictures_do_not_judge_and_few_say_nothing():

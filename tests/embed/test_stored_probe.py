@@ -115,3 +115,13 @@ def test_no_repeat_judges_a_picture_by_its_copies():
     for some in (one, other):
         assert some.sum(1) == pytest.approx(np.ones(120), abs=1e-5)
         assert (some.argmax(1) == labels).mean() < 0.75
+
+
+def test_pictures_without_a_label_are_part_of_what_it_depends_on(asked, fits):
+    rest = np.random.default_rng(1).normal(size=(60, 6)).astype(np.float32)
+    one = fitted_probe(*asked, seed=0, folds=5, unlabeled=rest)
+    assert same(one, again := fitted_probe(*asked, seed=0, folds=5, unlabeled=rest)) and len(fits) == 1
+    assert again.unlabeled == one.unlabeled > 0
+    assert fitted_probe(*asked, seed=0, folds=5).unlabeled == 0 and len(fits) == 2
+    fitted_probe(*asked, seed=0, folds=5, unlabeled=rest + 1)
+    assert len(fits) == 3

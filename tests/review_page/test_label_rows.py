@@ -17,8 +17,9 @@ def bare(reviewed):
     labels[:] = [None] * len(labels)
     reviewed.asked, reviewed.next = [], [(("black/black_001.png", "brown/brown_001.png", "gone.png"), "alike", None)]
 
-    def rows(outcomes):
+    def rows(outcomes, finish):
         reviewed.asked.append(list(outcomes))
+        reviewed.finish = finish
         return LabelRows(reviewed.next, "14 to go.")
 
     service = reviewed.session
@@ -60,6 +61,13 @@ def test_rows_of_other_purposes_say_nothing_of_alikeness(bare):
         bare.decide({"row": bare.session.items[number].pictures[0], "kind": "new-label", "label": "bear"})
     bare.rows()
     assert bare.asked[-1] == []
+
+
+def test_the_page_asks_for_rows_that_finish(bare):
+    bare.rows()
+    assert bare.finish is False
+    answers = [bare.client.post(f"/{TOKEN}/api/rows", json={"finish": said}) for said in (True, "yes")]
+    assert [answer.status_code for answer in answers] == [200, 400] and bare.finish is True
 
 
 def test_nothing_left_is_no_item(bare):

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from ursa.errors import DataError
+from ursa.serve.api.served_models import served_models
 from ursa.serve.app import app
 from ursa.serve.limits import ServerLimits
 from ursa.serve.page.model_document import model_document
@@ -137,8 +138,8 @@ def test_the_command_gives_the_title(packed, monkeypatch):
 
     given = []
     monkeypatch.setattr(run, "run", lambda *_, **options: given.append(options["title"]))
-    serve(packed)
-    serve(packed, title="Which bear is it?")
+    serve([packed])
+    serve([packed], title="Which bear is it?")
     assert given == [None, "Which bear is it?"]
 
 
@@ -260,3 +261,12 @@ def test_the_card_is_text_however_it_was_written(predictor):
     assert card("# Café\n".encode()) == "# Café\n"
     assert card(b"\xff<script>") == "�<script>"
     assert len(card(b"x" * (3 * MOST_CARD))) == MOST_CARD
+
+
+def test_several_bundles_have_a_page_each(bundle_files, pack, tmp_path):
+    paths = [pack(bundle_files(("a", "b", name)), tmp_path / f"{name}.ursa") for name in ("bears", "dogs")]
+    with TestClient(app(served_models(paths)), base_url="http://localhost") as ask:
+        for at, name in (("", "bears"), ("/bears", "bears"), ("/dogs", "dogs")):
+            assert f"<title>{name}</title>" in ask.get(f"{at}/").text
+            assert ask.get(f"{at}/v1/model").json()["classes"] == ["a", "b", name]
+            assert ask.get(f"{at}/assets/main.js").status_code == ask.get(f"{at}/card").status_code == 200

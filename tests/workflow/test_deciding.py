@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
-from ursa.clean.decisions.file_lock import file_lock
 from ursa.clean.decisions.journal import journal_path
 from ursa.clean.decisions.moves import moves_path
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 from ursa.prepared.setup import Clock, Setup, embedded, listed
 from ursa.workflow.check import check
 from ursa.workflow.deciding.apply import apply, revert
@@ -80,7 +80,10 @@ def test_revert_after_apply_is_as_before_byte_for_byte(folder):
         assert bool(apply(folder, move=move).moved) == move
         assert revert(folder).reverted == 4
         assert files(folder) == before
-    assert revert(folder).to_json() == {"reverted": 0, "moved_back": [], "problems": []}
+    again = revert(folder).to_json()
+    assert again["decisions"] == 5 and again["applied"] == again["reverted"] == 0
+    assert again["moved_back"] == again["problems"] == []
+    assert again["estimate_left"] == {"value": None, "high": None}  # no check has judged a label
 
 
 def test_moved_files_lie_in_their_class_and_nothing_is_overwritten(folder):
@@ -432,7 +435,11 @@ def test_check_follows_what_was_applied_without_a_forward_pass(tmp_path, picture
     capsys.readouterr()
     assert check(folder, **pixels).catalog.counts() == first.catalog.counts() == {"green": 14, "red": 10}
     assert "Not applied yet: 3 decisions" in capsys.readouterr().err
-    effect = apply(folder).effect
+    planned, told = apply(folder, dry_run=True), apply(folder)
+    effect, left = told.effect, told.to_json()["estimate_left"]
+    assert (left["found"], left["unseen"], left["high"]) == (3, 21, 21) and left["value"] is None  # three answers
+    assert planned.to_json()["estimate_left"] == left == revert(folder).to_json()["estimate_left"]
+    apply(folder)
     assert (effect.relabeled, effect.removed, effect.pictures) == (2, 1, 23)
     assert effect.by_corrected.accuracies()[0].value > 0.9
     after = check(folder, **pixels)

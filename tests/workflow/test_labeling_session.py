@@ -89,8 +89,23 @@ def test_after_some_labels_it_asks_where_it_is_unsure_and_some_by_chance(folder)
     assert rows[0].purpose == "judge" and rows[0].ids == (order[0],)  # of all, the first in the order of hashes
     teach = [row for row in rows if row.purpose == "teach"]
     assert teach and all(row.likely in BEARS and len(row.ids) == 1 for row in teach)
-    for row in (row for row in rows if row.purpose == "confirm"):
-        assert np.mean([color(id) == row.likely for id in row.ids]) > 0.5 and row.probability >= 0.6
+    assert {row.purpose for row in rows} == {"judge", "teach"}
+    rows = session.next_rows(finish=True)
+    confirm = [row for row in rows if row.purpose == "confirm"]
+    assert confirm and all(row.probability >= 0.9 for row in confirm)
+    assert np.mean([color(id) == row.likely for row in confirm for id in row.ids]) > 0.8
+    assert len({id for row in rows for id in row.ids}) == sum(len(row.ids) for row in rows)
+
+
+def test_a_session_and_a_check_learn_from_what_has_no_label(folder):
+    session = Labeling.open(folder, backbone="pixels", progress=False)
+    for name in BEARS:
+        session = session.label([id for id in session.catalog.ids if color(id) == name][:8], name)
+    apply(folder, progress=False)
+    checked = check(folder, backbone="pixels", progress=False)
+    assert checked.catalog.counts() == dict.fromkeys(sorted(BEARS), 8)
+    assert "also of 30 pictures without labels" in checked.accuracy.method
+    assert session._now().fit().unlabeled == 30
 
 
 def test_begun_classes_are_learned_from_and_mistakes_are_refused(folder):

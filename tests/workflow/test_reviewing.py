@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -132,7 +133,9 @@ def test_a_browser_is_opened_by_an_address_that_is_spent_then(checked, no_check,
         page.stop()
 
 
-def test_a_notebook_shows_a_frame_and_a_link(checked, no_check, monkeypatch):
+@pytest.fixture
+def notebook(monkeypatch):
+    """What a notebook would show."""
     shown = []
     display = types.SimpleNamespace(
         HTML=lambda text: text, IFrame=lambda url, *size: ("frame", url, *size), display=shown.append
@@ -140,9 +143,14 @@ def test_a_notebook_shows_a_frame_and_a_link(checked, no_check, monkeypatch):
     shell = type("ZMQInteractiveShell", (), {})()
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell, display=display))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    page = reviewing.review(checked)
+    return shown
+
+
+def test_a_notebook_shows_a_frame_and_a_link(checked, no_check, notebook, monkeypatch):
+    page, shown = reviewing.review(checked), notebook
     try:
         page._ipython_display_()
+        assert ask(f"{page.url}api/start")["notebook"] is True
         assert shown[0][:2] == ("frame", page.url) and f'href="{page.url}"' in shown[1]
         with urllib.request.urlopen(page.url, timeout=20) as answer:
             assert "frame-ancestors *" in answer.headers["content-security-policy"]
@@ -153,6 +161,46 @@ def test_a_notebook_shows_a_frame_and_a_link(checked, no_check, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(output=output))
     page._ipython_display_()
     assert page.url.endswith(ports[0][1]) and str(ports[0][0]) in page.url
+
+
+def test_a_proxy_brings_the_page_to_a_browser_elsewhere(checked, no_check, notebook, monkeypatch):
+    """By a path, as JupyterHub tells it, whatever the name before it is; by an address under that name alone."""
+
+    def status(page, host):
+        request = urllib.request.Request(page.url, headers={"host": host})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
+    asked = (None, "/user/ada/proxy", ["hub.example.org"], []), ("/proxy/", "/proxy", ["lab.example.org"], [])
+    for proxy, before, good, bad in (*asked, ("https://a.example.org/p", "https://a.example.org/p", [], ["b.example"])):
+        page = reviewing.review(checked, proxy=proxy)
+        try:
+            page._ipython_display_()
+            path = page.url.split("127.0.0.1:")[1]
+            assert notebook[-2][1] == f"{before}/{path}" and f'href="{before}/{path}"' in notebook[-1]
+            assert [status(page, host) for host in good] == [200] * len(good)
+            assert [status(page, host) for host in bad] == [421] * len(bad)
+        finally:
+            page.stop()
+
+
+@pytest.mark.parametrize("proxy", ["proxy", "//evil.example/proxy", "ftp://a/proxy", ""])
+def test_what_is_no_proxy_is_refused(checked, no_check, notebook, proxy):
+    with pytest.raises(DataError, match="no address of a proxy"):
+        reviewing.review(checked, proxy=proxy)
+
+
+def test_a_proxy_means_nothing_outside_of_notebooks(checked, no_check, monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")  # a terminal on a hub
+    with pytest.raises(DataError, match="this is none"):
+        reviewing.review(checked, proxy="/proxy")
+    page = reviewing.review(checked)
+    page.stop()
+    assert page._proxy is None
 
 
 def test_pictures_that_came_or_went_since_are_counted(checked, tmp_path, picture_folder):
@@ -183,7 +231,7 @@ def test_the_command_ends_with_what_was_saved(checked):
         out, said = process.communicate(timeout=20)
     document = json.loads(out)
     assert process.returncode == 0 and "Traceback" not in said
-    assert document["decisions"] == 1 and set(document["estimate_left"]) == {"value", "high"}
+    assert document["decisions"] == 1 and {"value", "high", "unseen"} <= set(document["estimate_left"])
     assert {"applied", "reverted"} <= set(document)
 
 

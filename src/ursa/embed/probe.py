@@ -7,7 +7,7 @@ heads is one, and the weights hold the temperature: what is exported is calibrat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,12 @@ from ursa.core import seeds, statistics, stratified
 from ursa.core.statistics import softmax
 from ursa.core.threads import blas_threads
 from ursa.embed.linear_models.discriminant_analysis import DiscriminantAnalyses
+from ursa.embed.linear_models.head import Head as Head
 from ursa.embed.linear_models.logistic_regression import LogisticRegressions
 from ursa.embed.linear_models.principal_components import Components, principal_components
 from ursa.embed.linear_models.regularization_path import RegularizationPath, absent_offset, held_out, with_absent
 from ursa.embed.linear_models.stacking import Judge
+from ursa.embed.linear_models.with_unlabeled import some_unlabeled, with_unlabeled
 from ursa.errors import DataError
 
 F32 = npt.NDArray[np.float32]
@@ -38,21 +40,8 @@ SHRINKAGES = (
     0.03,
     0.01,
 )  # of the covariance; the best lie at 0.4 to 0.7, of digits below 0.05
+TINY = 1e-30  # probabilities whose logarithm is taken
 PATH_TOLERANCE = 3e-4  # of the folds; exact solutions take longer and judge no differently (measured)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A linear classifier on standardized features: logits = (features - mean) * scale @ weight + bias."""
-
-    weight: F32  # [D, K]
-    bias: F32  # [K]
-    mean: F32  # [D] of the features that it learned from
-    scale: F32  # [D], one over their standard deviation, as `feature_scale` limits it
-
-    def probabilities(self, vectors: F32) -> F32:
-        """vectors [N, D] -> [N, K], rows summing to 1."""
-        return softmax((vectors - self.mean) * self.scale @ self.weight + self.bias)
 
 
 @dataclass(frozen=True)
@@ -65,14 +54,15 @@ class Probe:
     stacking: tuple[float, float]  # weights of the logits of regression and analysis in the head
     probabilities: F32  # [N, K], each row by a head fitted without that picture's fold
     folds: I64  # [N], the fold each picture was held out in
+    unlabeled: int = 0  # pictures without a label that the head learned from, too
 
     @property
     def kind(self) -> str:
         """What the head is made of."""
         regression, analysis = (weight > 0 for weight in self.stacking)
-        if regression and analysis:
-            return "logistic regression and discriminant analysis"
-        return "logistic regression" if regression else "discriminant analysis"
+        known = "logistic regression" if regression else "discriminant analysis"
+        known = "logistic regression and discriminant analysis" if regression and analysis else known
+        return f"{known}, also of {self.unlabeled:,} pictures without labels" if self.unlabeled else known
 
     @property
     def temperature(self) -> float:
@@ -87,8 +77,17 @@ class Probe:
 
 
 @np.errstate(invalid="ignore")  # OpenBLAS's kernels may set that flag by what lies beyond small matrices (numpy #24067)
-def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, seed: int = 0, folds: int = 5) -> Probe:
-    """vectors [N, D], targets [N] in 0..classes-1 -> Probe.
+def fit(
+    vectors: F32,
+    targets: I64,
+    classes: int,
+    *,
+    groups: I64 | None = None,
+    seed: int = 0,
+    folds: int = 5,
+    unlabeled: F32 | None = None,
+) -> Probe:
+    """vectors [N, D], targets [N] in 0..classes-1; unlabeled [M, D] of pictures without labels -> Probe.
 
     Pictures of one group (copies of each other) are always held out together. Strength, shrinkage, weights and
     temperature of the head are those with the least cross-validated loss; those that judge a fold are chosen on the
@@ -96,10 +95,12 @@ def fit(vectors: F32, targets: I64, classes: int, *, groups: I64 | None = None, 
     fewer than two classes or pictures.
     """
     with blas_threads(vectors.size):
-        return _fit(vectors, targets, classes, groups, seed, folds)
+        return _fit(vectors, targets, classes, groups, seed, folds, unlabeled)
 
 
-def _fit(vectors: F32, targets: I64, classes: int, groups: I64 | None, seed: int, folds: int) -> Probe:
+def _fit(
+    vectors: F32, targets: I64, classes: int, groups: I64 | None, seed: int, folds: int, unlabeled: F32 | None
+) -> Probe:
     counts = np.bincount(targets, minlength=classes)
     if (counts > 0).sum() < 2:
         raise DataError(
@@ -122,7 +123,7 @@ def _fit(vectors: F32, targets: I64, classes: int, groups: I64 | None, seed: int
     strength, shrinkage = (path.setting for path in paths)
     weights = judge.weights([path.logits_without(-1) for path in paths])
     whole = _Classifiers.of(both.components, targets, classes, np.full_like(fold, -1))
-    return Probe(
+    fitted = Probe(
         head=whole.head(strength, shrinkage, weights),
         strength=strength,
         shrinkage=shrinkage,
@@ -130,6 +131,20 @@ def _fit(vectors: F32, targets: I64, classes: int, groups: I64 | None, seed: int
         probabilities=probabilities,
         folds=fold,
     )
+    if unlabeled is None or not len(unlabeled):
+        return fitted
+    others = some_unlabeled(unlabeled)
+    heads = [*both.fold_heads(strength, shrinkage, weights), fitted.head]
+    learned = with_unlabeled(heads, vectors, targets, fold, others)
+    known = [np.log(np.maximum(probabilities, TINY)), learned.logits]
+    weights = judge.weights(known)
+    if not weights[1]:
+        return fitted
+    for f in range(len(offset)):
+        rows, fair = fold == f, judge.weights(known, without=f)
+        probabilities[rows] = softmax(_sum([some[rows] for some in known], fair) + offset[f])
+    head = learned.added_to(fitted.head, weights)
+    return replace(fitted, head=head, probabilities=probabilities, unlabeled=len(others))
 
 
 @np.errstate(invalid="ignore")  # as in `fit`
@@ -216,6 +231,16 @@ class _Classifiers:
         weights = _sum([with_absent(some, self.counts)[:, 0] for some in fitted], stacking)
         weight = np.ascontiguousarray(self.components.basis @ weights[:-1])
         return Head(weight, weights[-1] + absent_offset(self.counts)[0], self.components.mean, self.components.scale)
+
+    def fold_heads(self, strength: float, shrinkage: float, stacking: F64) -> list[Head]:
+        """One that has not seen each fold."""
+        fitted = self.regressions.minimize(strength, None, PATH_TOLERANCE), self.analyses.solve(shrinkage)
+        weights = _sum([with_absent(some, self.counts) for some in fitted], stacking)  # [R + 1, P, K]
+        known, offset = self.components, absent_offset(self.counts)
+        return [
+            Head(known.basis @ weights[:-1, f], weights[-1, f] + offset[f], known.mean, known.scale)
+            for f in range(weights.shape[1])
+        ]
 
     def held_out(self, strength: float, shrinkage: float) -> tuple[F32, F32]:
         """[N, K] logits of both, each row's by classifiers without its fold."""

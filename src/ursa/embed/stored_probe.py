@@ -26,7 +26,7 @@ HEAD = ("weight", "bias", "mean", "scale")
 # them: .841, .849, .851; each beyond the first takes a quarter of a fit (benchmarks/wrong_labels.py).
 REPEATS = 3
 
-VERSION = 3  # raised when the probe computes something else from the same embeddings
+VERSION = 4  # raised when the probe computes something else from the same embeddings
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class ProbeInputs:
     groups: I64  # [N] pictures with the same number are held out together
     seed: int
     folds: int
+    unlabeled: F32 | None = None  # [M, D] of pictures without a label
 
     @classmethod
     def of(
@@ -50,11 +51,12 @@ class ProbeInputs:
         seed: int,
         folds: int,
         groups: I64 | None = None,
+        unlabeled: F32 | None = None,
     ) -> "ProbeInputs":
         """groups: near duplicates, beside which exact copies and the catalog's groups are held out together."""
         if tuple(catalog.ids) != embeddings.ids:
             raise ValueError("embeddings and catalog have to hold the same pictures in the same order")
-        return cls(catalog, labels, embeddings, with_groups(catalog, groups), seed, folds)
+        return cls(catalog, labels, embeddings, with_groups(catalog, groups), seed, folds, unlabeled)
 
     @property
     def targets(self) -> I64:
@@ -70,7 +72,8 @@ class ProbeInputs:
         """Where their probe lies: named by the hash of all of this."""
         rows = self.catalog.rows.select("sha256", "label").rows()
         how = [self.seed, self.folds, rows, self.groups.tolist()]
-        identity = json.dumps([VERSION, self.embeddings.fingerprint, list(self.labels.names), *how])
+        rest = "" if self.unlabeled is None else hashlib.sha256(self.unlabeled.tobytes()).hexdigest()
+        identity = json.dumps([VERSION, self.embeddings.fingerprint, list(self.labels.names), rest, *how])
         return space.probe(hashlib.sha256(identity.encode()).hexdigest()[:24])
 
 
@@ -80,7 +83,15 @@ def fitted_probe(inputs: ProbeInputs, space: Workspace) -> Probe:
     if (known := _load(path, inputs.shape)) is not None:
         return known
     vectors, classes = inputs.embeddings.vectors, len(inputs.labels)
-    fitted = probe.fit(vectors, inputs.targets, classes, groups=inputs.groups, seed=inputs.seed, folds=inputs.folds)
+    fitted = probe.fit(
+        vectors,
+        inputs.targets,
+        classes,
+        groups=inputs.groups,
+        seed=inputs.seed,
+        folds=inputs.folds,
+        unlabeled=inputs.unlabeled,
+    )
     _save(fitted, path)
     return fitted
 
@@ -123,7 +134,7 @@ def _save(fitted: Probe, path: Path) -> None:
         **{name: getattr(fitted.head, name) for name in HEAD},
         "probabilities": fitted.probabilities,
         "folds": fitted.folds,
-        "settings": np.array([fitted.strength, fitted.shrinkage, *fitted.stacking]),
+        "settings": np.array([fitted.strength, fitted.shrinkage, *fitted.stacking, fitted.unlabeled]),
     }
     write_arrays(path, arrays)
 
@@ -135,10 +146,10 @@ def _load(path: Path, shape: tuple[int, int, int]) -> Probe | None:
         return None
     n, d, k = shape
     wanted = {"weight": (d, k), "bias": (k,), "mean": (d,), "scale": (d,)}
-    wanted |= {"probabilities": (n, k), "folds": (n,), "settings": (4,)}
+    wanted |= {"probabilities": (n, k), "folds": (n,), "settings": (5,)}
     if {name: array.shape for name, array in arrays.items()} != wanted:
         return None
-    strength, shrinkage, *stacking = arrays["settings"].tolist()
+    strength, shrinkage, *stacking, unlabeled = arrays["settings"].tolist()
     return Probe(
         head=Head(*(arrays[name] for name in HEAD)),
         strength=strength,
@@ -146,4 +157,5 @@ def _load(path: Path, shape: tuple[int, int, int]) -> Probe | None:
         stacking=(stacking[0], stacking[1]),
         probabilities=arrays["probabilities"],
         folds=arrays["folds"],
+        unlabeled=int(unlabeled),
     )

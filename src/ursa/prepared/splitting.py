@@ -81,7 +81,16 @@ def probed(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> P
 
 
 def probe_inputs(learn: Catalog, labels: Labels, ready: Prepared, recipe: Recipe) -> ProbeInputs:
-    """What the probe of these pictures depends on; near duplicates are held out together."""
+    """What the probe of these pictures depends on: near duplicates are held out together, and pictures without a label
+    teach, too."""
     groups = near_duplicate_groups(ready.catalog, ready.embeddings).of(learn)
-    vectors = select(learn, ready.embeddings)
-    return ProbeInputs.of(learn, labels, vectors, seed=recipe.seed, folds=recipe.probe.folds, groups=groups)
+    bare = pl.col("label").is_null() & (pl.col("split").fill_null("train") == "train")
+    return ProbeInputs.of(
+        learn,
+        labels,
+        select(learn, ready.embeddings),
+        seed=recipe.seed,
+        folds=recipe.probe.folds,
+        groups=groups,
+        unlabeled=select(ready.catalog.readable().where(bare), ready.embeddings).vectors,
+    )

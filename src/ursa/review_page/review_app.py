@@ -51,7 +51,7 @@ class ReviewActions:
 
     apply: Callable[[bool, bool], Mapping[str, Any]]  # dry run, move
     revert: Callable[[], Mapping[str, Any]]
-    rows: Callable[[Sequence[tuple[int, int]]], "LabelRows"] | None = None  # outcomes so far -> what to label next
+    rows: Callable[[Sequence[tuple[int, int]], bool], "LabelRows"] | None = None  # outcomes, finish -> what to label
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,14 @@ class _Service:
         return _json({"number": await run_in_threadpool(self.session.draw)})
 
     async def rows(self, request: Request) -> Response:
-        await _document(request)
-        next_rows = self.actions.rows
+        finish, next_rows = (await _document(request)).get("finish", False), self.actions.rows
+        if not isinstance(finish, bool):
+            raise _misuse("finish is true or false", repr(finish)[:100])
         if next_rows is None:
             raise RefusedError(404, DataError("there is nothing to label here", fix="ursa check FOLDER"))
 
         def found() -> dict[str, Any]:
-            told = next_rows(self.session.outcomes())
+            told = next_rows(self.session.outcomes(), finish)
             return {"numbers": self.session.add_rows(told.rows), "words": told.sentence}
 
         return _json(await run_in_threadpool(found))

@@ -112,6 +112,11 @@ class ReviewSession:
             told = self._told()
         return {"decided": sum(done for done, _ in kinds.values()), "items": len(self.items), "kinds": kinds, **told}
 
+    @property
+    def judges(self) -> bool:
+        """Whether there are labels that the check judged."""
+        return len(self._left) > 0
+
     def advice(self) -> StopAdvice:
         """How many wrong labels are left, and whether to stop."""
         with self._lock:

@@ -12,9 +12,9 @@ import threading
 from pathlib import Path
 
 from ursa import seals, workspace
-from ursa.clean.decisions.file_lock import file_lock
 from ursa.core import files
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 
 LARGEST = 4 << 30  # bytes; half a million thumbnails
 MOST = 1 << 20  # bytes of one

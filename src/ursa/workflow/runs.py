@@ -9,8 +9,6 @@ import datetime
 import hashlib
 import itertools
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from ursa.core.progress_display import ProgressDisplay
 from ursa.core.text import escaped
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError, TrainingError, did_you_mean
+from ursa.file_lock import file_lock, is_locked
 from ursa.prepared.setup import Prepared, Setup, note
 from ursa.recipe import Recipe
 from ursa.workspace import Workspace
@@ -162,19 +161,17 @@ def free(space: Workspace) -> list[Run]:
 @contextlib.contextmanager
 def held(space: Workspace, run: Run) -> Iterator[Run]:
     """The run is trained by this process alone. Raises TrainingError where another one does already."""
-    file = _locked(space, run)
-    if file is None:
-        others = [other.name for other in unfinished(space) if other.name != run.name and not in_use(space, other)]
-        raise TrainingError(
-            f"another process is training the run {run.name}",
-            found=f"unfinished beside it: {', '.join(others)}" if others else "no other unfinished run",
-            fix="wait for it or stop it, name another one with --run NAME, or begin a new one",
-        )
-    try:
+    with file_lock(_lock(space, run), wait=False, refusal=lambda: _in_training(space, run)):
         yield run
-    finally:
-        if file >= 0:
-            os.close(file)
+
+
+def _in_training(space: Workspace, run: Run) -> TrainingError:
+    others = [other.name for other in unfinished(space) if other.name != run.name and not in_use(space, other)]
+    return TrainingError(
+        f"another process is training the run {run.name}",
+        found=f"unfinished beside it: {', '.join(others)}" if others else "no other unfinished run",
+        fix="wait for it or stop it, name another one with --run NAME, or begin a new one",
+    )
 
 
 def checkpoints(name: str, ready: Prepared, learn: Catalog, valid: Catalog, labels: Labels) -> "Checkpoints":
@@ -229,33 +226,11 @@ def _as_begun(about: Mapping[str, Any]) -> dict[str, Any]:
 
 def in_use(space: Workspace, run: Run) -> bool:
     """Whether another process trains it now."""
-    file = _locked(space, run)
-    if file is not None and file >= 0:
-        os.close(file)
-    return file is None
+    return is_locked(_lock(space, run))
 
 
-def _locked(space: Workspace, run: Run) -> int | None:
-    """A descriptor whose lock ends with this process, however it ends; None where another one holds it, -1 where the
-    system has no such locks."""
-    if sys.platform == "win32":
-        return -1
-    import fcntl
-
-    path = space.run(run.name) / "lock"
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    except OSError as problem:
-        raise workspace.cannot_write(path, problem) from problem
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return None
-    except OSError:  # a file system that cannot lock
-        os.close(file)
-        return -1
-    return file
+def _lock(space: Workspace, run: Run) -> Path:
+    return space.run(run.name) / "lock"
 
 
 def known_loggers(track: Sequence[str]) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from ursa import workspace
 from ursa.clean.decisions.decision import Decision, decision_of
-from ursa.clean.decisions.file_lock import file_lock
 from ursa.core import files
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 from ursa.workspace import Workspace
 
 LARGEST = 256 << 20  # bytes of the file: half a million decisions

@@ -12,10 +12,7 @@ F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
 UNSURE = 10  # times as many of the least sure ones are looked among
-SURE, LIKELY = 0.9, 0.6  # mean probability of a row: to be confirmed; to learn from
-LIKELY_SIZE = 16  # pictures in a row to learn from
-SKIPPED = 0.25  # of a class, the surest: they teach nothing
-ENOUGH = 10  # labels a class, on average; before, a classifier is surer than it is right
+SURE = 0.9  # mean probability of a row to be confirmed
 
 
 @dataclass(frozen=True)
@@ -50,26 +47,10 @@ def sure_rows(probabilities: F32, *, size: int = MOST) -> list[PredictedRow]:
 
     They teach little, but one click labels them all.
     """
-    return sorted(_rows(probabilities, size, 0.0, SURE), key=lambda row: -len(row.rows))
-
-
-def likely_rows(probabilities: F32, counts: I64, *, size: int = LIKELY_SIZE) -> list[PredictedRow]:
-    """probabilities [U, K] of the unlabeled, counts [K] of the labeled -> of each class some that are likely of it,
-    without the surest; the class with the fewest labels first.
-
-    One click labels those that are, one more takes out each that is not. None before there are ENOUGH labels.
-    """
-    if counts.sum() < ENOUGH * len(counts):
-        return []
-    return sorted(_rows(probabilities, size, SKIPPED, LIKELY), key=lambda row: int(counts[row.label]))
-
-
-def _rows(probabilities: F32, size: int, skipped: float, least: float) -> list[PredictedRow]:
     likely, surest, found = probabilities.argmax(1), probabilities.max(1), []
     for label in range(probabilities.shape[1]):
         rows = np.flatnonzero(likely == label)
-        rows = rows[np.argsort(-surest[rows], kind="stable")]
-        rows = rows[int(skipped * len(rows)) :][:size]
-        if len(rows) and surest[rows].mean() >= least:
+        rows = rows[np.argsort(-surest[rows], kind="stable")][:size]
+        if len(rows) and surest[rows].mean() >= SURE:
             found.append(PredictedRow(label, rows.astype(np.int64), float(surest[rows].mean())))
-    return found
+    return sorted(found, key=lambda row: -len(row.rows))

@@ -249,6 +249,8 @@ def show_applied(result: "AppliedDecisions", given: PictureOptions, move: bool, 
         )
     if not result.dry_run:
         _effect(result.effect, console)
+        if result.left is not None and result.left.left is not None:
+            console.print(f"\n{plain(result.left.sentence)}")
     more = ["--move"] * move
     following = given.following("apply", *more) if result.dry_run else given.following("check")
     console.print(f"\n[dim]Next:   [/] {plain(following)}", soft_wrap=True)

@@ -32,7 +32,12 @@ class Components:
     scale: F32  # [D], one over the standard deviation; 0 for a feature that never changed
     basis: F32  # [D, R], orthonormal columns
     scores: F32  # [N, R], the features so seen
-    variance: F32  # [R] of the scores
+    variance: F32  # [R] of the scores, the smallest first
+
+    def largest(self, count: int) -> "Components":
+        """Those that vary most."""
+        basis, scores = (np.ascontiguousarray(some[:, -count:]) for some in (self.basis, self.scores))
+        return Components(self.mean, self.scale, basis, scores, self.variance[-count:])
 
 
 def principal_components(features: F32, order: I64) -> Components:

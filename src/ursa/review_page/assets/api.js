@@ -129,12 +129,12 @@ function offline() {
   down = true;
   const left = store.pending.size;
   const unsaved = left ? ` ${counted(left, "decision is", "decisions are")} not saved yet.` : "";
-  notice(`The server does not answer.${unsaved} Start it again with ${store.about.command || "ursa review"}; what was saved is kept.`, "bad", true);
+  notice(`The server does not answer.${unsaved} ${store.about.notebook ? "Run the cell again" : `Start it again with ${store.about.command || "ursa review"}`}; what was saved is kept.`, "bad", true);
 }
 function online() { if (down) { down = false; notice(""); } }
 function stale() {
   down = true;
-  notice(`The server was started anew, under another address: open the one that ${store.about.command || "ursa review"} printed last. What was saved is kept.`, "bad", true);
+  notice(`The server was started anew, under another address: ${store.about.notebook ? "run the cell again" : `open the one that ${store.about.command || "ursa review"} printed last`}. What was saved is kept.`, "bad", true);
 }
 export function failed(problem) {
   if (problem instanceof Refused) { if (problem.status === 404) stale(); else notice(sentence(problem), "bad"); } else offline();

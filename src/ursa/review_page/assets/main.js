@@ -115,7 +115,7 @@ function close() { store.mode = "grid"; show(); grid.measure(); tell({ place: tr
 
 async function rows() {
   try {
-    const { numbers, words } = await ask("api/rows", {});
+    const { numbers, words } = await ask("api/rows", { finish: store.finishing });
     store.labeling = words;
     store.out.clear();
     if (!numbers.length) { tell({ close: true }); notice(`Every picture was looked at. ${words}`, "good"); return; }
@@ -157,7 +157,7 @@ listen((what) => {
   if (what.close) return close();
   if (what.step) return step(what.step);
   if (what.draw) { draw(); return undefined; }
-  if (what.rows) { rows(); return undefined; }
+  if (what.rows) { store.finishing = what.finish ?? store.finishing; rows(); return undefined; }
   if (what.place) { if (store.mode === "grid") grid.reveal(); toAddress(); }
   if (what.decided) drawFilters();
   progress();
@@ -243,7 +243,7 @@ function gridKey(key, event) {
 }
 
 byId("random").addEventListener("click", draw);
-byId("label-rows").addEventListener("click", rows);
+byId("label-rows").addEventListener("click", () => tell({ rows: true }));
 byId("apply").addEventListener("click", openApply);
 byId("help").addEventListener("click", openKeys);
 byId("select").addEventListener("click", () => grid.setSelecting(!grid.isSelecting()));

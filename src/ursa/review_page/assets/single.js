@@ -67,6 +67,7 @@ function panel(item) {
     ...near,
     item.group ? h("p", { className: "soft", textContent: "Click the one to keep, or choose it by ↑ and ↓: A keeps it and deletes the others." }) : h("p", { className: "id", textContent: item.pictures.length > 1 ? `${item.pictures.length} pictures` : first.id }),
     item.row && store.labeling ? h("p", { className: "soft", textContent: store.labeling }) : null,
+    item.row && store.labeling ? h("p", {}, h("button", { type: "button", "aria-pressed": String(store.finishing), onclick: () => tell({ rows: true, finish: !store.finishing }), title: "Rows of which a classifier is sure come first" }, "Label all in rows")) : null,
     item.group || item.row ? null : h("p", { className: "soft facts", textContent: facts(first) }));
 }
 

@@ -12,6 +12,7 @@ export const store = {
   selected: new Set(), // numbers of items
   out: new Set(), // rows of pictures that were taken out of a row to label
   labeling: "", // how far the labeling is
+  finishing: false, // all pictures are to get a label: rows of which a classifier is sure come first
   kept: new Map(), // number of a group -> row to keep, where it was chosen
   mode: "grid",
   filter: { kind: "", class: "", split: "", state: "" },

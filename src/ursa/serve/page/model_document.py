@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ursa.core.tasks import SINGLE_LABEL
 from ursa.serve.limits import ServerLimits
 from ursa.serve.predictor import Predictor
 
@@ -13,15 +14,15 @@ LONGEST = 200  # characters of a name that is only shown
 def model_document(predictor: Predictor, title: str | None, limits: ServerLimits, examples: int) -> dict[str, Any]:
     """{"title", "task", "classes", "accuracy", "unsure", "preparation", "model", "limits", "examples"}.
 
-    title: None where the operator gave none. accuracy: {"value", "low", "high"}, or None. unsure: whether an answer may
-    be "not sure". examples: how many pictures there are at `examples/0.jpg` and so on.
+    title: None where the operator gave none. accuracy: {"value", "low", "high"} of one class a picture, else None.
+    unsure: whether an answer may be "not sure". examples: how many pictures there are at `examples/0.jpg` and so on.
     """
     document = predictor.bundle.document
     return {
         "title": title,
         "task": predictor.task,
         "classes": list(predictor.labels.names),
-        "accuracy": _accuracy(document),
+        "accuracy": _accuracy(document) if predictor.task == SINGLE_LABEL else None,
         "unsure": predictor.bundle.decisions.abstain is not None,
         "preparation": predictor.bundle.preparation.to_json(),
         "model": {

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ursa.clean.decisions.applied import read_applied, write_applied
 from ursa.clean.decisions.corrections import Corrected, LeftOut, corrected
 from ursa.clean.decisions.decision import CHANGES, Decision
-from ursa.clean.decisions.file_lock import file_lock
 from ursa.clean.decisions.journal import read_journal
 from ursa.clean.decisions.moves import Move, Moves, bring_back, carry_out, planned_moves, read_moves, write_moves
 from ursa.clean.decisions.standing import standing
@@ -21,8 +20,10 @@ from ursa.core.progress_display import shown
 from ursa.data import scan
 from ursa.data.catalog import Catalog
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 from ursa.prepared.last_setup import workspace_of
 from ursa.prepared.setup import Setup, catalog_of
+from ursa.workflow.deciding.last_check import labels_left
 from ursa.workflow.deciding.measured_effect import measured_effect
 from ursa.workflow.results.applied_decisions import AppliedDecisions, RevertedDecisions
 from ursa.workspace import Workspace
@@ -56,7 +57,8 @@ def apply(
     job = _Job(data, setup, move, include_others)
     with shown(progress) as bar:
         if dry_run:
-            return _planned(job, _space(data, setup))
+            space = _space(data, setup)
+            return replace(_planned(job, space), left=labels_left(space, catalog_of(data, setup).root))
         space = Workspace.open(catalog_of(data, setup).root, setup.workspace)
         with file_lock(space.root / "apply.lock", wait=False):
             result, raw = _applied(job, space, bar)
@@ -64,7 +66,7 @@ def apply(
         bar("probe", 0, 0)
         changed = result.relabeled or result.removed
         effect = measured_effect(raw, result.catalog, space, place) if changed else "nothing changed"
-    return replace(result, effect=effect)
+    return replace(result, effect=effect, left=labels_left(space, raw.root))
 
 
 def revert(
@@ -93,7 +95,8 @@ def revert(
         write_applied(space, ())
     back = tuple(one for one in plan.moves if one not in kept and not any(one.origin in said for said in problems))
     count = sum(decided.kind in CHANGES for decided in before.decisions)
-    return RevertedDecisions(count, back, tuple(problems))
+    stands = standing(read_journal(space).believed(include_others=include_others))
+    return RevertedDecisions(count, back, tuple(problems), len(stands), labels_left(space, root))
 
 
 @dataclass(frozen=True)

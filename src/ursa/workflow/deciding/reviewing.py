@@ -5,7 +5,6 @@ import contextlib
 import gc
 import shlex
 import socket
-import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ursa import sandbox
-from ursa import workspace as spaces
 from ursa.clean.decisions.applied import read_applied
-from ursa.clean.kept_findings import KeptFindings, read_findings
+from ursa.clean.kept_findings import KeptFindings
 from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.text import counted
@@ -33,6 +31,9 @@ from ursa.review_page.review_session import ReviewSession
 from ursa.review_page.thumbnail_pack import ThumbnailPack
 from ursa.workflow.deciding.apply import apply, revert
 from ursa.workflow.deciding.decide import decisions
+from ursa.workflow.deciding.last_check import last_check
+from ursa.workflow.deciding.notebook_frame import frame_hosts, in_notebook, notebook_proxy, show_frame
+from ursa.workflow.results.applied_decisions import estimate_left
 from ursa.workflow.results.decided import DecisionList
 from ursa.workspace import Workspace
 
@@ -40,16 +41,15 @@ if TYPE_CHECKING:
     from ursa.prepared.setup import Data
     from ursa.workflow.labeling.labeling import Labeling
 
-COLAB_HOSTS = ("*.googleusercontent.com", "*.colab.dev", "colab.research.google.com")
-FRAME = 760  # px, height in a notebook
-
 
 class Review:
     """The page, being served. In a notebook its last value is shown as a frame, with a link beneath."""
 
-    def __init__(self, data: "Data", session: ReviewSession, server: ReviewServer, at: Path | None) -> None:
+    def __init__(
+        self, data: "Data", session: ReviewSession, server: ReviewServer, at: Path | None, proxy: str | None = None
+    ) -> None:
         self.data, self.at = data, at
-        self._session, self._server = session, server
+        self._session, self._server, self._proxy = session, server, proxy
         self.url = server.url  # for a browser on this machine
 
     @property
@@ -78,23 +78,14 @@ class Review:
             "decisions": self.saved,
             "applied": len(applied),
             "reverted": 0,
-            "estimate_left": {"value": state["value"], "high": state["high"]},
+            "estimate_left": estimate_left(self._session.advice() if self._session.judges else None),
             "items": state["items"],
             "decided": state["decided"],
         }
 
     def _ipython_display_(self) -> None:
-        """IPython: a frame, in Colab through its proxy; and a link for where no frame is shown."""
-        from IPython.display import HTML, IFrame, display  # type: ignore[import-not-found,unused-ignore]
-
-        if "google.colab" in sys.modules:
-            path = self.url.partition(f":{self._server.port}")[2]
-            sys.modules["google.colab"].output.serve_kernel_port_as_iframe(
-                self._server.port, path=path, height=str(FRAME)
-            )
-            return
-        display(IFrame(self.url, "100%", FRAME))
-        display(HTML(f'<a href="{self.url}" target="_blank" rel="noopener">Open the page in a window of its own</a>'))
+        """IPython: the frame."""
+        show_frame(self.url, self._server.port, self._proxy)
 
 
 def review(
@@ -107,17 +98,21 @@ def review(
     weights: str | Path | None = None,
     pattern: str | None = None,
     table: Mapping[str, str] | None = None,
+    proxy: str | None = None,
     progress: Progress | bool | None = None,
 ) -> Review:
     """Serve the page on which what `ursa.check` found is looked at and decided, to this machine alone.
 
     Where these pictures were not checked yet, that is done first. port 0 takes any free one. browser: open one;
-    a notebook shows the page itself. The others: as of `ursa.check`, for the check.
+    a notebook shows the page itself. proxy: where the notebook's server shows ports of the kernel's machine, for a
+    browser on another one: "/user/NAME/proxy" with jupyter-server-proxy; JupyterHub's is found. The others: as of
+    `ursa.check`, for the check.
 
     Decisions are saved as they are made, and nothing changes before they are applied. Raises DataError as `ursa.check`,
     and for a port that is taken.
     """
     at = None if workspace is None else Path(workspace)
+    proxy = notebook_proxy(proxy)
     listener = local_socket(port)  # a port that is taken is told before a check that takes minutes
     try:
         options = {"backbone": backbone, "weights": weights, "pattern": pattern, "table": table}
@@ -125,17 +120,22 @@ def review(
         with _uncollected():
             session = ReviewSession(space, pictures, kept)
         ticket = Ticket()
-        server = _served(data, session, {"workspace": at, "pattern": pattern, "table": table}, listener, ticket)
+        server = _served(data, session, {"workspace": at, "pattern": pattern, "table": table}, listener, ticket, proxy)
     except BaseException:
         listener.close()
         raise
     if browser:
         threading.Thread(target=webbrowser.open, args=(server.once(ticket.path),), daemon=True).start()
-    return Review(data, session, server, at)
+    return Review(data, session, server, at, proxy)
 
 
 def _served(
-    data: "Data", session: ReviewSession, read: Mapping[str, Any], listener: socket.socket, ticket: Ticket
+    data: "Data",
+    session: ReviewSession,
+    read: Mapping[str, Any],
+    listener: socket.socket,
+    ticket: Ticket,
+    proxy: str | None,
 ) -> ReviewServer:
     """read: how the pictures are read, and their workspace."""
     thumbnails = ThumbnailPack(session.space.root / "review_thumbnails.bin")
@@ -146,9 +146,9 @@ def _served(
         ReviewPictures(session.table, thumbnails),
         _actions(data, read),
         token,
-        about={**named, **_commands(data, read["workspace"])},
-        framed=_in_notebook(),
-        allowed_hosts=COLAB_HOSTS if "google.colab" in sys.modules else (),
+        about={**named, **_commands(data, read["workspace"]), "notebook": in_notebook()},
+        framed=in_notebook(),
+        allowed_hosts=frame_hosts(proxy),
         ticket=ticket,
     )
     threading.Thread(target=sandbox.prepare, daemon=True).start()  # the first picture need not wait for it
@@ -197,14 +197,8 @@ def _checked(
 def _stored(root: Path, at: Path | None) -> tuple[Workspace, PictureTable, KeptFindings] | None:
     space = Workspace.open(root, at)
     with _uncollected():
-        kept, data = read_findings(space), spaces.read_sealed(space.catalog)
-        if kept is None or data is None:
-            return None
-        try:
-            catalog = Catalog.from_parquet(data, space.catalog, root)
-        except DataError:  # of another release
-            return None
-        return space, PictureTable.of(catalog), kept
+        found = last_check(space, root)
+    return None if found is None else (space, *found)
 
 
 def _compare(data: "Data", read: Mapping[str, Any], session: ReviewSession) -> None:
@@ -245,12 +239,12 @@ def _actions(data: "Data", read: Mapping[str, Any]) -> ReviewActions:
     return ReviewActions(carry_out, take_back, _rows(data, read))
 
 
-def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int, int]]], LabelRows]:
+def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int, int]], bool], LabelRows]:
     """What to label next. The session is opened when the first row is asked for: its embeddings are in the store."""
     lock = threading.Lock()
     opened: list[Labeling] = []
 
-    def next_rows(outcomes: Sequence[tuple[int, int]]) -> LabelRows:
+    def next_rows(outcomes: Sequence[tuple[int, int]], finish: bool = False) -> LabelRows:
         from ursa.workflow.labeling.labeling import Labeling
 
         with lock:
@@ -259,7 +253,7 @@ def _rows(data: "Data", read: Mapping[str, Any]) -> Callable[[Sequence[tuple[int
                 set_up = {name: known[name] for name in ("backbone", "weights") if name in known}
                 opened.append(Labeling.open(data, progress=False, **set_up, **_as_read(data, read)))
             session = replace(opened[0], outcomes=tuple(outcomes))
-            rows = [(row.ids, row.purpose, row.likely) for row in session.next_rows()]
+            rows = [(row.ids, row.purpose, row.likely) for row in session.next_rows(finish=finish)]
             return LabelRows(rows, session.progress().sentence)
 
     return next_rows
@@ -271,8 +265,3 @@ def _commands(data: "Data", at: Path | None) -> dict[str, str]:
     more = [] if at is None else ["--workspace", str(at)]
     named = {"command": "review", "check_command": "check", "train_command": "train"}
     return {name: shlex.join(["ursa", command, place, *more]) for name, command in named.items()}
-
-
-def _in_notebook() -> bool:
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return shell is not None and type(shell).__name__ != "TerminalInteractiveShell"

@@ -17,7 +17,7 @@ from ursa.clean.decisions.journal import read_journal
 from ursa.clean.decisions.standing import standing
 from ursa.clean.labeling.alike import group_alike, likeness, row_size
 from ursa.clean.labeling.expected_accuracy import SHARE, ExpectedAccuracy, expected_accuracy, random_part
-from ursa.clean.labeling.next_to_label import likely_rows, next_to_label, sure_rows
+from ursa.clean.labeling.next_to_label import next_to_label, sure_rows
 from ursa.core.labels import Labels
 from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
@@ -44,7 +44,7 @@ F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-ALIKE_ROWS = 20  # before a classifier chooses (benchmarks/labeling.py)
+ALIKE_ROWS = 10  # before a classifier chooses (benchmarks/labeling.py)
 # The random part is held out at once while it is small: so the others teach as nearly as in the end. Cross-validated it
 # looks 8 points worse than on new pictures, held out at once 6 (clothing, 200 labels, 25 judges: chance is as large).
 HELD_OUT = 0.2
@@ -76,6 +76,7 @@ class Labeling:
     space: Workspace = field(repr=False)
     seed: int
     outcomes: tuple[tuple[int, int], ...] = ()  # of the rows of alike ones so far
+    fits: dict[str, Probe] = field(default_factory=dict, repr=False, compare=False)  # the last one, by its labels
 
     @classmethod
     def open(
@@ -116,9 +117,12 @@ class Labeling:
             data, keywords, catalog, vectors, likeness(vectors), groups, space, recipe_from(None, seed=seed).seed
         )
 
-    def next_rows(self, count: int = 6) -> tuple[LabelRow, ...]:
-        """What to show next, at most so many rows: alike ones first; then what teaches most, one by one and in rows of
-        a class, and each tenth by chance. None once every picture was looked at."""
+    def next_rows(self, count: int = 6, *, finish: bool = False) -> tuple[LabelRow, ...]:
+        """What to show next, at most so many rows: alike ones first; then what teaches most, one by one, and each tenth
+        by chance. None once every picture was looked at.
+
+        finish: all pictures are to get a label, so that rows of which a classifier is sure come before those.
+        """
         now = self._now()
         if now.looked_at.all():
             return ()
@@ -127,7 +131,7 @@ class Labeling:
             size = row_size(self.outcomes)
             rows = group_alike(self.like, now.looked_at, count=count, size=size, seed=self.seed)
             return tuple(LabelRow(tuple(self.catalog.ids[row] for row in some), "alike") for some in rows)
-        return self._chosen(now, fitted, count)
+        return self._chosen(now, fitted, count, finish)
 
     def label(self, row: LabelRow | str | Sequence[str], label: str, *, removed: Sequence[str] = ()) -> "Labeling":
         """A row, an id or several are of this class, but for those removed; new classes begin with their first label.
@@ -155,23 +159,20 @@ class Labeling:
         accuracy = now.expected(fitted) if fitted else expected_accuracy(np.zeros(0, np.bool_), labels)
         return LabelingProgress(labels, left, now.catalog.labeled().counts(), accuracy)
 
-    def _chosen(self, now: "_Now", fitted: Probe, count: int) -> tuple[LabelRow, ...]:
+    def _chosen(self, now: "_Now", fitted: Probe, count: int, finish: bool) -> tuple[LabelRow, ...]:
         """Every picture in one row at most."""
         free, ids, names = np.flatnonzero(~now.looked_at), self.catalog.ids, now.labels.names
         probabilities = fitted.head.probabilities(self.vectors[free])
         judges, next_judge = random_part(now.hashes, now.labeled, now.looked_at)
-        counts = np.bincount(now.targets(), minlength=len(names))
-        several = likely_rows(probabilities, counts)[: count // 3] or sure_rows(probabilities)[: count // 3]
         found = []
         if next_judge is not None and judges.sum() < SHARE * now.labeled.sum():
             found.append(LabelRow((ids[next_judge],), "judge"))
-        singles = next_to_label(probabilities, self.like[free], max(1, count - len(several) - 1), seed=self.seed)
-        for row in singles.tolist():
-            likely = int(probabilities[row].argmax())
-            found.append(LabelRow((ids[free[row]],), "teach", names[likely], float(probabilities[row, likely])))
-        for some in several:
+        for some in sure_rows(probabilities) if finish else ():
             members = tuple(ids[row] for row in free[some.rows])
             found.append(LabelRow(members, "confirm", names[some.label], some.probability))
+        for row in next_to_label(probabilities, self.like[free], count, seed=self.seed).tolist():
+            likely = int(probabilities[row].argmax())
+            found.append(LabelRow((ids[free[row]],), "teach", names[likely], float(probabilities[row, likely])))
         return _once(found)[:count]
 
     def _decide(self, ids: Sequence[str], decision: str | None = None, **said: object) -> Decided:
@@ -220,37 +221,52 @@ class _Now:
         """[M] classes of the labeled."""
         return self.catalog.labeled().targets(self.labels)
 
-    def fit(self, rows: I64 | None = None) -> Probe | None:
-        """A probe of the labeled, or of some of them; None without two classes of two different pictures each."""
-        known, targets = np.flatnonzero(self.labeled), self.targets() if self.labeled.any() else np.zeros(0, np.int64)
-        if rows is not None:
-            known, targets = known[rows], targets[rows]
-        first = np.unique(self.session.groups[known], return_index=True)[1]
-        counts = np.bincount(targets[first], minlength=1)
-        if (counts >= 2).sum() < 2:
+    def fit(self) -> Probe | None:
+        """A probe of the labeled, and of what has no label; None without two classes of two different pictures each."""
+        if not self.labeled.any():
             return None
-        groups, vectors = self.session.groups[known], self.session.vectors[known]
-        return probe.fit(
-            vectors, targets, len(self.labels), groups=groups, seed=self.session.seed, folds=Recipe().probe.folds
-        )
+        key = repr((self.labels.names, self.targets().tobytes(), self.labeled.tobytes(), self._judges().tobytes()))
+        if key not in self.session.fits:
+            if (fitted := self._fitted()) is None:
+                return None
+            self.session.fits.clear()
+            self.session.fits[key] = fitted
+        return self.session.fits[key]
 
     def expected(self, fitted: Probe) -> ExpectedAccuracy:
-        """By the random part, held out; how errors fall from two halves of the labels that judge each other."""
+        """By the random part, held out; how errors fall from labels without a fifth of them and without a half."""
         known, targets = np.flatnonzero(self.labeled), self.targets()
-        judges = random_part(self.hashes, self.labeled, self.looked_at)[0][known]
         fair = fitted.probabilities.argmax(1) == targets
-        right = self._right(judges, known, targets) if 0 < judges.sum() <= HELD_OUT * len(known) else fair[judges]
-        half = np.argsort(np.argsort(np.array([self.hashes[row] for row in known.tolist()], np.str_))) % 2 == 0
-        halves = [self._right(mine, known, targets) for mine in (half, ~half)]
-        if right is None or halves[0] is None or halves[1] is None:
-            return expected_accuracy(fair[judges], len(known))
-        errors = int((~fair).sum()), int((~halves[0]).sum() + (~halves[1]).sum())
-        return expected_accuracy(right, len(known), errors)
+        wrong = [self._wrong(fitted, known, targets, folds) for folds in (Recipe().probe.folds, 2)]
+        return expected_accuracy(fair[self._judges()[known]], len(known), (wrong[0], wrong[1]))
 
-    def _right(self, judged: Mask, known: I64, targets: I64) -> Mask | None:
-        """Whether those judged are right, by a probe of the other labeled ones; None where these are too few."""
-        learned = self.fit(np.flatnonzero(~judged))
-        if learned is None:
+    def _fitted(self) -> Probe | None:
+        known, targets = np.flatnonzero(self.labeled), self.targets()
+        groups, vectors = self.session.groups[known], self.session.vectors[known]
+        first = np.unique(groups, return_index=True)[1]
+        if (np.bincount(targets[first], minlength=1) >= 2).sum() < 2:
             return None
-        said = learned.head.probabilities(self.session.vectors[known[judged]]).argmax(1)
-        return np.asarray(said == targets[judged])
+        judges = self._judges()[known]
+        if 0 < judges.sum() <= HELD_OUT * len(known):
+            groups = np.where(np.isin(groups, groups[judges]), -1, groups)  # one group: held out at once
+        return probe.fit(
+            vectors,
+            targets,
+            len(self.labels),
+            groups=groups,
+            seed=self.session.seed,
+            folds=Recipe().probe.folds,
+            unlabeled=self.session.vectors[~self.labeled],
+        )
+
+    def _wrong(self, fitted: Probe, known: I64, targets: I64, folds: int) -> int:
+        """Labeled pictures that probes without their fold are wrong of."""
+        groups, seed = self.session.groups[known], self.session.seed
+        (said,) = probe.fold_repeats(
+            fitted, self.session.vectors[known], targets, groups=groups, seed=seed, folds=folds, repeats=1
+        )
+        return int((said.argmax(1) != targets).sum())
+
+    def _judges(self) -> Mask:
+        """[N] the random part."""
+        return random_part(self.hashes, self.labeled, self.looked_at)[0]

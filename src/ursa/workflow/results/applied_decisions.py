@@ -7,6 +7,7 @@ from typing import Any
 from ursa.clean.decisions.corrections import Corrected, LeftOut, Relabeled
 from ursa.clean.decisions.decision import CHANGES, Decision
 from ursa.clean.decisions.moves import Move
+from ursa.clean.stopping.when_to_stop import StopAdvice
 from ursa.data.catalog import Catalog
 from ursa.diagnose.corrections_effect import CorrectionsEffect
 from ursa.workflow.results.short_repr import ShortRepr
@@ -29,6 +30,7 @@ class AppliedDecisions(ShortRepr):
     problems: tuple[str, ...] = ()  # moves that failed
     dry_run: bool = False
     effect: CorrectionsEffect | str = field(default="", repr=False)  # what changed; why it is not known
+    left: StopAdvice | None = None  # wrong labels that nobody has looked at; None where no check has judged them
 
     @classmethod
     def of(
@@ -88,6 +90,7 @@ class AppliedDecisions(ShortRepr):
             "problems": list(self.problems),
             "effect": self.effect.to_json() if isinstance(self.effect, CorrectionsEffect) else None,
             "not_measured": self.effect if isinstance(self.effect, str) else None,
+            "estimate_left": estimate_left(self.left),
         }
 
 
@@ -98,13 +101,27 @@ class RevertedDecisions(ShortRepr):
     reverted: int = 0  # decisions that had been applied
     moved_back: tuple[Move, ...] = ()
     problems: tuple[str, ...] = ()  # files that could not be brought back, and why
+    decisions: int = 0  # that stand in the journal, and can be applied again
+    left: StopAdvice | None = None  # wrong labels that nobody has looked at; None where no check has judged them
 
     def _shown(self) -> list[tuple[str, str]]:
         return [("reverted", f"{self.reverted:,}"), ("files brought back", f"{len(self.moved_back):,}")]
 
     def to_json(self) -> dict[str, Any]:
         """The document of `ursa revert --json`."""
-        return {"reverted": self.reverted, "moved_back": _moves(self.moved_back), "problems": list(self.problems)}
+        return {
+            "decisions": self.decisions,
+            "applied": 0,
+            "reverted": self.reverted,
+            "moved_back": _moves(self.moved_back),
+            "problems": list(self.problems),
+            "estimate_left": estimate_left(self.left),
+        }
+
+
+def estimate_left(advice: StopAdvice | None) -> dict[str, Any]:
+    """As every document of decisions has it: wrong labels that are left, and at most how many; null where unknown."""
+    return {"value": None, "high": None} if advice is None else advice.to_json()
 
 
 def _moves(moves: Sequence[Move]) -> list[dict[str, str]]:
