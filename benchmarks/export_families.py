@@ -42,7 +42,7 @@ SMALL = (
     "small",
 )
 CANDIDATES = 6  # of a family, of which the smallest is taken
-SECONDS = 180  # for one
+SECONDS = 90  # for one
 SIZES = (64, 96, 128, 224, 256, 384)  # px; the first that it takes
 PARITY = 1e-3
 NAME = "export_families"

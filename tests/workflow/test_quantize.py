@@ -53,6 +53,7 @@ def test_it_is_smaller_answers_the_same_and_says_what_it_cost(folder, model, tmp
     assert after.bundle.parts["weights.safetensors"] == before.bundle.parts["weights.safetensors"]
     assert after.bundle.document["quantized"] == found.noted()
     assert after.bundle.document["parity"] == {"pictures": 9, "difference": found.largest_difference}
+    assert ursa.evaluate(found.bundle, folder, progress=False).accuracy.value == 1.0
     card = after.bundle.parts["card.md"].decode()
     assert "Quantized to int8" in card and "100.0 % right instead of 100.0 %" in card
     assert "6 ms a picture instead of 10" in card
