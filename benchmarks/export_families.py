@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import timm
@@ -120,7 +121,7 @@ def network(name: str) -> tuple[torch.nn.Module, int]:
     problem: Exception = RuntimeError("no size")
     for options in ({"img_size": 0}, {}):
         for size in SIZES:
-            chosen = dict.fromkeys(options, size)
+            chosen: dict[str, Any] = dict.fromkeys(options, size)
             try:
                 body = timm.create_model(name, pretrained=False, num_classes=0, **chosen).eval()
                 with torch.inference_mode():
