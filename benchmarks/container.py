@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from common import BACKBONE, SQUEEZENET, report, shared
 
@@ -47,7 +48,7 @@ def main() -> None:
         installed(made, tree)
         size = sum(file.stat().st_size for file in tree.rglob("*") if file.is_file()) / 1e6
         size += sum((made / file).stat().st_size for file in os.listdir(made)) / 1e6
-        rows = [
+        rows: list[list[object]] = [
             ["installed, with Ursa and a bundle of 6 MB", f"{size:.0f} MB"],
             [f"with the base image, {BASE} MB by its makers", f"{size + BASE:.0f} MB"],
             *served(place, made, tree, pictures),
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 def built(place: Path, pictures: Path) -> Path:
-    options = {"backbone": BACKBONE, "weights": SQUEEZENET, "workspace": place / "space"}
+    options: dict[str, Any] = {"backbone": BACKBONE, "weights": SQUEEZENET, "workspace": place / "space"}
     bundle = place / "dogs_cats.ursa"
     ursa.train(pictures, **options, recipe=ursa.Recipe.of(epochs=0), out=bundle, progress=False)
     return ursa.containerize(bundle, place / "online").folder
@@ -90,8 +91,10 @@ def served(place: Path, folder: Path, tree: Path, pictures: Path) -> list[list[o
             picture = next(iter(sorted((pictures / "dog").iterdir())))
             status, answer = ask(picture.read_bytes())
             first = time.perf_counter() - began
-            same = ursa.Predictor(folder / "dogs-cats.ursa")(picture).probabilities
-            apart = max(abs(same[name] - value) for name, value in answer["probabilities"].items())
+            predictor = ursa.Predictor(folder / "dogs-cats.ursa")
+            row = predictor.probabilities([predictor.view(picture)])[0].tolist()
+            same = dict(zip(predictor.labels.names, row, strict=True))
+            apart = max((abs(same[name] - value) for name, value in answer["probabilities"].items()), default=1.0)
             hostile = [ask(file.read_bytes())[0] for file in sorted(shared("hostile").iterdir()) if file.is_file()]
             check = (folder / "Dockerfile").read_text().split("    CMD ", 1)[1].splitlines()[0]
             healthy = subprocess.run([*inside, *python, *json.loads(check)[1:]]).returncode
@@ -135,12 +138,12 @@ def wait(server: "subprocess.Popen[str]") -> float:
 
 
 def ask(data: bytes) -> tuple[int, dict[str, dict[str, float]]]:
-    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/predict", data)
+    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/predict", data, {"Content-Type": "image/jpeg"})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as problem:
-        return problem.code, {}
+        return problem.code, {"probabilities": {}}
 
 
 def resident(process: int) -> float:

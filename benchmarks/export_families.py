@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import timm
@@ -42,7 +43,7 @@ SMALL = (
     "small",
 )
 CANDIDATES = 6  # of a family, of which the smallest is taken
-SECONDS = 180  # for one
+SECONDS = 90  # for one
 SIZES = (64, 96, 128, 224, 256, 384)  # px; the first that it takes
 PARITY = 1e-3
 NAME = "export_families"
@@ -120,7 +121,7 @@ def network(name: str) -> tuple[torch.nn.Module, int]:
     problem: Exception = RuntimeError("no size")
     for options in ({"img_size": 0}, {}):
         for size in SIZES:
-            chosen = dict.fromkeys(options, size)
+            chosen: dict[str, Any] = dict.fromkeys(options, size)
             try:
                 body = timm.create_model(name, pretrained=False, num_classes=0, **chosen).eval()
                 with torch.inference_mode():

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def accuracies(name: str) -> Rows:
     ways: dict[str, Callable[[], bytes]] = {"float32": lambda: model, "fp16": lambda: to_fp16(model)}
     for count in CALIBRATED:
         rows = np.unique(np.linspace(0, len(train) - 1, count).round().astype(int))
-        ways[f"int8, ranges from {count}"] = lambda rows=rows: to_int8(model, stacks([train[row] for row in rows], 8))
+        ways[f"int8, ranges from {count}"] = partial(calibrated, model, [train[row] for row in rows])
     found: Rows = []
     for way, made in ways.items():
         after = other(predictor, made()).probabilities(seen)
@@ -83,6 +84,10 @@ def accuracies(name: str) -> Rows:
             [name, way, f"{100 * right:.1f} %", f"{changed} of {len(seen)}", f"{abs(after - before).max():.2g}"]
         )
     return found
+
+
+def calibrated(model: bytes, views: list[Any]) -> bytes:
+    return to_int8(model, stacks(views, 8))
 
 
 def views(predictor: Predictor, folder: Path, place: Path, most: int) -> tuple[tuple[list[Any], Any], list[Any]]:

@@ -11,7 +11,7 @@ from ursa.core.prepare import Preparation
 from ursa.embed.backbone import Backbone
 from ursa.embed.extractor import Extractor
 from ursa.errors import BundleError
-from ursa.export.onnx import to_onnx
+from ursa.export.onnx import _reason, to_onnx
 from ursa.serve.session import Session
 from ursa.training.classifier import Classifier
 
@@ -98,4 +98,15 @@ def test_a_network_that_no_bundle_may_hold_is_refused_by_name(body):
     model = Classifier(Extractor(body(), MEAN, MEAN, SIZE), 4, 3).eval()
     with pytest.raises(BundleError, match=r"cannot become a bundle|cannot be exported") as caught:
         to_onnx(model, Preparation(SIZE))
-    assert caught.value.found and "--backbone" in caught.value.fix
+    assert caught.value.found.isprintable() and "--backbone" in caught.value.fix
+
+
+def test_what_began_a_failure_is_told_and_not_what_wraps_it():
+    try:
+        try:
+            raise KeyError("no such layer\nand a page more")
+        except KeyError as first:
+            raise RuntimeError("\x1b[96mThis is step 2/3\x1b[0m of exporting") from first
+    except RuntimeError as problem:
+        assert _reason(problem) == "KeyError: 'no such layer\\nand a page more'"
+        assert _reason(ValueError("one\ntwo")) == "ValueError: one"

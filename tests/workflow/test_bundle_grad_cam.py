@@ -126,8 +126,14 @@ def test_weights_that_are_not_the_models_are_refused(exported):
     whole = state(exported)
     torch.manual_seed(1)
     other = {**whole, "head.weight": torch.randn(3, 256)}
-    with pytest.raises(BundleError, match="do not predict what its model predicts"):
-        rebuilt(changed(exported, **{"weights.safetensors": to_bytes(other)}), VIEWS)
+    apart = changed(exported, **{"weights.safetensors": to_bytes(other)})
+    with pytest.raises(BundleError, match="do not predict what its model predicts") as refused:
+        rebuilt(apart, VIEWS)
+    assert "show_grad_cam" in refused.value.fix
+    apart.bundle.document["quantized"] = {"precision": "int8"}
+    with pytest.raises(BundleError, match="do not predict what its model predicts") as refused:
+        rebuilt(apart, VIEWS)
+    assert refused.value.fix == "give the bundle that it was quantized from"
     missing = {name: value for name, value in whole.items() if name != "standardize.mean"}
     for wrong in (missing, {**whole, "head.weight": torch.randn(3)}, {}):
         with pytest.raises(BundleError, match="not those of small_cnn"):

@@ -53,6 +53,7 @@ def test_it_is_smaller_answers_the_same_and_says_what_it_cost(folder, model, tmp
     assert after.bundle.parts["weights.safetensors"] == before.bundle.parts["weights.safetensors"]
     assert after.bundle.document["quantized"] == found.noted()
     assert after.bundle.document["parity"] == {"pictures": 9, "difference": found.largest_difference}
+    assert ursa.evaluate(found.bundle, folder, progress=False).accuracy.value == 1.0
     card = after.bundle.parts["card.md"].decode()
     assert "Quantized to int8" in card and "100.0 % right instead of 100.0 %" in card
     assert "6 ms a picture instead of 10" in card
@@ -195,6 +196,29 @@ def test_pictures_of_which_none_can_be_measured_on(folder, model, tmp_path):
     (learned / "red" / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match="can be read"):
         ursa.quantize(model, learned, progress=False)
+
+
+def test_pictures_of_which_none_can_be_calibrated_on(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "colors")
+    for file in parts_of(copy)["train"]:
+        file.write_bytes(b"no picture, " + file.name.encode())
+    (tmp_path / "m.ursa").write_bytes(bundle_of(copy))
+    with pytest.raises(DataError, match="none of the pictures to calibrate on can be read"):
+        ursa.quantize(tmp_path / "m.ursa", copy, progress=False)
+    first = parts_of(copy)["train"][0]
+    first.write_bytes(next((folder / "red").iterdir()).read_bytes())
+    (tmp_path / "m.ursa").write_bytes(bundle_of(copy))
+    found = ursa.quantize(tmp_path / "m.ursa", copy, out=tmp_path / "small.ursa", max_loss=100, progress=False)
+    assert found.calibrated_on == 1
+
+
+def test_new_pictures_of_a_test_folder_are_left_alone(folder, tmp_path, picture_folder):
+    root = tmp_path / "split"
+    shutil.copytree(folder, root / "train")
+    (tmp_path / "m.ursa").write_bytes(bundle_of(root / "train"))
+    picture_folder(root, {"test/red": 3, "valid/blue": 2}, seed=7)
+    found = ursa.quantize(tmp_path / "m.ursa", root, out=tmp_path / "small.ursa", progress=False)
+    assert found.pictures == 9 + 2
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_costs_nothing_else(folder, model, tmp_path):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ursa.core.bundles.onnx_rules import require_plain
 from ursa.core.prepare import Preparation
-from ursa.errors import BundleError
+from ursa.errors import BundleError, first_line
 
 if TYPE_CHECKING:
     import onnx
@@ -60,11 +60,17 @@ def graph(
                 verbose=False,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as problem:
-        found = str(problem).splitlines()[0]
-        raise BundleError("this network cannot be exported to ONNX", found=found, fix=fix) from problem
+        raise BundleError("this network cannot be exported to ONNX", found=_reason(problem), fix=fix) from problem
     if program is None:
         raise BundleError("this network cannot be exported to ONNX", found=type(model).__name__, fix=fix)
     return _without_notes(program.model_proto)
+
+
+def _reason(problem: BaseException) -> str:
+    """The first line of what began it: the exporter wraps it in advice on how to report it, with colors."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return f"{type(problem).__name__}: {first_line(problem)}"
 
 
 def _without_notes(model: "onnx.ModelProto") -> bytes:

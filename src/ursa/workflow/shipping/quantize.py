@@ -70,18 +70,13 @@ def quantize(
     _require_possible(predictor)
     with shown(progress) as bar:
         pictures = _pictures(predictor, data, workspace, pattern, table or {})
-        model = _smaller(predictor, pictures, precision, bar)
+        model, calibrated_on = _smaller(predictor, pictures, precision, bar)
         other = Predictor(dataclasses.replace(predictor.bundle, parts={**predictor.bundle.parts, "model.onnx": model}))
         try:
             found = _compared(predictor, other, pictures, bar)
         finally:
             other.close()
-    found = dataclasses.replace(
-        found,
-        precision=precision,
-        max_loss=max_loss,
-        calibrated_on=len(pictures.calibration) if precision == "int8" else 0,
-    )
+    found = dataclasses.replace(found, precision=precision, max_loss=max_loss, calibrated_on=calibrated_on)
     if found.refusal is not None:
         return found
     from ursa.export.bundle_files import with_model
@@ -101,9 +96,6 @@ class _Pictures:
 
 def _require_possible(predictor: Predictor) -> None:
     document = predictor.bundle.document
-    if (task := document.get("task", "single-label")) != "single-label":
-        fix = "serve it as it is"
-        raise BundleError("only a model of one class a picture is quantized", found=f"one of {task}", fix=fix)
     if document.get("quantized"):
         fix = "give the bundle that it was made from"
         raise BundleError("this bundle was quantized before", found=str(document["quantized"]["precision"]), fix=fix)
@@ -124,6 +116,7 @@ def _pictures(
     catalog = scan.hashed(scan.load_scan(catalog, space.catalog))
     known = predictor.bundle.pictures
     parts = np.array([] if known is None else known.part_of(catalog.rows["sha256"].to_list()), object)
+    parts[(catalog.rows["split"] == "test").fill_null(False).to_numpy()] = "test"  # of a folder with one: new ones, too
     learned, other = np.flatnonzero(parts == "train"), np.flatnonzero((parts != "train") & (parts != "test"))
     fix = "give the folder that it was trained on: --data FOLDER"
     if not len(learned):
@@ -141,15 +134,25 @@ def _all(catalog: "Catalog") -> str:
     return f"{len(catalog):,} pictures"
 
 
-def _smaller(predictor: Predictor, pictures: _Pictures, precision: str, bar: Progress) -> bytes:
+def _smaller(predictor: Predictor, pictures: _Pictures, precision: str, bar: Progress) -> tuple[bytes, int]:
+    """The model, and on how many pictures it was calibrated."""
     from ursa.export import quantization
 
     model = predictor.bundle.parts["model.onnx"]
     if precision == "fp16":
-        return quantization.to_fp16(model)
-    files = pictures.calibration.files()
-    views = (view for _, view in _views(predictor, files, bar, "calibrate") if not isinstance(view, DataError))
-    return quantization.to_int8(model, stacks(views, TIMED))
+        return quantization.to_fp16(model), 0
+    files, count = pictures.calibration.files(), 0
+
+    def views() -> Iterator[Pixels]:
+        nonlocal count
+        for _, view in _views(predictor, files, bar, "calibrate"):
+            if not isinstance(view, DataError):
+                count += 1
+                yield view
+        if not count:
+            raise DataError("none of the pictures to calibrate on can be read", found=f"{len(files)} files")
+
+    return quantization.to_int8(model, stacks(views(), TIMED)), count
 
 
 def _compared(one: Predictor, other: Predictor, pictures: _Pictures, bar: Progress) -> Quantized:
@@ -219,8 +222,8 @@ def _grouped(views: Iterator[tuple[int, Pixels | DataError]]) -> Iterator[list[t
 def _milliseconds(one: Predictor, other: Predictor, views: Pixels) -> list[tuple[float, float]]:
     """Of each model a picture, alone and in batches: the fastest of rounds in which both take turns.
 
-    What else the machine does only adds to a time. A turn is several runs, after a rest: threads of the model that ran
-    before keep their processors for a while (turns of one run each made a model 1.4 times as fast as itself).
+    What else the machine does only adds to a time. A turn is several runs, after a rest: where threads of a runtime
+    spin, those of the model before keep their processors (turns of one run made a model 1.4 times as fast as itself).
     """
     times: dict[tuple[int, int], list[float]] = {(model, many): [] for model in (0, 1) for many in (0, 1)}
     began, rounds = time.perf_counter(), 0
