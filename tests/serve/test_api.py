@@ -179,7 +179,7 @@ def test_a_line_a_request_without_names_queries_hosts_or_keys(predictor, red, ca
 
 def test_an_unknown_log_is_refused(predictor):
     with pytest.raises(DataError, match="no such log") as caught:
-        TestClient(app(predictor, options=ApiOptions(log="jsno"))).get("/")
+        app(predictor, options=ApiOptions(log="jsno"))
     assert "json" in caught.value.fix
 
 
