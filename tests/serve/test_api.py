@@ -192,7 +192,7 @@ def test_requests_pictures_and_refusals_are_counted(predictor, red):
     client.get("/nowhere/2")
     assert metric(client, 'ursa_http_requests_total{model="model",path="/v1/predict",status="200"}') == 2
     assert metric(client, 'ursa_http_requests_total{model="model",path="/v1/predict",status="422"}') == 1
-    assert metric(client, 'ursa_http_requests_total{model="",path="other",status="404"}') == 2
+    assert metric(client, 'ursa_http_requests_total{model="model",path="other",status="404"}') == 2
     assert metric(client, 'ursa_http_request_duration_seconds_count{model="model",path="/v1/predict"}') == 3
     assert metric(client, 'ursa_pictures_total{model="model",outcome="predicted"}') == 2
     assert metric(client, 'ursa_pictures_total{model="model",outcome="problem"}') == 2

@@ -132,9 +132,7 @@ class _Site:
         """Of one model, as it is now."""
         shown = page(model.title)
 
-        async def show(request: Request) -> Response:
-            exchange = exchange_of(request.scope)
-            exchange.model, exchange.path = model.name, "/"
+        async def show(_: Request) -> Response:
             return HTMLResponse(shown)
 
         endpoints = ModelRoutes(model, self.service, self.counts, needs_key=self.needs_key)
