@@ -9,12 +9,16 @@ import time
 
 import pytest
 from openapi_spec_validator import validate
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from ursa.errors import BundleError, DataError
 from ursa.serve import trial
 from ursa.serve.api import reload
 from ursa.serve.api.api_keys import api_keys
+from ursa.serve.api.model_paths import ModelPaths
 from ursa.serve.api.rate_limit import RateLimiter
 from ursa.serve.api.request_log import RequestLog
 from ursa.serve.api.served_models import ServedModel, served_models, stamp_of
@@ -497,3 +501,18 @@ def test_a_running_server_takes_over_page_classes_and_metrics(two, bundle_files,
         )
         assert metric(client, 'ursa_model_reloads_total{model="colours",outcome="taken_over"}') == 1
     assert "the new version answers" in caplog.text
+
+
+def test_a_new_version_brings_its_own_routes(two):
+    def routes(model):
+        return [Route(f"/{model.predictor.labels.names[0]}", lambda _: PlainTextResponse("there"))]
+
+    models = two[0]
+    paths = ModelPaths(models, routes)
+    client = TestClient(Starlette(routes=[Mount("/", paths)]))
+    assert client.get("/couleurs/bleu").text == "there"
+    models[1].predictor, other = models[0].predictor, models[1].predictor
+    paths.changed(models[1])
+    assert client.get("/couleurs/blue").text == "there"
+    assert client.get("/couleurs/bleu").status_code == 404
+    models[1].predictor = other
