@@ -74,10 +74,14 @@ class Person:
         known = self.labeled[self.order]
         return self.order[: len(known) if known.all() else int(known.argmin())]
 
-    def fit(self, rows: I64 | None = None) -> tuple[probe.Probe, I64]:
-        rows = np.flatnonzero(self.labeled) if rows is None else rows
+    def fit(self) -> tuple[probe.Probe, I64]:
+        """As the session does: a small random part is held out at once."""
+        rows = np.flatnonzero(self.labeled)
+        judges, groups = np.isin(rows, self.judges()), np.arange(len(rows))
+        if 0 < judges.sum() <= HELD_OUT * len(rows):
+            groups[judges] = -1
         rest = self.vectors[~self.labeled] if self.from_rest else None
-        return probe.fit(self.vectors[rows], self.labels[rows], self.classes, unlabeled=rest), rows
+        return probe.fit(self.vectors[rows], self.labels[rows], self.classes, groups=groups, unlabeled=rest), rows
 
     def ready(self) -> bool:
         counts = np.bincount(self.labels[self.labeled], minlength=self.classes)
@@ -190,10 +194,8 @@ def followed(
         if len(clicks) % 3 == 0:
             fair = fitted.probabilities.argmax(1) == person.labels[rows]
             judges = np.isin(rows, person.judges())
-            half = seeds.generator(person.seed, "half").permutation(len(rows)) % 2 == 0
-            of_half = sum(int((~held_out(person, rows, mine)).sum()) for mine in (half, ~half))
-            judged = held_out(person, rows, judges) if 0 < judges.sum() <= HELD_OUT * len(rows) else fair[judges]
-            outlook = expected_accuracy(judged, len(rows), (int((~fair).sum()), of_half))
+            wrong = [errors(fitted, person, rows, folds) for folds in (5, 2)]
+            outlook = expected_accuracy(fair[judges], len(rows), (wrong[0], wrong[1]))
             now = outlook.now
             expected.append(
                 np.array([clicks[-1], now.value, now.low, now.high, fair.mean(), outlook.ahead.value, found[-1]])
@@ -208,11 +210,11 @@ def followed(
     ]
 
 
-def held_out(person: Person, rows: I64, judged: Mask) -> Mask:
-    """Whether those judged, of the labeled rows, are right by a probe of the others."""
-    learned = rows[~judged]
-    head = person.fit(learned)[0].head
-    return np.asarray(head.probabilities(person.vectors[rows[judged]]).argmax(1) == person.labels[rows[judged]])
+def errors(fitted: probe.Probe, person: Person, rows: I64, folds: int) -> int:
+    """Labeled pictures that probes without their fold are wrong of."""
+    known, groups = person.labels[rows], np.arange(len(rows))
+    (said,) = probe.fold_repeats(fitted, person.vectors[rows], known, groups=groups, seed=0, folds=folds, repeats=1)
+    return int((said.argmax(1) != known).sum())
 
 
 def clicks_to(curves: list[tuple[F64, F64]], enough: float) -> float:

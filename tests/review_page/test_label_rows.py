@@ -34,7 +34,7 @@ def bare(reviewed):
 
 def test_a_row_becomes_an_item_of_the_pictures_that_are_there(bare):
     told = bare.rows()
-    assert told["words"] == "14 to go."
+    assert told["words"] == "14 to go." and told["progress"]["kinds"]["row-to-label"] == [0, 1]
     (number,) = told["numbers"]
     item = bare.session.items[number]
     assert item.pictures == (bare.row("black/black_001.png"), bare.row("brown/brown_001.png"))

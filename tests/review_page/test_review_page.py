@@ -152,7 +152,7 @@ def test_a_row_of_pictures_without_labels_gets_one_but_for_those_taken_out(shown
     rows = [[(ids, "alike", None)], [(ids[1:2], "teach", None)], []]
     for route in app.routes:
         if (service := getattr(route.endpoint, "__self__", None)) is not None:
-            service.actions = replace(service.actions, rows=lambda _: LabelRows(rows.pop(0), "3 to go."))
+            service.actions = replace(service.actions, rows=lambda *_: LabelRows(rows.pop(0), "3 to go."))
     labels[:] = [None] * len(labels)
     shown.review.session.unlabeled = lambda: 3
     page = shown.open()

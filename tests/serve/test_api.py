@@ -9,12 +9,16 @@ import time
 
 import pytest
 from openapi_spec_validator import validate
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from ursa.errors import BundleError, DataError
 from ursa.serve import trial
 from ursa.serve.api import reload
 from ursa.serve.api.api_keys import api_keys
+from ursa.serve.api.model_paths import ModelPaths
 from ursa.serve.api.rate_limit import RateLimiter
 from ursa.serve.api.request_log import RequestLog
 from ursa.serve.api.served_models import ServedModel, served_models, stamp_of
@@ -179,7 +183,7 @@ def test_a_line_a_request_without_names_queries_hosts_or_keys(predictor, red, ca
 
 def test_an_unknown_log_is_refused(predictor):
     with pytest.raises(DataError, match="no such log") as caught:
-        TestClient(app(predictor, options=ApiOptions(log="jsno"))).get("/")
+        app(predictor, options=ApiOptions(log="jsno"))
     assert "json" in caught.value.fix
 
 
@@ -192,7 +196,7 @@ def test_requests_pictures_and_refusals_are_counted(predictor, red):
     client.get("/nowhere/2")
     assert metric(client, 'ursa_http_requests_total{model="model",path="/v1/predict",status="200"}') == 2
     assert metric(client, 'ursa_http_requests_total{model="model",path="/v1/predict",status="422"}') == 1
-    assert metric(client, 'ursa_http_requests_total{model="",path="other",status="404"}') == 2
+    assert metric(client, 'ursa_http_requests_total{model="model",path="other",status="404"}') == 2
     assert metric(client, 'ursa_http_request_duration_seconds_count{model="model",path="/v1/predict"}') == 3
     assert metric(client, 'ursa_pictures_total{model="model",outcome="predicted"}') == 2
     assert metric(client, 'ursa_pictures_total{model="model",outcome="problem"}') == 2
@@ -497,3 +501,18 @@ def test_a_running_server_takes_over_page_classes_and_metrics(two, bundle_files,
         )
         assert metric(client, 'ursa_model_reloads_total{model="colours",outcome="taken_over"}') == 1
     assert "the new version answers" in caplog.text
+
+
+def test_a_new_version_brings_its_own_routes(two):
+    def routes(model):
+        return [Route(f"/{model.predictor.labels.names[0]}", lambda _: PlainTextResponse("there"))]
+
+    models = two[0]
+    paths = ModelPaths(models, routes)
+    client = TestClient(Starlette(routes=[Mount("/", paths)]))
+    assert client.get("/couleurs/bleu").text == "there"
+    models[1].predictor, other = models[0].predictor, models[1].predictor
+    paths.changed(models[1])
+    assert client.get("/couleurs/blue").text == "there"
+    assert client.get("/couleurs/bleu").status_code == 404
+    models[1].predictor = other

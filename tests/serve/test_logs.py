@@ -1,8 +1,10 @@
 import io
+import json
 import logging
 
 import pytest
 
+from ursa.serve import logs
 from ursa.serve.logs import NAMES, RateLimit, limited
 
 
@@ -83,3 +85,32 @@ def test_the_limit_is_there_for_the_time_of_the_server_only():
     with limited():
         assert len(filters()) == len(before) + len(NAMES)
     assert filters() == before
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_the_server_says_goes_to_stderr_as_wanted(as_json, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with logs.limited(), logs.written(as_json=as_json):
+        logging.getLogger("ursa.serve").info("taken over: %s", "a\x1b[2J")
+        try:
+            raise ValueError("inside")
+        except ValueError:
+            logging.getLogger("ursa.serve").exception("failed")
+    logging.getLogger("ursa.serve").info("not any more")
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "not any more" not in said and "ValueError: inside" in said
+    if as_json:
+        first, second = map(json.loads, said.splitlines())
+        assert list(first) == ["time", "level", "message"] and first["level"] == "info"
+        assert second["message"] == "failed" and "ValueError: inside" in second["traceback"]
+
+
+def test_a_program_with_a_log_of_its_own_keeps_it(capsys):
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        with logs.written(as_json=True):
+            logging.getLogger("ursa.serve").error("heard by the program's log")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capsys.readouterr().err == ""

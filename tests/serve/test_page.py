@@ -170,7 +170,7 @@ def test_many_pictures_are_a_grid_to_filter_order_and_save(visit, paint):
     expect(page.locator("#list > li.done")).to_have_count(4)
     expect(page.locator("#progress")).to_have_text("4 pictures")
     expect(page.get_by_role("status")).to_have_text("4 pictures, Not sure: 1, red: 2, green: 1")
-    assert names(page) == ["b.jpg", "a.jpg", "c.jpg", "=d.jpg"]  # those that are not sure first
+    assert names(page) == ["b.jpg", "=d.jpg", "c.jpg", "a.jpg"]  # the least sure first
     page.locator("#order").select_option("added")
     expect(page.locator("#list > li").first).to_contain_text("a.jpg")
     assert names(page) == ["a.jpg", "b.jpg", "c.jpg", "=d.jpg"]

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,22 +43,6 @@ def read(descriptor: int, size: int) -> bytes:
     while len(data) < size and (some := os.read(descriptor, size - len(data))):
         data += some
     return data
-
-
-def lock(descriptor: int) -> bool | None:
-    """Lock an open file until it is closed or its process ends, however: True. False where another process holds it,
-    None where the system or its file system has no such locks."""
-    if sys.platform == "win32":
-        return None
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
 
 
 def kind(mode: int) -> str:

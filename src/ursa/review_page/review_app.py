@@ -190,7 +190,8 @@ class _Service:
 
         def found() -> dict[str, Any]:
             told = next_rows(self.session.outcomes(), finish)
-            return {"numbers": self.session.add_rows(told.rows), "words": told.sentence}
+            numbers = self.session.add_rows(told.rows)
+            return {"numbers": numbers, "words": told.sentence, "progress": self.session.progress()}
 
         return _json(await run_in_threadpool(found))
 

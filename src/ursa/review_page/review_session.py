@@ -52,6 +52,7 @@ class ReviewSession:
         self._lock = threading.RLock()
         self._items_of: dict[int, list[int]] = {}
         self._state: list[str] = []
+        self._alike: list[int] = []  # items that are rows of alike pictures
         self._counts: dict[str, list[int]] = {}  # by kind: decided, all
         for number in range(len(self.items)):
             self._count(number)
@@ -143,10 +144,10 @@ class ReviewSession:
         """Of the rows of alike pictures that were decided: how many got the label, of how many."""
         with self._lock:
             found = []
-            for item, state in zip(self.items, self._state, strict=True):
-                if item.purpose == "alike" and state != "undecided":
-                    said = (self.decided.of(row) for row in item.pictures)
-                    found.append((sum(one is not None for one in said), len(item.pictures)))
+            for number in self._alike:
+                if self._state[number] != "undecided":
+                    pictures = self.items[number].pictures
+                    found.append((sum(self.decided.of(row) is not None for row in pictures), len(pictures)))
             return found
 
     def add_rows(self, rows: Sequence[tuple[Sequence[str], str, str | None]]) -> list[int]:
@@ -157,6 +158,7 @@ class ReviewSession:
                 if known := self.table.known(list(ids)):
                     numbers.append(len(self.items))
                     self.items.append(row_item(known, purpose, likely))
+                    self._alike += numbers[-1:] if purpose == "alike" else []
                     self._count(numbers[-1])
             return numbers
 

@@ -38,7 +38,7 @@ from ursa.serve.api.model_paths import ModelPaths
 from ursa.serve.api.model_routes import ModelRoutes, inside
 from ursa.serve.api.readiness import Readiness
 from ursa.serve.api.reload import take_over_new_versions
-from ursa.serve.api.request_log import RequestLog
+from ursa.serve.api.request_log import RequestLog, require_log
 from ursa.serve.api.served_models import ServedModel, as_models
 from ursa.serve.api.server_metrics import ServerMetrics
 from ursa.serve.api.service import Service
@@ -84,6 +84,7 @@ def app(
     """
     models, limits, options = as_models(served, title), limits or ServerLimits(), options or ApiOptions()
     ready, metrics, service = readiness or Readiness(), ServerMetrics(), Service(limits)
+    require_log(options.log)
     hosts = ["*"] if allowed_hosts is None else checked(allowed_hosts)
     site = _Site(models, service, metrics, ready, needs_key=bool(options.api_keys))
     paths = ModelPaths(models, site.routes)

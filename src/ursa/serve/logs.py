@@ -1,10 +1,12 @@
 """A log that cannot be flooded: of each kind of message so many a minute, the others are counted. Escaped, too."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ursa.core.text import escaped
 
@@ -47,6 +49,42 @@ class RateLimit(logging.Filter):
             trace = logging.Formatter().formatException(record.exc_info)
             record.exc_text = escaped(trace[-LONGEST:], lines=True)
         return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON a message, with its traceback inside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        known = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        if record.exc_text or record.exc_info:
+            known["traceback"] = record.exc_text or self.formatException(record.exc_info or (None, None, None))
+        return json.dumps(known, ensure_ascii=False)
+
+
+@contextmanager
+def written(*, as_json: bool) -> Iterator[None]:
+    """Inside, what the server has to say goes to stderr, unless the program around it has a log of its own."""
+    if logging.getLogger().handlers:
+        yield
+        return
+    handler, ours = logging.StreamHandler(), logging.getLogger("ursa.serve")
+    if as_json:
+        handler.setFormatter(JsonFormatter())
+    before = ours.level
+    ours.setLevel(logging.INFO)
+    for name in NAMES:
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
+        for name in NAMES:
+            logging.getLogger(name).removeHandler(handler)
 
 
 @contextmanager

@@ -28,20 +28,22 @@ def run(
     port: int = 8000,
     *,
     ready: Callable[[str], object] | None = None,
-    **options: Any,
+    options: ApiOptions | None = None,
+    **more: Any,
 ) -> None:
     """Serve until Ctrl-C, then finish what is in flight and return. (SIGTERM: finish, then end the process.)
 
-    port 0 takes any free one. ready: called once with the address, when the first request can come. options: as of
-    `server`. Raises DataError when the port or the address cannot be had. Prints nothing.
+    port 0 takes any free one. ready: called once with the address, when the first request can come. options, more: as
+    of `server`. Raises DataError when the port or the address cannot be had. Prints nothing.
     """
     with (
         logs.limited(),
+        logs.written(as_json=options is not None and options.log == "json"),
         _switching(SWITCH),
         listen(host, port) as listener,
         contextlib.suppress(KeyboardInterrupt),  # raised again after the shutdown
     ):
-        server(served, listener, ready=ready, **options).run(sockets=[listener])
+        server(served, listener, ready=ready, options=options, **more).run(sockets=[listener])
 
 
 def server(

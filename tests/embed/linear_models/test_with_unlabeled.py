@@ -75,6 +75,9 @@ def test_one_head_adds_both_logits(fitted):
     both = learned.added_to(plain.head, np.array([0.7, 0.2]))
     alone, other = (learned.added_to(plain.head, np.array(weights)) for weights in ([1.0, 0.0], [0.0, 1.0]))
     logits = [(new - head.mean) * head.scale @ head.weight + head.bias for head in (alone, other, both)]
+    parts = learned.components
+    turned = (new - parts.mean) * parts.scale @ parts.basis @ learned.weights[:-1] + learned.weights[-1]
+    assert np.allclose(logits[1], turned, rtol=1e-3, atol=1e-3)
     assert np.allclose(0.7 * logits[0] + 0.2 * logits[1], logits[2], rtol=1e-3, atol=1e-3)
     assert np.allclose(alone.probabilities(new), plain.head.probabilities(new), atol=1e-4)
 

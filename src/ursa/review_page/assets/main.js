@@ -114,16 +114,21 @@ function close() { store.mode = "grid"; show(); grid.measure(); tell({ place: tr
 // ---- rows of alike pictures without a label, chosen by the server ----
 
 async function rows() {
+  const button = byId("label-rows");
+  button.disabled = true; // the first time pictures are compared, which takes seconds
+  button.textContent = "One moment …";
   try {
-    const { numbers, words } = await ask("api/rows", { finish: store.finishing });
+    const { numbers, words, progress: known } = await ask("api/rows", { finish: store.finishing });
     store.labeling = words;
+    store.progress = known;
     store.out.clear();
     if (!numbers.length) { tell({ close: true }); notice(`Every picture was looked at. ${words}`, "good"); return; }
     Object.assign(store.filter, { kind: "row-to-label", class: "", split: "", state: "" });
     store.mode = "single";
     await search(numbers[0]);
     drawFilters();
-  } catch (problem) { failed(problem); }
+    progress();
+  } catch (problem) { failed(problem); } finally { button.disabled = false; button.textContent = "Label rows"; }
 }
 
 const drawing = () => store.filter.kind === "random-pick";
@@ -144,9 +149,12 @@ function progress() {
   byId("decided").textContent = items ? `${decided.toLocaleString("en")} of ${items.toLocaleString("en")} decided` : "";
   byId("progress").max = items || 1;
   byId("progress").value = decided;
-  byId("left").textContent = words;
-  byId("left").title = words;
-  byId("random").hidden = !proving || stop || drawing();
+  const all = decided === items; // only random pictures can tell more of the labels
+  const done = [items ? "All of these are decided." : "", words ? "Random pictures tell what nobody suspects." : ""].filter(Boolean).join(" ");
+  const said = !all || stop ? words : done;
+  byId("left").textContent = said;
+  byId("left").title = said;
+  byId("random").hidden = !(proving || (all && words)) || stop || drawing();
   const waiting = store.pending.size;
   byId("saving").textContent = waiting ? `saving ${waiting.toLocaleString("en")} …` : decided ? "all saved" : "";
   byId("saving").className = waiting ? "unsaved" : "";

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import Receive, Scope, Send
 
 from ursa.serve.api.served_models import ServedModel, by_name
+from ursa.serve.http.exchange import exchange_of
 
 
 class ModelPaths:
@@ -21,11 +22,14 @@ class ModelPaths:
         self._routers[model] = self._router(model)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name, slash, _ = scope["path"].removeprefix("/").partition("/")
-        model = self.named.get(name)
+        name, slash, rest = scope["path"].removeprefix("/").partition("/")
+        model, exchange = self.named.get(name), exchange_of(scope)
+        exchange.model = (model or self.first).name
         if model is None:
+            exchange.path = "other" if name or slash else "/"
             await self._routers[self.first](scope, receive, send)
         elif slash:
+            exchange.path = "other" if rest else "/"
             below = {**scope, "root_path": f"{scope.get('root_path', '')}/{name}"}
             await self._routers[model](below, receive, send)
         else:

@@ -38,17 +38,17 @@ class ModelRoutes:
 
     async def predict(self, request: Request) -> Response:
         """One picture -> its prediction; several -> a list, in their order. Parameters are passed over, as ever."""
-        self._note(request, "/predict")
+        exchange_of(request.scope).path = "/predict"
         return await self._predict(request, None)
 
     async def predict_v1(self, request: Request) -> Response:
         """The same, with `?top=K` for the K most probable classes only."""
-        self._note(request, "/v1/predict")
+        exchange_of(request.scope).path = "/v1/predict"
         return await self._predict(request, self._top(request))
 
     async def health(self, request: Request) -> Response:
         """What is being served; the page builds itself from it."""
-        self._note(request, "/health")
+        exchange_of(request.scope).path = "/health"
         if not may_know(request.scope):
             return JSONResponse({"status": "ok"})
         document, limits = self.model.predictor.bundle.document, self.service.limits
@@ -65,7 +65,7 @@ class ModelRoutes:
 
     async def openapi(self, request: Request) -> Response:
         """This API, for programs."""
-        self._note(request, "/openapi.json")
+        exchange_of(request.scope).path = "/openapi.json"
         at = request.scope.get("root_path", "")
         model = self.model
         return JSONResponse(
@@ -84,10 +84,6 @@ class ModelRoutes:
             raise RefusedError(422, found[0][1])
         documents = [_document(upload, answer, top) for upload, answer in found]
         return JSONResponse(documents[0] if len(documents) == 1 else documents)
-
-    def _note(self, request: Request, path: str) -> None:
-        exchange = exchange_of(request.scope)
-        exchange.model, exchange.path = self.model.name, path
 
     def _top(self, request: Request) -> int | None:
         """What `?top=` asks for. Raises RefusedError 400 for what it cannot mean, and for other names."""

@@ -4,6 +4,7 @@ Nobody has a fixed share, since behind a proxy or a school's one address all are
 runs out, the client that holds most of it gives some back.
 """
 
+import functools
 import ipaddress
 import time
 from collections import OrderedDict
@@ -16,6 +17,7 @@ Holder = TypeVar("Holder")
 REMEMBERED = 4096  # clients that did harm
 
 
+@functools.lru_cache(REMEMBERED)
 def client_of(address: str | None) -> str:
     """An IPv4 address, or the /64 network of an IPv6 address, of which whoever has one has all."""
     try:

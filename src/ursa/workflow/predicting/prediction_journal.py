@@ -5,16 +5,14 @@ The first line says of which model they are. Half a line at the end, as a kill l
 
 import contextlib
 import json
-import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from ursa import workspace
-from ursa.core import files
 from ursa.errors import DataError
+from ursa.file_lock import file_lock
 from ursa.serve.prediction import AnyPrediction, from_json
 from ursa.workflow.predicting.listing import Listed
 
@@ -88,26 +86,27 @@ def opened_journal(out: Path, header: Mapping[str, Any], option: str) -> Iterato
     path = out.with_name(out.name + ENDING)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags, 0o666)
     except OSError as problem:
-        raise workspace.cannot_write(path, problem, option) from problem
-    file = os.fdopen(descriptor, "r+b")
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DataError(f"{path} is not a file", fix=f"remove it, or name {option}")
-        if files.lock(descriptor) is False:
-            raise DataError(f"another process is writing {out}", fix=f"wait for it, or name {option}")
-        journal = PredictionJournal(file, path, option)
+        raise workspace.cannot_write(out, problem, option) from problem
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a file", fix=f"remove it, or name {option}")
+
+    def refusal() -> DataError:
+        return DataError(f"another process is writing {out}", fix=f"wait for it, or name {option}")
+
+    with file_lock(path, wait=False, refusal=refusal):
+        file = path.open("r+b" if path.exists() else "w+b")
         try:
-            journal.read(header, f"rm {path}")
-        except OSError as problem:
-            raise workspace.cannot_write(path, problem, option) from problem
-        yield journal
-        path.unlink(missing_ok=True)
-    finally:
-        with contextlib.suppress(OSError):  # what could not be written was said when it could not
-            file.close()
+            journal = PredictionJournal(file, path, option)
+            try:
+                journal.read(header, f"rm {path}")
+            except OSError as problem:
+                raise workspace.cannot_write(path, problem, option) from problem
+            yield journal
+            path.unlink(missing_ok=True)
+        finally:
+            with contextlib.suppress(OSError):  # what could not be written was said when it could not
+                file.close()
 
 
 def answer_document(answer: AnyPrediction | DataError, top: int | None) -> dict[str, Any]:

@@ -108,9 +108,15 @@ function counted(shown) {
 function ordered(shown) {
   const by = byId("order").value, added = [...shown].sort((a, b) => a.order - b.order);
   if (by === "added" || !entries.every(settled)) return added;
-  const key = by === "unsure" ? (entry) => (told(entry).unsure ? 0 : 1) : (entry) => told(entry).heading;
+  const key = by === "unsure" ? sureness : (entry) => told(entry).heading;
   const keys = new Map(added.map((entry) => [entry, key(entry)]));
   return added.sort((a, b) => (by === "unsure" ? keys.get(a) - keys.get(b) : keys.get(a).localeCompare(keys.get(b))));
+}
+
+/* 0 to 100, in whole percents as they are shown; below that what is not sure. Numbers have none. */
+function sureness(entry) {
+  const { unsure, bars } = told(entry), percents = Math.floor(100 * (bars[0]?.[1] ?? 1));
+  return unsure ? percents - 101 : percents;
 }
 
 function place(shown) {
