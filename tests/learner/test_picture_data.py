@@ -12,7 +12,7 @@ import torch
 import ursa
 from ursa import models
 from ursa.data.sources.constructors import Catalog
-from ursa.errors import BundleError, TrainingError
+from ursa.errors import TrainingError
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Observer
 from ursa.training.loop import accumulated
@@ -124,12 +124,10 @@ def test_the_unit_of_numbers_changes_nothing(numbers):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["several", "numbers"])
-def test_an_exported_learner_says_the_same_and_a_bundle_is_for_one_class(task, several, numbers, tmp_path):
+def test_an_exported_learner_says_the_same(task, several, numbers, tmp_path):
     import onnxruntime
 
     one = learner(several if task == "several" else numbers())
-    with pytest.raises(BundleError, match="one class a picture"):
-        one.export(tmp_path / "model.ursa")
     file = one.export(tmp_path / "model.onnx")
     (batch,) = one.data.valid.in_order(100)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -240,7 +240,12 @@ def test_a_pile_beside_labeled_pictures_does_not_disturb_them(folder, pixels, tm
         shutil.copy(file, place / f"loose{number}{file.suffix}")
     result = check(place, **pixels)
     assert len(result.catalog) == 28
-    assert (result.accuracy, int(result.confusion.sum())) == (expected, 20)
+    assert (result.accuracy.value, result.accuracy.low, int(result.confusion.sum())) == (
+        expected.value,
+        expected.low,
+        20,
+    )
+    assert "also of 8 pictures without labels" in result.accuracy.method  # they teach, and are not judged by
     assert sum(train(place, **pixels, recipe=RECIPE, out=tmp_path / "model.ursa").pictures.values()) == 20
 
 
