@@ -1,6 +1,8 @@
 """`ursa serve`: bundles in the browser, and for programs."""
 
+import contextlib
 import math
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +46,7 @@ def serve(
     debug: Debug = False,
 ) -> None:
     """A page to drop pictures on, and a JSON API, until Ctrl-C. New versions of the bundles are taken over."""
+    threading.Thread(target=_first_decoder, name="ursa-decoder", daemon=True).start()  # while the rest is loaded
     from ursa.serve.api.api_keys import api_keys
     from ursa.serve.api.served_models import served_models
     from ursa.serve.app import ApiOptions
@@ -67,3 +70,12 @@ def serve(
         for model in models:
             model.predictor.close()  # a slow model would go on, and the process with it
     say("Stopped.")
+
+
+def _first_decoder() -> None:
+    """A process of its own, which takes a fifth of a second to start."""
+    from ursa import sandbox
+    from ursa.errors import UrsaError
+
+    with contextlib.suppress(UrsaError, OSError):  # the server asks for it again, and says what is wrong
+        sandbox.prepare()
