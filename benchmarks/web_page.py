@@ -1,4 +1,4 @@
-"""The page of `ursa export --web` in Chromium against the Python predictor: the same answers, and what a visitor waits for.
+"""The page of `ursa export --web` in Chromium against the Python predictor: the same answers, and the time they take.
 
 Pictures are those of the shared sets as they are, and some of them saved anew: turned by EXIF, with transparency, gray,
 CMYK, in other color spaces and formats. Needs Playwright, the program chromium, and ONNXRUNTIME_WEB, the file that
@@ -58,7 +58,10 @@ def main() -> None:
             with _served(made.folder) as address, ursa_page(browser, address) as (page, seconds):
                 rows += _compared(which, ursa.Predictor(bundle), page, _pictures(which))
                 if which == "dogs_cats":
-                    rows += [["a visitor downloads", f"{made.megabytes:.1f} MB"], ["page and model ready", f"{seconds:.1f} s"]]
+                    rows += [
+                        ["a visitor downloads", f"{made.megabytes:.1f} MB"],
+                        ["page and model ready", f"{seconds:.1f} s"],
+                    ]
                     rows += _kinds(ursa.Predictor(bundle), page, _saved_anew(_pictures(which)[0][1]))
         browser.close()
     report(
@@ -78,7 +81,9 @@ def _bundle(place: Path, pictures: Path) -> Path:
 
 
 def _pictures(which: str) -> list[tuple[str, bytes]]:
-    files = sorted(file for file in shared(which).rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    files = sorted(
+        file for file in shared(which).rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    )
     drawn = random.Random(0).sample(files, min(PICTURES, len(files)))
     return [(file.name, file.read_bytes()) for file in drawn]
 
@@ -128,7 +133,9 @@ def _difference(predictor: ursa.Predictor, page: Any, name: str, data: bytes) ->
     return max(abs(found[name] - share) for name, share in wanted["probabilities"].items()), seen["ms"]
 
 
-def _compared(which: str, predictor: ursa.Predictor, page: Any, pictures: list[tuple[str, bytes]]) -> list[list[object]]:
+def _compared(
+    which: str, predictor: ursa.Predictor, page: Any, pictures: list[tuple[str, bytes]]
+) -> list[list[object]]:
     differences, times = [], []
     for name, data in pictures:
         found = _difference(predictor, page, name, data)
@@ -166,12 +173,16 @@ def _saved_anew(data: bytes) -> dict[str, bytes]:
     kinds["WebP with transparency"] = _encoded(clear, "WEBP", lossless=True)
     kinds["PNG with a palette"] = _encoded(image.quantize(64), "PNG")
     kinds["gray PNG"] = _encoded(image.convert("L"), "PNG")
-    kinds["gray PNG of 16 bits"] = _encoded(Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 16), "PNG")
+    kinds["gray PNG of 16 bits"] = _encoded(
+        Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 16), "PNG"
+    )
     kinds["gray JPEG"] = _encoded(image.convert("L"), "JPEG", quality=92)
     kinds["CMYK JPEG"] = _encoded(image.convert("CMYK"), "JPEG", quality=92)
     kinds["large CMYK JPEG"] = _encoded(large.convert("CMYK"), "JPEG", quality=92)
     kinds["progressive JPEG"] = _encoded(large, "JPEG", quality=80, progressive=True)
-    kinds["JPEG with a profile (Lab white of another screen)"] = _encoded(image, "JPEG", quality=92, icc_profile=_wide())
+    kinds["JPEG with a profile (Lab white of another screen)"] = _encoded(
+        image, "JPEG", quality=92, icc_profile=_wide()
+    )
     kinds["PNG with a profile"] = _encoded(image, "PNG", icc_profile=_wide())
     kinds |= {kind: _encoded(image, kind) for kind in ("GIF", "BMP", "TIFF", "AVIF", "WEBP", "JPEG2000")}
     kinds["truncated JPEG"] = data[: len(data) // 2]

@@ -54,7 +54,10 @@ def export(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Put a model online: a container, a page without a server, or a smaller model. Exits 1 when a smaller one would be of no use."""
+    """Put a model online: a container, a page that needs no server, or a smaller model.
+
+    Exits 1 when a smaller one would be of no use.
+    """
     from ursa.errors import DataError
 
     ways = {"--container": container is not None, "--web": web is not None, "--int8": int8, "--fp16": fp16}

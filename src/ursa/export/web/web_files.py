@@ -47,7 +47,7 @@ HEAD = f"""<meta http-equiv="content-security-policy" content="{POLICY}">
 def web_files(
     predictor: Predictor, name: str, card: str, runtime: Mapping[str, bytes], title: str | None
 ) -> dict[str, bytes]:
-    """name: what the bundle is called; card: its Markdown; runtime: as of `runtime_files`; title: None for a question."""
+    """name: what the bundle is called; card: Markdown; runtime: of `runtime_files`; title: None for a question."""
     model = predictor.bundle.parts["model.onnx"]
     pages = _page(title)
     written = {
@@ -81,19 +81,14 @@ def _page(title: str | None) -> dict[str, bytes]:
         pages[path] = json.dumps(words, ensure_ascii=False, indent=1).encode()
     words = json.loads(pages["assets/languages/en.json"])
     index = titled(pages["index.html"], title).decode()
-    index = _replaced(index, '<meta charset="utf-8">\n', f'<meta charset="utf-8">\n{HEAD}')
+    index = _replaced(index, '(<meta charset="utf-8">\n)', rf"\g<1>{HEAD}")
     index = _replaced(index, r"( data-say=\"privacy\">)[^<]*", rf"\g<1>{words['privacy']}")
     index = _replaced(index, r"( data-say=\"no-server\"[^>]*>)[^<]*", rf"\g<1>{words['no-server']}")
     index = _replaced(index, r"<noscript>.*?</noscript>", "<noscript><p>This page needs JavaScript.</p></noscript>")
-    index = _replaced(index, r"(<link rel=\"modulepreload\" href=\"assets/)problems(.js\">\n)", _preloads)
     return {**pages, **{f"assets/{name}": _asset(name) for name in OURS}, "index.html": index.encode()}
 
 
-def _preloads(found: re.Match[str]) -> str:
-    return found[0] + f"{found[1]}decisions{found[2]}"
-
-
-def _replaced(text: str, pattern: str, by: Any) -> str:
+def _replaced(text: str, pattern: str, by: str) -> str:
     """A test sees to it that the server's page still has each of these places."""
     made, count = re.subn(pattern, by, text, count=1, flags=re.DOTALL)
     if count != 1:

@@ -9,7 +9,7 @@ FINE = 4  # times larger drawn than shown
 
 
 def icon(side: int, *, full: bool = False) -> bytes:
-    """A PNG of side x side pixels. full: up to the edge, smaller in the middle, for systems that cut their own shape."""
+    """A PNG of side x side pixels. full: to the edge, for systems that cut their own shape."""
     size = side * FINE
     unit = size / 32 * (0.8 if full else 1)
     image = Image.new("RGBA", (size, size), BLUE if full else (0, 0, 0, 0))

@@ -14,8 +14,8 @@ export async function decoded(file, preparation) {
   try {
     const { width, height } = bitmap;
     if (width * height > MAX_PIXELS) throw new Problem("too-large", `${width} × ${height}`);
-    const by = told.jpeg ? eighths(width, height, preparation, told.jpeg.components) : 8;
-    return upright(by < 8 ? scaled(bitmap, by) : whole(bitmap), told.jpeg?.turn ?? 1);
+    const by = told.kind === "JPEG" ? eighths(width, height, preparation, told.components) : 8;
+    return upright(by < 8 ? scaled(bitmap, by) : whole(bitmap), told.turn);
   } finally {
     bitmap.close();
   }
@@ -24,7 +24,7 @@ export async function decoded(file, preparation) {
 async function read({ data, kind }) {
   const type = kind === "JPEG" ? "image/jpeg" : ""; // of the others the browser sees it by itself
   try {
-    return await createImageBitmap(new Blob([data], { type }), { premultiplyAlpha: "default", colorSpaceConversion: "default" });
+    return await createImageBitmap(new Blob([data], { type }), { premultiplyAlpha: "none", colorSpaceConversion: "default" });
   } catch {
     throw new Problem(["JPEG", "PNG", "GIF", "BMP", "WEBP"].includes(kind) ? "damaged" : "format", kind);
   }

@@ -1,5 +1,6 @@
-// A JPEG at n/8 of its size, as libjpeg decodes it: of each block of 8 x 8 the n x n lowest frequencies, as n x n pixels.
-// Browsers decode at full size only; the same is done to their pixels. Python decodes large JPEGs so (`core/decoding`).
+// A JPEG at n/8 of its size, as libjpeg-turbo decodes it: of each block of 8 x 8 means (1/8, 1/4, 1/2), or the n x n lowest
+// frequencies as n x n pixels. Browsers decode at full size only; the same is done to their pixels. Python decodes large
+// JPEGs so (`core/decoding`), and what a model says may hang on it: up to 0.023 of a probability (docs/decisions.md).
 
 /* As `scaled` and `halvings` in core/decoding/jpeg.py: n of n/8 that is enough for a view. */
 export function eighths(width, height, { size, fit }, components) {
@@ -56,8 +57,9 @@ function squeezeColumns(half, columns, matrix, n, { width, height, data }, top) 
   }
 }
 
-/* [n * 8]: cosine transform of 8, the n lowest, back as n. */
+/* [n * 8]: means of neighbors; or the cosine transform of 8, the n lowest, back as n. */
 function lowest(n) {
+  if (8 % n === 0) return Float64Array.from({ length: 8 * n }, (_, at) => (Math.floor(at % 8 * n / 8) === Math.floor(at / 8) ? n / 8 : 0));
   const wave = (length, k, x) => Math.sqrt((k ? 2 : 1) / length) * Math.cos(Math.PI * (2 * x + 1) * k / (2 * length));
   return Float64Array.from({ length: 8 * n }, (_, at) => {
     const [i, x] = [Math.floor(at / 8), at % 8];
