@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import ursa
 from tests.serve.conftest import bundle_files, pack
-from tests.web_runtime import FAKE, npm_package
+from tests.web_runtime import FAKE, known_runtime, npm_package
 from ursa.cli.commands import app
 from ursa.errors import BundleError, DataError
 from ursa.export.web import web_runtime
@@ -28,16 +28,16 @@ def model(tmp_path_factory):
     return pack(bundle_files(["blue", ODD, "red"]), tmp_path_factory.mktemp("web") / "$My bears & Co.ursa")
 
 
-@pytest.fixture
-def runtime(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
     """What npm would have packed, and known by its hashes."""
-    monkeypatch.setattr(web_runtime, "SHA256", {name: hashlib.sha256(data).hexdigest() for name, data in FAKE.items()})
-    return npm_package(tmp_path / "npm.tgz")
+    with known_runtime():
+        yield npm_package(tmp_path_factory.mktemp("npm") / "npm.tgz")
 
 
-@pytest.fixture
-def site(model, runtime, tmp_path):
-    return ursa.export_web(model, tmp_path / "site", runtime, title="Which <bear>?")
+@pytest.fixture(scope="module")
+def site(model, runtime):
+    return ursa.export_web(model, model.parent / "site", runtime, title="Which <bear>?")
 
 
 def read(site, name):

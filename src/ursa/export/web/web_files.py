@@ -25,6 +25,7 @@ from ursa.export.web.web_runtime import VERSION
 from ursa.serve.limits import ServerLimits
 from ursa.serve.page.model_document import model_document
 from ursa.serve.page.page_assets import page_files, titled
+from ursa.serve.page.page_routes import shown_card
 from ursa.serve.predictor import Predictor
 
 MAX_BYTES = 100_000_000  # of a picture's file: it lies in the visitor's own memory
@@ -47,7 +48,7 @@ HEAD = f"""<meta http-equiv="content-security-policy" content="{POLICY}">
 def web_files(
     predictor: Predictor, name: str, card: str, runtime: Mapping[str, bytes], title: str | None
 ) -> dict[str, bytes]:
-    """name: what the bundle is called; card: Markdown; runtime: of `runtime_files`; title: None for a question."""
+    """name: what the bundle is called; card: for README; runtime: of `runtime_files`; title: None for a question."""
     model = predictor.bundle.parts["model.onnx"]
     pages = _page(title)
     written = {
@@ -58,7 +59,7 @@ def web_files(
         "icons/512.png": icon(512),
         "icons/maskable.png": icon(512, full=True),
         "icons/touch.png": icon(180, full=True),
-        "card.md": card.encode("utf-8", "replace"),
+        "card.md": shown_card(predictor),
         "model.onnx": model,
         "model.json": _json(_facts(predictor, title, model, runtime)),
         "manifest.webmanifest": _json(_installable(title or escaped(name))),
