@@ -183,6 +183,11 @@ def saved(image, kind="PNG", turn=None, **options):
     return buffer.getvalue()
 
 
+def fine(image, turn=None, **options):
+    """A JPEG with all its colors: decoded at a part of its size it comes within 3 levels."""
+    return saved(image, "JPEG", turn, quality=95, subsampling=0, **options)
+
+
 def other_colors():
     """sRGB with red and blue exchanged."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
@@ -196,15 +201,15 @@ def pictures(photo):
     small, large = (Image.fromarray(photo(3, *size)) for size in ((61, 83), (403, 650)))
     clear = small.copy()
     clear.putalpha(Image.linear_gradient("L").resize(small.size))
-    found = {f"turn {turn}": (saved(small, "JPEG", turn, quality=95), "pad", 1) for turn in range(1, 9)}
+    found = {f"turn {turn}": (fine(small, turn), "pad", 3) for turn in range(1, 9)}
     found |= {f"turn {turn}, large": (saved(large, "JPEG", turn, quality=95), "pad", 4) for turn in (1, 5, 6, 7)}
     found |= {f"turn 6, {kind}": (saved(small, kind, 6, **options), "pad", 1) for kind, options in LOSSLESS}
     found |= {
         f"{fit}, {kind}": (saved(large, kind), fit, 4) for fit in ("pad", "crop", "squash") for kind in ("PNG", "JPEG")
     }
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
-    found["turn in XMP"] = (saved(small, "JPEG", xmp=xmp, quality=95), "pad", 1)
-    found["EXIF behind XMP"] = (saved(small, "JPEG", 3, xmp=xmp, quality=95), "pad", 1)
+    found["turn in XMP"] = (fine(small, xmp=xmp), "pad", 3)
+    found["EXIF behind XMP"] = (fine(small, 3, xmp=xmp), "pad", 3)
     found["transparency"] = (saved(clear), "pad", 1)
     found["transparency, WebP"] = (saved(clear, "WEBP", lossless=True), "pad", 1)
     found["palette"] = (saved(small.quantize(32)), "pad", 1)
@@ -214,10 +219,10 @@ def pictures(photo):
     found["CMYK, large"] = (saved(large.convert("CMYK"), "JPEG", quality=95), "pad", 4)
     found["profile"] = (saved(small, icc_profile=other_colors()), "pad", 1)
     found["one pixel wide"] = (saved(small.crop((0, 0, 1, 60))), "pad", 1)
-    found["behind its end a film"] = (saved(small, "JPEG") + bytes(70_000), "pad", 1)
+    found["behind its end a film"] = (fine(small) + bytes(70_000), "pad", 3)
     for halves in (1, 2, 3, 5, 7):  # eighths at which Python decodes
         image = Image.fromarray(photo(halves, 24, 16 * 16 // halves))
-        found[f"{halves}/8"] = (saved(image, "JPEG", quality=95, subsampling=0), "pad", 3)
+        found[f"{halves}/8"] = (fine(image), "pad", 3)
     return found
 
 
