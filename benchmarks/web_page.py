@@ -109,7 +109,7 @@ def ursa_page(browser: Any, address: str) -> Iterator[tuple[Any, float]]:
     page.on("pageerror", lambda problem: print("page error:", problem, file=sys.stderr))
     began = time.perf_counter()
     page.goto(address)
-    page.wait_for_function("document.getElementById('classes').textContent !== ''")
+    page.locator("#classes:not(:empty)").wait_for()
     _asked(page, "first.png", _encoded(Image.new("RGB", (64, 64), "gray"), "PNG"))
     yield page, time.perf_counter() - began
     context.close()

@@ -21,9 +21,9 @@ def icon(side: int, *, full: bool = False) -> bytes:
     def at(x: float, y: float) -> tuple[float, float]:
         return shift + x * unit, shift + y * unit
 
-    pen.rounded_rectangle((*at(6, 7), *at(26, 25)), 4 * unit, outline=WHITE, width=round(2 * unit))
-    hills = [at(8, 21), at(14, 16), at(18, 19), at(21, 17), at(25, 21)]
+    hills = [at(7, 21.8), at(14, 16), at(18, 19), at(21, 17), at(25.2, 21.2)]  # their ends lie below the frame
     pen.line(hills, WHITE, round(2 * unit), joint="curve")
+    pen.rounded_rectangle((*at(6, 7), *at(26, 25)), 4 * unit, outline=WHITE, width=round(2 * unit))
     pen.circle(at(12.5, 13), 1.8 * unit, YELLOW)
     buffer = io.BytesIO()
     image.resize((side, side), Image.Resampling.BOX).save(buffer, "PNG", optimize=True)
