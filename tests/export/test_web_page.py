@@ -17,6 +17,7 @@ import numpy as np
 import PIL
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 import ursa
 from tests.serve.conftest import bundle_files, pack
@@ -209,6 +210,10 @@ def pictures(photo):
     }
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
     found["turn in XMP"] = (fine(small, xmp=xmp), "pad", 3)
+    found["turn in XMP, WebP"] = (saved(small, "WEBP", lossless=True, xmp=xmp), "pad", 1)
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    found["turn in XMP, PNG"] = (saved(small, pnginfo=text), "pad", 1)
     found["EXIF behind XMP"] = (fine(small, 3, xmp=xmp), "pad", 3)
     found["transparency"] = (saved(clear), "pad", 1)
     found["transparency, WebP"] = (saved(clear, "WEBP", lossless=True), "pad", 1)

@@ -43,10 +43,11 @@ const SIZES = {
 function png(data) {
   const view = at(data), kept = [];
   const size = data.length < 24 ? null : [view.getUint32(16), view.getUint32(20)];
-  let place = 8, from = 0, turn = 0, ended = false;
+  let place = 8, from = 0, turn = 0, xmp = 0, ended = false;
   while (place + 12 <= data.length && !ended) {
     const end = place + 12 + view.getUint32(place), kind = text(data, place + 4, place + 8);
     ended = kind === "IEND";
+    if (kind === "iTXt" && text(data, place + 8, place + 25) === "XML:com.adobe.xmp") xmp ||= xmpTurn(data.subarray(place, end));
     if (kind === "eXIf" && end <= data.length) {
       turn ||= tiffTurn(data.subarray(place + 8, end));
       kept.push(data.subarray(from, place));
@@ -55,7 +56,7 @@ function png(data) {
     place = end;
   }
   kept.push(data.subarray(from));
-  return { size, turn: turn || 1, cut: !ended, data: new Blob(kept) };
+  return { size, turn: turn || xmp || 1, cut: !ended, data: new Blob(kept) };
 }
 
 function webp(data) {
@@ -64,9 +65,10 @@ function webp(data) {
   if (kind === "VP8L") return { size: [1 + (view.getUint32(21, true) & 0x3fff), 1 + (view.getUint32(21, true) >>> 14 & 0x3fff)] };
   if (kind !== "VP8X") return { size: [view.getUint16(26, true) & 0x3fff, view.getUint16(28, true) & 0x3fff] };
   const other = data.slice();
-  let turn = 0;
+  let turn = 0, xmp = 0;
   for (let place = 12; place + 8 <= data.length;) {
     const length = view.getUint32(place + 4, true);
+    if (text(data, place, place + 4) === "XMP ") xmp ||= xmpTurn(data.subarray(place + 8, place + 8 + length));
     if (text(data, place, place + 4) === "EXIF") {
       const exif = data.subarray(place + 8, place + 8 + length);
       turn ||= exifTurn(exif) || tiffTurn(exif);
@@ -74,7 +76,7 @@ function webp(data) {
     }
     place += 8 + length + length % 2;
   }
-  return { size: [1 + of24(24), 1 + of24(27)], turn: turn || 1, data: new Blob([other]) };
+  return { size: [1 + of24(24), 1 + of24(27)], turn: turn || xmp || 1, data: new Blob([other]) };
 }
 
 /* Its end may be followed by other things, such as a film. */
@@ -97,7 +99,7 @@ function jpeg(data) {
     }
     if (marker === 0xe1) {
       exif ||= exifTurn(data.subarray(place + 4, end));
-      xmp ||= xmpTurn(data.subarray(place + 4, end));
+      if (text(data, place + 4, place + 33) === "http://ns.adobe.com/xap/1.0/\0") xmp ||= xmpTurn(data.subarray(place + 4, end));
       kept.push(data.subarray(from, place));
       from = end;
     }
@@ -126,6 +128,5 @@ function tiffTurn(tiff) {
 }
 
 function xmpTurn(segment) {
-  if (text(segment, 0, 29) !== "http://ns.adobe.com/xap/1.0/\0") return 0;
   return Number(/tiff:Orientation(?:="|>)([1-8])/.exec(new TextDecoder().decode(segment))?.[1] ?? 0);
 }
