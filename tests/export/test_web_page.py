@@ -305,9 +305,8 @@ def test_outputs_become_the_answers_that_python_gives(visit, address):
 # ---- without a network, and when a new version comes ----
 
 KEPT = """async () => {
-  await navigator.serviceWorker.ready;
   for (const end = Date.now() + 8000; Date.now() < end;) {
-    const { active, installing, waiting } = await navigator.serviceWorker.getRegistration();
+    const { active, installing, waiting } = (await navigator.serviceWorker.getRegistration()) ?? {};
     if (active?.state === "activated" && !installing && !waiting && navigator.serviceWorker.controller) return true;
     await new Promise((go) => setTimeout(go, 30));
   }
