@@ -35,6 +35,7 @@ PUBLIC = {
     "download",
     "error_analysis",
     "evaluate",
+    "export_web",
     "gaps",
     "grad_cam",
     "load",

@@ -12,6 +12,7 @@
 >>> ursa.load("bears.ursa")("picture.jpg").label        # prediction, without torch
 >>> ursa.quantize("bears.ursa", "bears")                # int8, if that is faster and as good
 >>> ursa.containerize("bears.ursa", "online")           # a folder to build a container from
+>>> ursa.export_web("bears.ursa", "site", "onnxruntime-web-1.30.0.tgz")  # a page that runs the model in the browser
 >>> learner = ursa.Learner((x, y), ursa.models.mlp(64, 10))  # any network on any data
 >>> learner.fit_one_cycle(5)
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from ursa.workflow.predicting.predict import predict as predict
     from ursa.workflow.shipping.bundle_card import card as card
     from ursa.workflow.shipping.containerize import containerize as containerize
+    from ursa.workflow.shipping.export_web import export_web as export_web
     from ursa.workflow.shipping.quantize import quantize as quantize
     from ursa.workflow.train import train as train
 
@@ -88,6 +90,7 @@ _HOME = {
     "download": "ursa.workflow.download",
     "error_analysis": "ursa.workflow.error_analysis",
     "evaluate": "ursa.workflow.evaluate",
+    "export_web": "ursa.workflow.shipping.export_web",
     "gaps": "ursa.diagnose.gaps",
     "grad_cam": "ursa.diagnose.explain.cam",
     "load": "ursa.learner.loading",

@@ -11,8 +11,9 @@ from ursa.cli.output import path_word, print_json, say, shell_line
 if TYPE_CHECKING:
     from ursa.workflow.results.quantized import Quantized
     from ursa.workflow.shipping.containerize import Containerized
+    from ursa.workflow.shipping.export_web import WebExport
 
-WAYS = "--container DIR, --int8 or --fp16"
+WAYS = "--container DIR, --web DIR, --int8 or --fp16"
 
 
 def export(
@@ -21,8 +22,20 @@ def export(
         Path | None,
         typer.Option("--container", help="Write a folder to build a container from.", metavar="DIR"),
     ] = None,
+    web: Annotated[
+        Path | None,
+        typer.Option("--web", help="Write a page that runs the model in the browser.", metavar="DIR"),
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="A smaller, faster model: numbers of 8 bits.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="A model of half the size: weights of 16 bits.")] = False,
+    npm: Annotated[
+        Path | None,
+        typer.Option("--runtime", help="For --web: what `npm pack onnxruntime-web` wrote.", metavar="FILE.tgz|DIR"),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option("--title", help="For --web: at the top of the page.", metavar="TEXT"),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="The pictures it was trained on, to measure the loss.", metavar="FOLDER"),
@@ -41,26 +54,24 @@ def export(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Put a model online: a container, or a smaller model. Exits 1 when a smaller one would be of no use."""
+    """Put a model online: a container, a page that needs no server, or a smaller model.
+
+    Exits 1 when a smaller one would be of no use.
+    """
     from ursa.errors import DataError
 
-    asked = [name for name, given in (("--container", container), ("--int8", int8), ("--fp16", fp16)) if given]
+    ways = {"--container": container is not None, "--web": web is not None, "--int8": int8, "--fp16": fp16}
+    asked = [name for name, given in ways.items() if given]
     if len(asked) != 1:
         what = "one thing is exported at a time" if asked else "say what to export"
         raise DataError(what, found=" and ".join(asked) or None, fix=WAYS)
     others = {"--data": data, "--out": out, "--max-loss": max_loss, "--pattern": pattern, "--table": table}
     others["--workspace"] = workspace
-    if container is not None:
-        if unread := [name for name, given in others.items() if given is not None]:
-            fix = "leave it out; a smaller model first, then its container"
-            raise DataError(f"{unread[0]} is for --int8 and --fp16", found="--container", fix=fix)
-        from ursa.workflow.shipping.containerize import containerize
-
-        written = containerize(bundle, container)
-        if json_:
-            print_json(written.to_json())
-        else:
-            _contained(written)
+    pages = {"--runtime": npm, "--title": title}
+    _require_read(asked[0], others if container or web else {}, "--int8 and --fp16", "a smaller model first, then this")
+    _require_read(asked[0], {} if web else pages, "--web", "or add --web DIR" if container is None else "")
+    if container is not None or web is not None:
+        _online(bundle, container, web, npm, title, json_)
         return
     if data is None:
         fix = f"ursa export BUNDLE {asked[0]} --data FOLDER"
@@ -78,6 +89,30 @@ def export(
         _measured(result)
     if result.bundle is None:
         raise typer.Exit(1)
+
+
+def _require_read(asked: str, options: dict[str, Any], whose: str, instead: str) -> None:
+    """Raises DataError for an option that would be ignored."""
+    from ursa.errors import DataError
+
+    if unread := [name for name, given in options.items() if given is not None]:
+        fix = "; ".join(filter(None, ("leave it out", instead)))
+        raise DataError(f"{unread[0]} is for {whose}", found=asked, fix=fix)
+
+
+def _online(
+    bundle: Path, container: Path | None, web: Path | None, npm: Path | None, title: str | None, json_: bool
+) -> None:
+    if container is not None:
+        from ursa.workflow.shipping.containerize import containerize
+
+        contained = containerize(bundle, container)
+        print_json(contained.to_json()) if json_ else _contained(contained)
+    elif web is not None:
+        from ursa.workflow.shipping.export_web import export_web
+
+        written = export_web(bundle, web, npm, title=title)
+        print_json(written.to_json()) if json_ else _paged(written)
 
 
 def _quantized(
@@ -126,3 +161,10 @@ def _contained(written: "Containerized") -> None:
     say(f"The image takes {written.megabytes:.0f} MB besides its base.")
     say(f"Next: {shell_line(['docker', 'build', '--tag', written.image, path_word(written.folder)])}")
     say(f"Other places (Hugging Face, Kubernetes, systemd): {written.folder / 'README.md'}")
+
+
+def _paged(written: "WebExport") -> None:
+    say(f"{written.folder}: {len(written.files)} files. A visitor downloads {written.megabytes:.1f} MB, once.")
+    words = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", path_word(written.folder), "8000"]
+    say(f"Next: {shell_line(words)}, then open http://localhost:8000")
+    say(f"Other places (GitHub Pages, Netlify): {written.folder / 'README.md'}")

@@ -37,7 +37,7 @@ def page_routes(predictor: Predictor, title: str | None = None, limits: ServerLi
     examples = [Kept.of(one.jpeg, "image/jpeg") for one in predictor.bundle.examples]
     told = model_document(predictor, title, limits or ServerLimits(), len(examples))
     model = Kept.of(json.dumps(told, separators=(",", ":")).encode(), "application/json")
-    card = Kept.of(_card(predictor), "text/markdown")
+    card = Kept.of(shown_card(predictor), "text/markdown")
 
     async def show(request: Request) -> Response:
         return index.answer(request)
@@ -69,7 +69,7 @@ def page_routes(predictor: Predictor, title: str | None = None, limits: ServerLi
     ]
 
 
-def _card(predictor: Predictor) -> bytes:
+def shown_card(predictor: Predictor) -> bytes:
     """Text in UTF-8, whatever the bundle holds there."""
     data = predictor.bundle.parts.get("card.md", b"")[:MOST_CARD]
     return data.decode("utf-8", "replace").encode()

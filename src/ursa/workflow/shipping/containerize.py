@@ -8,8 +8,8 @@ from typing import Any
 from ursa import workspace
 from ursa.core.bundles import bundle as bundles
 from ursa.core.bundles.bundle import Bundle
-from ursa.errors import DataError
 from ursa.workflow.results.short_repr import ShortRepr
+from ursa.workflow.shipping.new_folder import require_empty
 
 CODE = 8  # times its wheel that Ursa takes when it is installed: unpacked, and compiled (measured: 7.6)
 
@@ -49,13 +49,13 @@ def containerize(bundle: str | Path, folder: str | Path) -> Containerized:
     from ursa.serve.predictor import Predictor
 
     place, source = Path(folder), Path(bundle)
-    _require_empty(place)
+    require_empty(place)
     Predictor(source).close()  # what cannot be served is not packed
     read = bundles.read(source)
     requirements, (wheel, code) = pinned_requirements(), ursa_wheel()
     name = safe_name(source.stem)
     sha256 = str(read.document["sha256"])
-    texts = container_files(source.stem, sha256, _card(read), wheel, requirements)
+    texts = container_files(source.stem, sha256, written_card(read), wheel, requirements)
     _copy(source, read, place / f"{name}.ursa")
     for file, data in {**texts, wheel: code}.items():
         with workspace.writing(place / file, "another folder") as target:
@@ -65,7 +65,7 @@ def containerize(bundle: str | Path, folder: str | Path) -> Containerized:
     return Containerized(place, f"{name}:{sha256[:12]}", files, size / 1e6)
 
 
-def _card(read: Bundle) -> str:
+def written_card(read: Bundle) -> str:
     """Written anew, as a stranger's may hold anything; none for a bundle that lacks what Ursa's own have."""
     from ursa.export.card import card
 
@@ -84,12 +84,3 @@ def _copy(source: Path, read: Bundle, target: Path) -> None:
         return
     with workspace.writing(target, "another folder") as file, source.open("rb") as opened:
         shutil.copyfileobj(opened, file)
-
-
-def _require_empty(place: Path) -> None:
-    fix = "name a new folder"
-    if place.exists() and not place.is_dir():
-        raise DataError(f"{place} is a file", fix=fix)
-    if place.is_dir() and (there := sorted(each.name for each in place.iterdir())):
-        found = f"{there[0]} and {len(there) - 1} more" if len(there) > 1 else there[0]
-        raise DataError(f"{place} is not empty, and nothing in it is overwritten", found=found, fix=fix)
