@@ -10,7 +10,7 @@ from ursa.embed import probe  # noqa: E402
 
 
 def threads():
-    """Of NumPy's library; the others stay as they are."""
+    """Of NumPy's library, and of SciPy's own where that is loaded."""
     return {info["num_threads"] for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"}
 
 
@@ -60,3 +60,12 @@ def test_what_is_fitted_to_embeddings_is_fitted_on_one_thread(monkeypatch, what)
             probe.fold_repeats(fitted, vectors, targets, groups=groups, seed=0, folds=5, repeats=2)
     assert seen
     assert all(each == {1} for each in seen)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_library_that_was_loaded_later_is_limited_too():
+    with blas_threads(1):
+        pass  # what is loaded by now is known
+    pytest.importorskip("scipy.linalg")
+    with threadpoolctl.threadpool_limits(2, user_api="blas"), blas_threads(1):
+        assert threads() == {1}

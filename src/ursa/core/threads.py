@@ -11,6 +11,7 @@ import functools
 import itertools
 import math
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -102,13 +103,13 @@ def blas_threads(numbers: int) -> Iterator[None]:
     if numbers >= LARGE:
         yield
         return
-    with _controller().limit(limits=1, user_api="blas"):
+    with _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
         yield
 
 
 @functools.cache
-def _controller() -> "ThreadpoolController":
-    """Of NumPy's library, which is loaded by now; finding it takes 3 ms."""
+def _controller(with_scipy: bool) -> "ThreadpoolController":  # noqa: ARG001  what is cached is found anew with it
+    """Of the libraries that are loaded by now, NumPy's and perhaps SciPy's own; finding them takes 3 ms."""
     import numpy as np  # noqa: F401
     from threadpoolctl import ThreadpoolController
 
