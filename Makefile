@@ -39,7 +39,8 @@ LOWEST := .venv-lowest
 $(LOWEST)/.ready: pyproject.toml $(READY)
 	@test -x $(LOWEST)/bin/python || "$(UV)" venv --quiet --python $(BIN)/python $(LOWEST)
 	@"$(UV)" pip install --quiet --python $(LOWEST)/bin/python --compile-bytecode --resolution lowest-direct \
-		--editable '.[serve]' 'httpx>=0.28' 'hypothesis>=6.115' 'onnx>=1.17' 'pytest>=8.3' 'pytest-timeout>=2.3'
+		--editable '.[serve]' 'httpx>=0.28' 'hypothesis>=6.115' 'jsonschema' 'onnx>=1.17' 'openapi-spec-validator' \
+		'pytest>=8.3' 'pytest-timeout>=2.3'
 	@touch $@
 
 test-lowest: $(LOWEST)/.ready
