@@ -39,7 +39,7 @@ LOWEST := .venv-lowest
 $(LOWEST)/.ready: pyproject.toml $(READY)
 	@test -x $(LOWEST)/bin/python || "$(UV)" venv --quiet --python $(BIN)/python $(LOWEST)
 	@"$(UV)" pip install --quiet --python $(LOWEST)/bin/python --compile-bytecode --resolution lowest-direct \
-		--editable '.[serve]' 'httpx>=0.28' 'hypothesis>=6.115' 'jsonschema' 'onnx>=1.17' 'openapi-spec-validator' \
+		--editable '.[serve]' 'httpx>=0.28' 'hypothesis>=6.115' 'jsonschema>=4.23' 'onnx>=1.17' 'openapi-spec-validator>=0.7.2' \
 		'pytest>=8.3' 'pytest-timeout>=2.3'
 	@touch $@
 
