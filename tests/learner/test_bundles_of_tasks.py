@@ -6,20 +6,17 @@ import pytest
 
 import ursa
 from ursa.core.bundles import bundle as bundles
-from ursa.data.sources.constructors import Catalog
 from ursa.errors import BundleError
 from ursa.serve.prediction import MultiLabelPrediction, RegressionPrediction, from_json
 from ursa.serve.predictor import Predictor
 from ursa.training.tasks import metrics
 
 PLAIN = ursa.Recipe.of(batch_size=16, hflip=0, min_scale=1)
-LABELS = {"red": "red|warm", "orange": "warm", "blue": "blue"}
-WARMTH = {"red": (300.0, 1.0), "orange": (100.0, 2.0), "blue": (-400.0, 3.0)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, picture_folder):
-    return picture_folder(tmp_path_factory.mktemp("pictures"), dict.fromkeys(LABELS, 8))
+    return picture_folder(tmp_path_factory.mktemp("pictures"), dict.fromkeys(("red", "orange", "blue"), 8))
 
 
 def files_of(folder):
@@ -27,11 +24,9 @@ def files_of(folder):
 
 
 @pytest.fixture(scope="module")
-def several(folder, tmp_path_factory):
+def several(folder, labels_of, tmp_path_factory):
     """(learner, bundle, its path) of labels, one or two a picture."""
-    files = [file.relative_to(folder).as_posix() for file in files_of(folder)]
-    table = pl.DataFrame({"file": files, "label": [LABELS[file.split("/")[0]] for file in files]})
-    one = ursa.Learner(Catalog.from_table(table, root=folder, separator="|"), "pixels", recipe=PLAIN)
+    one = ursa.Learner(labels_of(folder), "pixels", recipe=PLAIN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         patch.setattr(metrics, "BOOTSTRAPS", (30, 30))  # as in every test of this room
@@ -40,12 +35,9 @@ def several(folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def numbers(folder, tmp_path_factory):
-    """(learner, bundle, its path) of two numbers a picture, of quite different sizes."""
-    files = [file.relative_to(folder).as_posix() for file in files_of(folder)]
-    warm, size = np.array([WARMTH[file.split("/")[0]] for file in files]).T
-    table = pl.DataFrame({"file": files, "w": warm, "s": size})
-    one = ursa.Learner(Catalog.from_table(table, root=folder, label=["w", "s"]), "pixels", recipe=PLAIN)
+def numbers(folder, numbers_of, tmp_path_factory):
+    """(learner, bundle, its path) of two numbers a picture, in hundreds."""
+    one = ursa.Learner(numbers_of(folder, scale=100.0), "pixels", recipe=PLAIN)
     path = one.export(tmp_path_factory.mktemp("numbers") / "numbers.ursa", names=["warmth", "size, cm"])
     return one, Predictor(path), path
 

@@ -3,15 +3,14 @@
 import contextlib
 import os
 import signal
+from functools import partial
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
 import ursa
 from ursa import models
-from ursa.data.sources.constructors import Catalog
 from ursa.errors import TrainingError
 from ursa.training.checkpoints.checkpoint_folder import Checkpoints
 from ursa.training.fit import Observer
@@ -19,34 +18,23 @@ from ursa.training.loop import accumulated
 from ursa.training.optim import data_parallel
 
 PLAIN = ursa.Recipe.of(batch_size=16, hflip=0, min_scale=1)
-LABELS = {"red": "red|warm", "orange": "warm", "blue": "blue"}
-WARMTH = {"red": (3.0, 1.0), "orange": (1.0, 2.0), "blue": (-4.0, 3.0)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, picture_folder):
-    return picture_folder(tmp_path_factory.mktemp("pictures"), dict.fromkeys(LABELS, 14))
+    return picture_folder(tmp_path_factory.mktemp("pictures"), dict.fromkeys(("red", "orange", "blue"), 14))
 
 
 @pytest.fixture(scope="module")
-def several(folder):
+def several(folder, labels_of):
     """Labels in a table, one or two a picture."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.glob("[!.]*/*"))
-    table = pl.DataFrame({"file": files, "label": [LABELS[file.split("/")[0]] for file in files]})
-    return Catalog.from_table(table, root=folder, separator="|")
+    return labels_of(folder)
 
 
 @pytest.fixture(scope="module")
-def numbers(folder):
+def numbers(folder, numbers_of):
     """Two numbers a picture."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.glob("[!.]*/*"))
-    known = np.array([WARMTH[file.split("/")[0]] for file in files])
-
-    def catalog(scale=1.0, shift=0.0):
-        warm, size = (known * scale + shift).T
-        return Catalog.from_table(pl.DataFrame({"file": files, "w": warm, "s": size}), root=folder, label=["w", "s"])
-
-    return catalog
+    return partial(numbers_of, folder)
 
 
 def learner(data, recipe=PLAIN, **settings):

@@ -2,18 +2,22 @@
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 
-from ursa.cli.console import plain
-from ursa.cli.results_text import MARKS
+from ursa.cli.console import Console, plain
+from ursa.cli.results_text import problem_list
 from ursa.core.text import counted
 from ursa.errors import DataError
-from ursa.serve.prediction import AnyPrediction, MultiLabelPrediction, Prediction, RegressionPrediction
+from ursa.serve.prediction import (
+    AnyPrediction,
+    MultiLabelPrediction,
+    Prediction,
+    RegressionPrediction,
+    most_probable,
+)
 from ursa.workflow.results.predicted import Predicted
 
 FEW = 30  # pictures that get a line each
@@ -33,7 +37,8 @@ def predicted(result: Predicted, console: Console) -> None:
         _counts(result, console)
         _least_sure(result.answers, console)
     problems = {name: answer.what for name, answer in result.answers if isinstance(answer, DataError)}
-    _unreadable(problems or {f"{count:,} x": what for what, count in result.problems.items()}, result, console)
+    problems = problems or {f"{count:,} x": what for what, count in result.problems.items()}
+    problem_list(f"{counted(result.unreadable, 'file')} could not be read", problems, FEW, "more", console)
     if result.left_out:
         console.print(f"[dim]{counted(result.left_out, 'file')} beside them: no pictures, left out.[/]")
     if result.out is not None:
@@ -82,8 +87,7 @@ def _cells(answer: AnyPrediction) -> list[str]:
         said = [f"[bold]{plain(name)}[/] [dim]{100 * answer.probabilities[name]:.1f} %[/]" for name in answer.labels]
         return [", ".join(said) or "[dim]none[/]"]
     others = {label: p for label, p in answer.probabilities.items() if label != answer.label}
-    second = sorted(others.items(), key=lambda item: -item[1])[:1]
-    after = "".join(f"[dim]{plain(label)} {100 * p:.1f} %[/]" for label, p in second)
+    after = "".join(f"[dim]{plain(label)} {100 * p:.1f} %[/]" for label, p in most_probable(others, 1).items())
     label = f"[bold]{plain(answer.label)}[/]" if not answer.unsure else f"unsure [dim]({plain(answer.label)}?)[/]"
     return [label, f"{100 * answer.probability:.1f} %", after]
 
@@ -114,12 +118,3 @@ def _counts(result: Predicted, console: Console) -> None:
     console.print(table)
     if len(rows) > CLASSES:
         console.print(f"[dim]and {len(rows) - CLASSES:,} more classes[/]")
-
-
-def _unreadable(problems: Mapping[str, str], result: Predicted, console: Console) -> None:
-    if not problems:
-        return
-    console.print(f"\n{MARKS['warn']} [bold]{counted(result.unreadable, 'file')} could not be read[/]")
-    lines = [f"{plain(name)}: [dim]{plain(problem)}[/]" for name, problem in list(problems.items())[:FEW]]
-    lines += [f"[dim]and {len(problems) - FEW:,} more[/]"] if len(problems) > FEW else []
-    console.print(Padding("\n".join(lines), (0, 0, 0, 4)))

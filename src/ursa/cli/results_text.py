@@ -208,11 +208,16 @@ def _one_sentence(found: Sequence[Finding]) -> list[str]:
 
 def _unusable(problems: Mapping[str, str], most: int, console: Console) -> None:
     """Files that could not be judged, with the reasons, `most` of them."""
+    problem_list(KINDS["broken-file"].counted(len(problems)), problems, most, "more, all in --json", console)
+
+
+def problem_list(title: str, problems: Mapping[str, str], most: int, more: str, console: Console) -> None:
+    """What is wrong, by name, `most` of them; nothing where there are none. more: what is said of the others."""
     if not problems:
         return
-    console.print(f"\n{MARKS['warn']} [bold]{KINDS['broken-file'].counted(len(problems))}[/]")
+    console.print(f"\n{MARKS['warn']} [bold]{title}[/]")
     lines = [f"{plain(name)}: [dim]{plain(problem)}[/]" for name, problem in list(problems.items())[:most]]
-    lines += [f"[dim]and {len(problems) - most:,} more, all in --json[/]"] if len(problems) > most else []
+    lines += [f"[dim]and {len(problems) - most:,} {more}[/]"] if len(problems) > most else []
     console.print(Padding("\n".join(lines), (0, 0, 0, 4)))
 
 

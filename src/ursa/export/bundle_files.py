@@ -15,9 +15,9 @@ from ursa.core.bundles import bundle
 from ursa.core.bundles.bundle import Bundle
 from ursa.core.bundles.example import Example, example_name
 from ursa.errors import BundleError, DataError
-from ursa.export.card import card
+from ursa.export.card import card_or
 
-WRITTEN_ANEW = ("format", "parts", "sha256", "thresholds")  # keys of bundle.json
+WRITTEN_ANEW = ("format", "parts", "sha256")  # keys of bundle.json
 
 
 def with_thresholds(source: Bundle, thresholds: Mapping[str, Any], out: Path) -> Path:
@@ -25,9 +25,7 @@ def with_thresholds(source: Bundle, thresholds: Mapping[str, Any], out: Path) ->
 
     Raises DataError for thresholds that are none of this model, and where it cannot be written.
     """
-    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
-    document["thresholds"] = dict(thresholds)
-    return _written(document, source.parts, out)
+    return _written({**_kept(source), "thresholds": dict(thresholds)}, source.parts, out)
 
 
 def with_card(source: Bundle, about: Mapping[str, str], examples: Sequence[Example] | None, out: Path) -> Path:
@@ -36,8 +34,7 @@ def with_card(source: Bundle, about: Mapping[str, str], examples: Sequence[Examp
     about: keys of `bundle_document.ABOUT`; an empty text takes a statement out again. Raises BundleError for a text
     that no bundle may hold, DataError where it cannot be written.
     """
-    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
-    document["thresholds"] = source.document.get("thresholds", {})
+    document = {"thresholds": {}, **_kept(source)}
     document["about"] = {key: text for key, text in {**document.get("about", {}), **about}.items() if text.strip()}
     parts = dict(source.parts)
     if examples is not None:
@@ -49,10 +46,17 @@ def with_card(source: Bundle, about: Mapping[str, str], examples: Sequence[Examp
     return _written(document, parts, out)
 
 
+def _kept(source: Bundle) -> dict[str, Any]:
+    """What stays of its document."""
+    return {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW}
+
+
 def _written(document: Mapping[str, Any], parts: Mapping[str, bytes], out: Path) -> Path:
     """With a card written anew, hashes and all."""
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
-    parts = {**parts, "card.md": _card({**document, "parts": hashes}, parts["card.md"])}
+    before = parts["card.md"].decode("utf-8", "surrogateescape")  # of one that lacks what Ursa's own have
+    text = card_or({**document, "parts": hashes}, before)
+    parts = {**parts, "card.md": text.encode("utf-8", "surrogateescape")}
     content = bundle.manifest(document, parts)
     bundle.require_readable(content)
     write(out, {bundle.MANIFEST: content, **parts})
@@ -65,22 +69,14 @@ def with_model(source: Bundle, model: bytes, quantized: Mapping[str, Any], diffe
     quantized: what was measured of it; difference: the largest of any probability from the model that it was made of.
     Its seal is this user's, as it was made here; a stranger's bundle has been tried before.
     """
-    document = {key: value for key, value in source.document.items() if key not in WRITTEN_ANEW or key == "thresholds"}
-    document |= {
+    document = {
+        **_kept(source),
         "created": now(),
         "quantized": dict(quantized),
         "parity": {"pictures": quantized["pictures"], "difference": difference},
         "seal": seals.seal("model.onnx", hashlib.sha256(model).hexdigest().encode()),
     }
     return _written(document, {**source.parts, "model.onnx": model}, out)
-
-
-def _card(document: Mapping[str, Any], before: bytes) -> bytes:
-    """Written anew; as it was for a bundle that lacks what Ursa's own have."""
-    try:
-        return card(document).encode()
-    except (KeyError, TypeError, AttributeError):
-        return before
 
 
 def now() -> str:

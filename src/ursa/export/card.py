@@ -42,6 +42,14 @@ def card(document: Mapping[str, Any]) -> str:
 """
 
 
+def card_or(document: Mapping[str, Any], instead: str) -> str:
+    """The card written anew, as a stranger's may hold anything; `instead` where what Ursa's own have is lacking."""
+    try:
+        return card(document)
+    except (KeyError, TypeError, AttributeError):
+        return instead
+
+
 def _task(document: Mapping[str, Any]) -> str:
     return str(document.get("task", SINGLE_LABEL))
 

@@ -35,7 +35,7 @@ from ursa.errors import UrsaError, first_line
 from ursa.serve.api.api_keys import RequireKey
 from ursa.serve.api.cors import cors_options
 from ursa.serve.api.model_paths import ModelPaths
-from ursa.serve.api.model_routes import ModelRoutes, inside
+from ursa.serve.api.model_routes import ModelRoutes
 from ursa.serve.api.readiness import Readiness
 from ursa.serve.api.reload import take_over_new_versions
 from ursa.serve.api.request_log import RequestLog, require_log
@@ -48,6 +48,7 @@ from ursa.serve.http.hosts import AllowedHosts, checked
 from ursa.serve.http.refusals import RefusedError
 from ursa.serve.http.shield import Shield
 from ursa.serve.limits import ServerLimits
+from ursa.serve.page.model_document import inside
 from ursa.serve.page.page_assets import SECURITY_HEADERS
 from ursa.serve.page.page_routes import page_routes
 from ursa.serve.predictor import Predictor

@@ -80,6 +80,11 @@ def answers(rows: F32, task: str, names: Sequence[str], decisions: Decisions) ->
     ]
 
 
+def most_probable(probabilities: Mapping[str, float], count: int) -> dict[str, float]:
+    """So many of them, the most probable first."""
+    return dict(sorted(probabilities.items(), key=lambda item: -item[1])[:count])
+
+
 def from_json(document: Mapping[str, Any]) -> AnyPrediction:
     """What `to_json` gave, of any of them. Raises ValueError for anything else."""
     if "values" in document:

@@ -132,7 +132,6 @@ def _measured(result: "Quantized") -> None:
     from rich.table import Table
 
     from ursa.cli.console import Console
-    from ursa.cli.output import path_word, shell_line
 
     console, table = Console(), Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "before", result.precision):

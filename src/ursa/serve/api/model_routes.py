@@ -1,12 +1,12 @@
 """One model's paths: `predict`, `v1/predict`, `health`, `openapi.json`, relative to where it stands."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ursa.core.tasks import REGRESSION
 from ursa.core.text import escaped
 from ursa.errors import DataError
 from ursa.serve.api.api_keys import may_know
@@ -17,6 +17,8 @@ from ursa.serve.api.service import Answer, Service
 from ursa.serve.http.exchange import exchange_of
 from ursa.serve.http.form import Upload
 from ursa.serve.http.refusals import RefusedError
+from ursa.serve.page.model_document import inside
+from ursa.serve.prediction import most_probable
 
 NOBODY = 499  # the client has hung up (nginx's number): no one will read the answer
 
@@ -94,7 +96,7 @@ class ModelRoutes:
         sent = request.query_params.getlist("top")
         if not sent:
             return None
-        if inside(self.model.predictor.bundle.document, "task") == "regression":
+        if self.model.predictor.task == REGRESSION:
             error = DataError("this model gives numbers, not probabilities", found="top", fix="leave `top` out")
             raise RefusedError(400, error)
         most = len(self.model.predictor.labels)
@@ -104,18 +106,10 @@ class ModelRoutes:
         return int(sent[0])
 
 
-def inside(document: Any, *keys: str) -> Any:
-    """A value of a nested document, None where any key is missing."""
-    for key in keys:
-        document = document.get(key) if isinstance(document, Mapping) else None
-    return document
-
-
 def _document(upload: Upload, answer: Answer, top: int | None) -> dict[str, Any]:
     if isinstance(answer, DataError):
         return {"picture": upload.name, "problem": answer.what}
     known = answer.to_json()
     if top is not None:
-        ranked = sorted(known["probabilities"].items(), key=lambda each: -each[1])
-        known["probabilities"] = dict(ranked[:top])
+        known["probabilities"] = most_probable(known["probabilities"], top)
     return {"picture": upload.name, **known}

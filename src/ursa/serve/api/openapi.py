@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from ursa.core.tasks import MULTI_LABEL, REGRESSION
 from ursa.serve.http.form import FIELDS
 from ursa.serve.limits import ServerLimits
+from ursa.serve.page.model_document import inside
 from ursa.serve.predictor import Predictor
 
 MOST_NAMES = 1000  # classes that are listed one by one
@@ -14,8 +16,7 @@ def openapi(
     predictor: Predictor, title: str, limits: ServerLimits, at: str = "", *, needs_key: bool = False
 ) -> dict[str, Any]:
     """at: the path below which this model stands, as "/bears"; "" for the server's root."""
-    document = predictor.bundle.document
-    version = document.get("versions", {}).get("ursa") if isinstance(document.get("versions"), dict) else None
+    version = inside(predictor.bundle.document, "versions", "ursa")
     found: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -74,7 +75,7 @@ def _predict(name: str, limits: ServerLimits, parameters: list[Any], *, needs_ke
 
 
 def _top(predictor: Predictor) -> list[Any]:
-    if predictor.bundle.document.get("task") == "regression":
+    if predictor.task == REGRESSION:
         return []
     schema = {"type": "integer", "minimum": 1, "maximum": len(predictor.labels)}
     about = "Only the probabilities of so many classes, the most probable ones first"
@@ -106,17 +107,17 @@ def _of_the_server(*, needs_key: bool) -> dict[str, Any]:
 
 
 def _schemas(predictor: Predictor) -> dict[str, Any]:
-    names, task = predictor.labels.names, predictor.bundle.document.get("task", "single-label")
+    names, task = predictor.labels.names, predictor.task
     label: dict[str, Any] = {"type": "string"}
     if len(names) <= MOST_NAMES:
         label["enum"] = list(names)
     share = {"type": "number", "minimum": 0, "maximum": 1}
     by_class = {"type": "object", "propertyNames": label, "additionalProperties": share}
     properties: dict[str, Any] = {"picture": {"type": "string", "description": "The name of the file as it was sent"}}
-    if task == "regression":
+    if task == REGRESSION:
         values = {"type": "object", "propertyNames": label, "additionalProperties": {"type": "number"}}
         properties["values"] = values
-    elif task == "multi-label":
+    elif task == MULTI_LABEL:
         properties |= {"labels": {"type": "array", "items": label}, "probabilities": by_class}
     else:
         properties |= {"label": label, "probability": share, "probabilities": by_class}

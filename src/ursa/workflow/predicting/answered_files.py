@@ -23,14 +23,8 @@ def predictions(
     Decoded on all cores, memory flat.
     """
 
-    def view(file: Path | bytes) -> Pixels | DataError:
-        try:
-            return predictor.view(file if isinstance(file, bytes) else picture_file.read(file))
-        except DataError as problem:
-            return problem
-
     def answered(some: list[Path | bytes]) -> list[AnyPrediction | DataError]:
-        views = [view(file) for file in some]
+        views = [view_of(predictor, file) for file in some]
         answers = iter(predictor.predictions(seen for seen in views if not isinstance(seen, DataError)))
         return [seen if isinstance(seen, DataError) else next(answers) for seen in views]
 
@@ -40,3 +34,11 @@ def predictions(
             done += len(answers)
             yield from ((next(source), answer) for answer in answers)
         progress("predict", done, len(files))
+
+
+def view_of(predictor: Predictor, file: Path | bytes) -> Pixels | DataError:
+    """What the model sees of a file, or what is wrong with it."""
+    try:
+        return predictor.view(file if isinstance(file, bytes) else picture_file.read(file))
+    except DataError as problem:
+        return problem

@@ -36,11 +36,6 @@ class Listed:
             return self.url
         return self.path.as_posix().encode("utf-8", "backslashreplace").decode()
 
-    def is_litter(self, problem: str) -> bool:
-        """Whether it is some file in a folder that nobody would take for a picture: neither its bytes nor its name."""
-        other = self.root is not None and problem.startswith("not a picture")
-        return other and not NAMED.search(self.path.name)
-
 
 def listed(named: Sequence[str | Path], leave_out: Sequence[Path] = (), *, allow_urls: bool = False) -> list[Listed]:
     """Files as they are, folders with every file below; what is hidden, litter, or among `leave_out` is not listed.
@@ -65,6 +60,16 @@ def listed(named: Sequence[str | Path], leave_out: Sequence[Path] = (), *, allow
         folders = ", ".join(map(str, named))
         raise DataError(f"there are no files in {folders}", fix="name a folder with pictures in it")
     return list(found.values())
+
+
+def is_litter(one: Listed, answer: object) -> bool:
+    """Whether it is some file in a folder that nobody would take for a picture: neither its bytes nor its name.
+
+    answer: its problem, or whatever came of it.
+    """
+    problem = answer.what if isinstance(answer, DataError) else answer
+    other = one.root is not None and isinstance(problem, str) and problem.startswith("not a picture")
+    return other and not NAMED.search(one.path.name)
 
 
 def _below(root: Path) -> list[Listed]:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ursa.core.progress import Progress
@@ -13,9 +14,9 @@ from ursa.serve.prediction import AnyPrediction, MultiLabelPrediction, Predictio
 from ursa.serve.predictor import Predictor
 from ursa.workflow.predicting import sorted_pictures
 from ursa.workflow.predicting.answered_files import predictions
-from ursa.workflow.predicting.listing import Listed, listed
+from ursa.workflow.predicting.listing import Listed, is_litter, listed
 from ursa.workflow.predicting.opened import opened
-from ursa.workflow.predicting.prediction_files import Columns, as_rows, writer_for
+from ursa.workflow.predicting.prediction_files import Columns, Writer, as_rows, writer_for
 from ursa.workflow.predicting.prediction_journal import ENDING, opened_journal
 from ursa.workflow.results.predicted import Predicted
 
@@ -62,28 +63,30 @@ def predict(
         if table is None:
             if top is not None:
                 raise DataError("the most probable classes are for a table", found=f"top={top}", fix="name an out")
-            return _in_memory(predictor, listed(named, allow_urls=allow_urls), bar, began)
-        files = listed(named, [table, table.with_name(table.name + ENDING)], allow_urls=allow_urls)
-        result = _written(predictor, files, table, folder, top, link, bar)
-    return result.took(time.perf_counter() - began)
+            result = _in_memory(predictor, listed(named, allow_urls=allow_urls), bar)
+        else:
+            write = writer_for(table)
+            files = listed(named, [table, table.with_name(table.name + ENDING)], allow_urls=allow_urls)
+            result = _written(predictor, files, table, write, folder, top, link, bar)
+    return replace(result, seconds=time.perf_counter() - began)
 
 
-def _in_memory(predictor: Predictor, files: Sequence[Listed], bar: Progress, began: float) -> Predicted:
-    found = list(_kept(_answers(predictor, files, bar)))
-    answers = [(one.url or str(one.path), answer) for one, answer in found]
-    return _summary(as_rows(found), began).with_answers(answers)
+def _in_memory(predictor: Predictor, files: Sequence[Listed], bar: Progress) -> Predicted:
+    found = [(one, answer) for one, answer in _answers(predictor, files, bar) if not is_litter(one, answer)]
+    answers = tuple((one.url or str(one.path), answer) for one, answer in found)
+    return replace(_summary(as_rows(found)), answers=answers)
 
 
 def _written(
     predictor: Predictor,
     files: Sequence[Listed],
     out: Path,
+    write: Writer,
     folder: Path | None,
     top: int | None,
     link: bool,
     bar: Progress,
 ) -> Predicted:
-    write, began = writer_for(out), time.perf_counter()
     option = "--out FILE" if folder is None else "--sort DIR"
     header = {"predictions_of": sorted_pictures.model_of(predictor), "top": top}
     with opened_journal(out, header, option) as journal:
@@ -97,15 +100,22 @@ def _written(
             journal.add(some, top)
         bar("write", 0, 0)
         columns = Columns(predictor.task, predictor.labels.names, top, predictor.bundle.decisions.abstain is not None)
-        kept = [one for one, answer in journal.rows(files) if not (isinstance(answer, str) and one.is_litter(answer))]
+        kept: list[Listed] = []
+
+        def rows() -> Iterator[tuple[Listed, AnyPrediction | str]]:
+            for one, answer in journal.rows(files):
+                if not is_litter(one, answer):
+                    kept.append(one)
+                    yield one, answer
+
+        summary = _summary(rows())
         write(out, journal.rows(kept), columns)
         if folder is not None:
             several = len({one.root for one in kept}) > 1
             sorted_pictures.sort(
                 journal.rows(kept), folder, predictor, link=link, several=several, bar=bar, of=len(kept)
             )
-        summary = _summary(journal.rows(kept), began)
-    return summary.written(out, folder, resumed=before, left_out=len(files) - len(kept))
+    return replace(summary, out=out, sorted_to=folder, resumed=before, left_out=len(files) - len(kept))
 
 
 def _answers(predictor: Predictor, files: Sequence[Listed], bar: Progress) -> Answers:
@@ -116,12 +126,7 @@ def _answers(predictor: Predictor, files: Sequence[Listed], bar: Progress) -> An
         yield one, DataError(one.problem) if one.problem is not None else next(answers)[1]
 
 
-def _kept(answers: Answers) -> Answers:
-    """Without what nobody takes for a picture."""
-    return (pair for pair in answers if not (isinstance(pair[1], DataError) and pair[0].is_litter(pair[1].what)))
-
-
-def _summary(rows: Iterator[tuple[Listed, AnyPrediction | str]], began: float) -> Predicted:
+def _summary(rows: Iterator[tuple[Listed, AnyPrediction | str]]) -> Predicted:
     counts: Counter[str] = Counter()
     problems: Counter[str] = Counter()
     unsure = pictures = 0
@@ -134,6 +139,4 @@ def _summary(rows: Iterator[tuple[Listed, AnyPrediction | str]], began: float) -
         elif isinstance(answer, Prediction):
             unsure += bool(answer.unsure)
             counts[answer.label] += not answer.unsure
-    return Predicted(
-        pictures, dict(counts.most_common()), unsure, dict(problems.most_common()), time.perf_counter() - began
-    )
+    return Predicted(pictures, dict(counts.most_common()), unsure, dict(problems.most_common()))

@@ -14,11 +14,18 @@ from ursa.core.tasks import MULTI_LABEL, REGRESSION
 from ursa.core.text import spreadsheet_cell
 from ursa.core.threads import batched
 from ursa.errors import DataError
-from ursa.serve.prediction import AnyPrediction, MultiLabelPrediction, Prediction, RegressionPrediction
+from ursa.serve.prediction import (
+    AnyPrediction,
+    MultiLabelPrediction,
+    Prediction,
+    RegressionPrediction,
+    most_probable,
+)
 from ursa.workflow.predicting.listing import Listed
 from ursa.workflow.predicting.prediction_journal import answer_document
 
 Rows = Iterable[tuple[Listed, AnyPrediction | str]]
+Writer = Callable[[Path, Rows, "Columns"], None]
 
 SLICE = 10_000  # rows of a Parquet file made at a time
 
@@ -62,13 +69,12 @@ class Columns:
             found |= {"label": answer.label, "probability": answer.probability, "unsure": answer.unsure}
         if self.top is None:
             return found | {f"probability_{name}": value for name, value in answer.probabilities.items()}
-        likely = sorted(answer.probabilities.items(), key=lambda item: -item[1])[: self.top]
-        for rank, (name, value) in enumerate(likely, 1):
+        for rank, (name, value) in enumerate(most_probable(answer.probabilities, self.top).items(), 1):
             found |= {f"top{rank}": name, f"top{rank}_probability": value}
         return found
 
 
-def writer_for(out: Path) -> Callable[[Path, Rows, Columns], None]:
+def writer_for(out: Path) -> Writer:
     """By the ending of its name. Raises DataError for another one."""
     writers = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}
     if out.suffix.lower() not in writers:

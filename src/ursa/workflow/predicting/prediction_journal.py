@@ -13,7 +13,7 @@ from typing import IO, Any
 from ursa import workspace
 from ursa.errors import DataError
 from ursa.file_lock import file_lock
-from ursa.serve.prediction import AnyPrediction, from_json
+from ursa.serve.prediction import AnyPrediction, from_json, most_probable
 from ursa.workflow.predicting.listing import Listed
 
 ENDING = ".partial"
@@ -27,9 +27,6 @@ class PredictionJournal:
     def __init__(self, file: IO[bytes], path: Path, option: str) -> None:
         self._file, self._path, self._option = file, path, option
         self._at: dict[str, tuple[int, Any]] = {}  # by picture: where its line begins, and the stamp of its file
-
-    def __len__(self) -> int:
-        return len(self._at)
 
     def knows(self, one: Listed) -> bool:
         """Whether this picture was predicted, and its file is the same since."""
@@ -118,7 +115,7 @@ def answer_document(answer: AnyPrediction | DataError, top: int | None) -> dict[
         if key in told:
             numbers = told[key]
             if key == "probabilities" and top is not None:
-                numbers = dict(sorted(numbers.items(), key=lambda item: -item[1])[:top])
+                numbers = most_probable(numbers, top)
             told[key] = {name: _short(value) for name, value in numbers.items()}
     return {**told, "probability": _short(told["probability"])} if "probability" in told else told
 

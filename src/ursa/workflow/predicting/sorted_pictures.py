@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ursa import workspace
@@ -119,12 +119,8 @@ def _free(place: Path, taken: set[Path]) -> Path:
 
 
 def _write(data: bytes, place: Path) -> None:
-    part = place.with_name(f".{uuid.uuid4().hex[:12]}.part")
-    try:
+    with _part_of(place) as part:
         part.write_bytes(data)
-        os.replace(part, place)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _copy(source: Path, place: Path) -> None:
@@ -133,25 +129,32 @@ def _copy(source: Path, place: Path) -> None:
         there = place.stat()
         if (there.st_size, there.st_mtime_ns) == (about.st_size, about.st_mtime_ns):
             return
-    part = place.with_name(f".{uuid.uuid4().hex[:12]}.part")
-    try:
+    with _part_of(place) as part:
         shutil.copyfile(source, part)
         os.utime(part, ns=(about.st_atime_ns, about.st_mtime_ns))
-        os.replace(part, place)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _link(source: Path, place: Path) -> None:
     target = source.resolve(strict=True)
     if place.is_symlink() and place.readlink() == target:
         return
+    with _part_of(place) as part:
+        try:
+            part.symlink_to(target)
+        except OSError as problem:
+            if sys.platform == "win32":
+                fix = "copy them instead: leave out --link"
+                raise DataError("Windows allows no links here", found=problem.strerror, fix=fix) from problem
+            raise
+
+
+@contextlib.contextmanager
+def _part_of(place: Path) -> Iterator[Path]:
+    """Where a file is made that then appears in its place. Not synced as `workspace.writing` does, which takes longer
+    than a copy: what a power cut takes is copied by the next run."""
     part = place.with_name(f".{uuid.uuid4().hex[:12]}.part")
     try:
-        part.symlink_to(target)
-    except OSError as problem:
-        if sys.platform == "win32":
-            fix = "copy them instead: leave out --link"
-            raise DataError("Windows allows no links here", found=problem.strerror, fix=fix) from problem
-        raise
-    os.replace(part, place)
+        yield part
+        os.replace(part, place)
+    finally:
+        part.unlink(missing_ok=True)

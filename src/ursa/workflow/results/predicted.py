@@ -1,7 +1,7 @@
 """What `ursa.predict` found."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class Predicted(ShortRepr):
     classes: Mapping[str, int]  # pictures by predicted class, the most first; the unsure ones in none
     unsure: int
     problems: Mapping[str, int]  # what is wrong with pictures, and with how many
-    seconds: float
+    seconds: float = 0.0
     out: Path | None = None
     sorted_to: Path | None = None
     resumed: int = 0  # of the pictures, those that an interrupted run had finished
@@ -29,18 +29,6 @@ class Predicted(ShortRepr):
     def unreadable(self) -> int:
         """Pictures that could not be read."""
         return sum(self.problems.values())
-
-    def with_answers(self, answers: Sequence[tuple[str, AnyPrediction | DataError]]) -> "Predicted":
-        """The same, with the answers."""
-        return replace(self, answers=tuple(answers))
-
-    def written(self, out: Path, sorted_to: Path | None, *, resumed: int, left_out: int) -> "Predicted":
-        """The same, with where it is written."""
-        return replace(self, out=out, sorted_to=sorted_to, resumed=resumed, left_out=left_out)
-
-    def took(self, seconds: float) -> "Predicted":
-        """The same, with the seconds of the whole."""
-        return replace(self, seconds=seconds)
 
     def _shown(self) -> list[tuple[str, str]]:
         known = [("pictures", f"{self.pictures:,}"), *((name, f"{count:,}") for name, count in self.classes.items())]

@@ -9,7 +9,7 @@ from ursa import workspace
 from ursa.core.bundles import bundle as bundles
 from ursa.core.bundles.bundle import Bundle
 from ursa.workflow.results.short_repr import ShortRepr
-from ursa.workflow.shipping.new_folder import require_empty
+from ursa.workflow.shipping.new_folder import require_empty, write_files
 
 CODE = 8  # times its wheel that Ursa takes when it is installed: unpacked, and compiled (measured: 7.6)
 
@@ -43,6 +43,7 @@ def containerize(bundle: str | Path, folder: str | Path) -> Containerized:
     installed here, Ursa is packed as it is installed here, and nobody is asked. Raises BundleError for the bundle,
     DataError for a folder that holds something, and where what serving needs is not installed.
     """
+    from ursa.export.card import card_or
     from ursa.export.container.container_files import container_files, safe_name
     from ursa.export.container.pinned_requirements import pinned_requirements
     from ursa.export.container.ursa_wheel import ursa_wheel
@@ -55,24 +56,12 @@ def containerize(bundle: str | Path, folder: str | Path) -> Containerized:
     requirements, (wheel, code) = pinned_requirements(), ursa_wheel()
     name = safe_name(source.stem)
     sha256 = str(read.document["sha256"])
-    texts = container_files(source.stem, sha256, written_card(read), wheel, requirements)
+    texts = container_files(source.stem, sha256, card_or(read.document, ""), wheel, requirements)
     _copy(source, read, place / f"{name}.ursa")
-    for file, data in {**texts, wheel: code}.items():
-        with workspace.writing(place / file, "another folder") as target:
-            target.write(data)
+    write_files(place, {**texts, wheel: code})
     size = sum(each.bytes for each in requirements) + CODE * len(code) + sum(map(len, read.parts.values()))
     files = tuple(sorted((*texts, wheel, f"{name}.ursa")))
     return Containerized(place, f"{name}:{sha256[:12]}", files, size / 1e6)
-
-
-def written_card(read: Bundle) -> str:
-    """Written anew, as a stranger's may hold anything; none for a bundle that lacks what Ursa's own have."""
-    from ursa.export.card import card
-
-    try:
-        return card(read.document)
-    except (KeyError, TypeError, AttributeError):
-        return ""
 
 
 def _copy(source: Path, read: Bundle, target: Path) -> None:

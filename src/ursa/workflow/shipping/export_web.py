@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ursa import workspace
 from ursa.errors import DataError
 from ursa.workflow.results.short_repr import ShortRepr
-from ursa.workflow.shipping.containerize import written_card
-from ursa.workflow.shipping.new_folder import require_empty
+from ursa.workflow.shipping.new_folder import require_empty, write_files
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +40,7 @@ def export_web(
     downloaded. title: at the top of the page. Raises BundleError for the bundle; DataError for a folder that holds
     something, for no or another runtime, and for an empty title.
     """
+    from ursa.export.card import card_or
     from ursa.export.web.web_files import NOT_KEPT, web_files
     from ursa.export.web.web_runtime import VERSION, runtime_files
     from ursa.serve.predictor import Predictor
@@ -53,11 +52,9 @@ def export_web(
     needed = runtime_files(runtime)
     predictor = Predictor(source)
     try:
-        made = web_files(predictor, source.stem, written_card(predictor.bundle), needed, title)
+        made = web_files(predictor, source.stem, card_or(predictor.bundle.document, ""), needed, title)
     finally:
         predictor.close()
-    for file, data in made.items():
-        with workspace.writing(place / file, "another folder") as target:
-            target.write(data)
+    write_files(place, made)
     size = sum(len(data) for file, data in made.items() if file not in NOT_KEPT)
     return WebExport(place, tuple(sorted(made)), size / 1e6, VERSION)

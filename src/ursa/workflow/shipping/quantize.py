@@ -4,21 +4,23 @@ import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ursa.core import picture_file, statistics
+from ursa.core import statistics
 from ursa.core.decoding.image import Pixels
 from ursa.core.prepare import stacks
-from ursa.core.progress import Progress, silent
+from ursa.core.progress import Progress
 from ursa.core.progress_display import shown
 from ursa.core.threads import chunks
 from ursa.diagnose.paired_accuracy import PairedAccuracy
 from ursa.errors import BundleError, DataError, did_you_mean
 from ursa.serve.predictor import Predictor
+from ursa.workflow.predicting.answered_files import view_of
 from ursa.workflow.predicting.opened import opened
 from ursa.workflow.results.quantized import ModelFigures, Quantized
 from ursa.workspace import Workspace
@@ -145,10 +147,10 @@ def _smaller(predictor: Predictor, pictures: _Pictures, precision: str, bar: Pro
 
     def views() -> Iterator[Pixels]:
         nonlocal count
-        for _, view in _views(predictor, files, bar, "calibrate"):
-            if not isinstance(view, DataError):
-                count += 1
-                yield view
+        for group in _views(predictor, files, bar, "calibrate"):
+            found = [view for _, view in group if not isinstance(view, DataError)]
+            count += len(found)
+            yield from found
         if not count:
             raise DataError("none of the pictures to calibrate on can be read", found=f"{len(files)} files")
 
@@ -161,7 +163,7 @@ def _compared(one: Predictor, other: Predictor, pictures: _Pictures, bar: Progre
     kept: list[int] = []
     timed: list[Pixels] = []
     problems: dict[str, str] = {}
-    for group in _grouped(_views(one, pictures.judged.files(), bar, "compare")):
+    for group in _views(one, pictures.judged.files(), bar, "compare"):
         seen = [(row, view) for row, view in group if not isinstance(view, DataError)]
         problems |= {pictures.judged.ids[row]: view.what for row, view in group if isinstance(view, DataError)}
         views = [view for _, view in seen]
@@ -196,27 +198,14 @@ def _of_pictures(estimate: statistics.Estimate) -> statistics.Estimate:
 
 
 def _views(
-    predictor: Predictor, files: list[Path], bar: Progress = silent, phase: str = ""
-) -> Iterator[tuple[int, Pixels | DataError]]:
-    """What the model sees of each file, by its number, or what is wrong with it; decoded on all cores."""
-
-    def view(file: Path) -> Pixels | DataError:
-        try:
-            return predictor.view(picture_file.read(file))
-        except DataError as problem:
-            return problem
-
+    predictor: Predictor, files: list[Path], bar: Progress, phase: str
+) -> Iterator[list[tuple[int, Pixels | DataError]]]:
+    """What the model sees of files, by their numbers, or what is wrong with them; some at a time, on all cores."""
     done = 0
-    for views in chunks(files, view):
-        yield from enumerate(views, done)
+    for views in chunks(files, partial(view_of, predictor)):
+        yield list(enumerate(views, done))
         done += len(views)
         bar(phase, done, len(files))
-
-
-def _grouped(views: Iterator[tuple[int, Pixels | DataError]]) -> Iterator[list[tuple[int, Pixels | DataError]]]:
-    from ursa.core.threads import CHUNK, batched
-
-    return batched(views, CHUNK)
 
 
 def _milliseconds(one: Predictor, other: Predictor, views: Pixels) -> list[tuple[float, float]]:
