@@ -14,40 +14,49 @@ if TYPE_CHECKING:
     from ursa.workflow.shipping.export_web import WebExport
 
 WAYS = "--container DIR, --web DIR, --int8 or --fp16"
+Container = Annotated[
+    Path | None,
+    typer.Option("--container", help="Write a folder to build a container from.", metavar="DIR"),
+]
+Web = Annotated[
+    Path | None,
+    typer.Option("--web", help="Write a page that runs the model in the browser.", metavar="DIR"),
+]
+Int8 = Annotated[bool, typer.Option("--int8", help="A smaller, faster model: numbers of 8 bits.")]
+Fp16 = Annotated[bool, typer.Option("--fp16", help="A model of half the size: weights of 16 bits.")]
+NpmRuntime = Annotated[
+    Path | None,
+    typer.Option("--runtime", help="For --web: what `npm pack onnxruntime-web` wrote.", metavar="FILE.tgz|DIR"),
+]
+Title = Annotated[
+    str | None,
+    typer.Option("--title", help="For --web: at the top of the page.", metavar="TEXT"),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="The pictures it was trained on, to measure the loss.", metavar="FOLDER"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="The new bundle. [default: the name with -int8 or -fp16]", metavar="FILE.ursa"),
+]
+MaxLoss = Annotated[
+    float | None,
+    typer.Option("--max-loss", help="Points of accuracy that it may lose. [default: 1]", metavar="POINTS"),
+]
 
 
 def export(
     bundle: Bundle,
-    container: Annotated[
-        Path | None,
-        typer.Option("--container", help="Write a folder to build a container from.", metavar="DIR"),
-    ] = None,
-    web: Annotated[
-        Path | None,
-        typer.Option("--web", help="Write a page that runs the model in the browser.", metavar="DIR"),
-    ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="A smaller, faster model: numbers of 8 bits.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="A model of half the size: weights of 16 bits.")] = False,
-    npm: Annotated[
-        Path | None,
-        typer.Option("--runtime", help="For --web: what `npm pack onnxruntime-web` wrote.", metavar="FILE.tgz|DIR"),
-    ] = None,
-    title: Annotated[
-        str | None,
-        typer.Option("--title", help="For --web: at the top of the page.", metavar="TEXT"),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="The pictures it was trained on, to measure the loss.", metavar="FOLDER"),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="The new bundle. [default: the name with -int8 or -fp16]", metavar="FILE.ursa"),
-    ] = None,
-    max_loss: Annotated[
-        float | None,
-        typer.Option("--max-loss", help="Points of accuracy that it may lose. [default: 1]", metavar="POINTS"),
-    ] = None,
+    container: Container = None,
+    web: Web = None,
+    int8: Int8 = False,
+    fp16: Fp16 = False,
+    npm: NpmRuntime = None,
+    title: Title = None,
+    data: Data = None,
+    out: Out = None,
+    max_loss: MaxLoss = None,
     pattern: PatternOption = None,
     table: TableOption = None,
     workspace: WorkspaceOption = None,
